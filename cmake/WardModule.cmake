@@ -1,0 +1,63 @@
+# ward_module(NAME [TORCH] [DEPS module...] [PRIVATE lib...])
+#
+# One module = one folder = one static library `ward_NAME` (alias ward::NAME) + one test program `NAME_test`:
+#   *.h outside internal/  public headers, each checked to compile alone
+#   *.cc                   the library       *_test.cc  the tests       *_avx2.cc ...  per-ISA kernels
+# DEPS are Ward modules of a lower level (public); PRIVATE are foreign libraries that never show in a header.
+# TORCH marks the modules that may include nn/torch.h; they share one precompiled header, owned by ward_nn.
+function(ward_module name)
+  cmake_parse_arguments(arg "TORCH" "" "DEPS;PRIVATE" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS *.cc)
+  file(GLOB_RECURSE headers CONFIGURE_DEPENDS *.h)
+  set(tests ${sources})
+  list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
+  list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  set(public_headers ${headers})
+  list(FILTER public_headers EXCLUDE REGEX "/internal/|/nn/torch\\.h$|/testing/")
+
+  set(target ward_${name})
+  add_library(${target} STATIC ${sources})
+  add_library(ward::${name} ALIAS ${target})
+  target_sources(${target} PUBLIC FILE_SET HEADERS BASE_DIRS ${CMAKE_SOURCE_DIR}/src FILES ${public_headers})
+  list(TRANSFORM arg_DEPS PREPEND "ward::")
+  target_link_libraries(${target} PUBLIC ${arg_DEPS} PRIVATE ${arg_PRIVATE} $<BUILD_INTERFACE:ward_warnings>)
+  set_target_properties(${target} PROPERTIES EXPORT_NAME ${name} VERIFY_INTERFACE_HEADER_SETS ON)
+  if(arg_TORCH)
+    ward_use_torch(${target})
+  endif()
+  set_property(GLOBAL APPEND PROPERTY WARD_MODULES ${target})
+
+  if(WARD_TESTS AND tests)
+    ward_test(${name}_test SOURCES ${tests} LIBS ${target} ${arg_PRIVATE} ${arg_TORCH_FLAG})
+    if(arg_TORCH)
+      ward_use_torch(${name}_test)
+    endif()
+  endif()
+endfunction()
+
+# Include paths, libraries and the shared precompiled header of LibTorch.
+function(ward_use_torch target)
+  target_link_libraries(${target} PUBLIC ${TORCH_LIBRARIES})
+  target_include_directories(${target} SYSTEM PUBLIC ${TORCH_INCLUDE_DIRS})
+  if(NOT WARD_PCH)
+    return()
+  endif()
+  if(target STREQUAL "ward_nn")
+    target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/src/ward/nn/torch.h)
+    target_compile_options(${target} PRIVATE -fpch-preprocess)
+  else()
+    target_precompile_headers(${target} REUSE_FROM ward_nn)
+    target_compile_options(${target} PRIVATE -fpch-preprocess)
+  endif()
+endfunction()
+
+# ward_test(NAME SOURCES file... LIBS lib...): one GoogleTest program, found case by case by ctest.
+function(ward_test name)
+  cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
+  add_executable(${name} ${arg_SOURCES})
+  target_link_libraries(${name} PRIVATE ${arg_LIBS} ward_warnings GTest::gmock GTest::gtest_main)
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src)
+  target_compile_definitions(${name} PRIVATE
+      WARD_SOURCE_DIR="${CMAKE_SOURCE_DIR}" WARD_SHARED_DIR="${CMAKE_SOURCE_DIR}/../shared")
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+endfunction()

@@ -1,0 +1,7 @@
+#include "ward/cli/internal/commands.h"
+
+namespace ward::cli {
+
+void add_all_commands(CLI::App& app) { add_doctor_command(app); }
+
+}  // namespace ward::cli

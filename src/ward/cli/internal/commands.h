@@ -1,0 +1,20 @@
+// The subcommands of `ward`. Each function adds one to the application: its options, its help with
+// two examples, and the callback that runs it. A callback parses, calls the library, prints; it
+// throws ward::Error and nothing else.
+//
+// Results go to standard output (with --json: one JSON document and nothing else), all else to
+// standard error.
+#pragma once
+
+namespace CLI {
+class App;
+}
+
+namespace ward::cli {
+
+void add_doctor_command(CLI::App& app);
+
+// All of them, in the order of the help text.
+void add_all_commands(CLI::App& app);
+
+}  // namespace ward::cli

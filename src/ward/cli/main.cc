@@ -1,0 +1,115 @@
+// `ward`: one program, one subcommand per task. See internal/commands.h for the rules.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "ward/cli/internal/commands.h"
+#include "ward/core/error.h"
+
+namespace {
+
+void print_error(const std::string& message, const std::string& hint) {
+    std::fprintf(stderr, "ward: error: %s\n", message.c_str());
+    if (!hint.empty()) std::fprintf(stderr, "ward: hint: %s\n", hint.c_str());
+}
+
+size_t edit_distance(const std::string& a, const std::string& b) {
+    std::vector<size_t> row(b.size() + 1);
+    for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (size_t i = 1; i <= a.size(); ++i) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b.size(); ++j) {
+            const size_t substitute = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
+            diagonal = row[j];
+            row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
+        }
+    }
+    return row[b.size()];
+}
+
+const CLI::App* chosen_command(const CLI::App& app) {
+    const CLI::App* current = &app;
+    while (!current->get_subcommands().empty()) current = current->get_subcommands().front();
+    return current;
+}
+
+// The option or subcommand of `command` nearest to what was typed, or nothing when none is near.
+std::string nearest_name(const CLI::App& command, const std::string& typed) {
+    std::string best;
+    size_t best_distance = std::max<size_t>(2, typed.size() / 3) + 1;
+    const auto consider = [&](const std::string& name) {
+        const size_t distance = edit_distance(typed, name);
+        if (distance < best_distance) {
+            best_distance = distance;
+            best = name;
+        }
+    };
+    for (const CLI::Option* option : command.get_options()) {
+        for (const std::string& name : option->get_lnames()) consider("--" + name);
+    }
+    for (const CLI::App* sub : command.get_subcommands({})) consider(sub->get_name());
+    return best;
+}
+
+int report_usage_error(const CLI::App& app, const CLI::ParseError& error,
+                       const std::vector<std::string>& arguments) {
+    const CLI::App* command = chosen_command(app);
+    std::string hint = "see `" + command->get_display_name() + " --help`";
+    if (command->get_parent() != nullptr) hint = "see `ward " + command->get_name() + " --help`";
+    if (const auto extras = command->remaining(); !extras.empty()) {
+        const std::string near =
+            nearest_name(*command, extras.front().substr(0, extras.front().find('=')));
+        if (!near.empty()) hint = "did you mean " + near + "?";
+    } else if (command == &app && !arguments.empty()) {
+        const std::string near = nearest_name(app, arguments.front());
+        if (!near.empty()) hint = "did you mean `ward " + near + "`?";
+    }
+    std::string message = error.what();
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    if (!message.empty())
+        message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
+    print_error(message, hint);
+    return 2;
+}
+
+int run(int argc, char** argv) {
+    CLI::App app{"Privacy and security of neural networks, from raw data to the deployed model.",
+                 "ward"};
+    app.set_version_flag("--version", WARD_VERSION);
+    app.require_subcommand(1);
+    app.get_formatter()->column_width(34);
+    ward::cli::add_all_commands(app);
+
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    try {
+        app.parse(argc, argv);
+        return 0;
+    } catch (const CLI::Success& wanted) {  // --help, --version
+        return app.exit(wanted);
+    } catch (const CLI::ParseError& error) {
+        return report_usage_error(app, error, arguments);
+    }
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    try {
+        return run(argc, argv);
+    } catch (const ward::Error& error) {
+        print_error(error.message(), error.hint());
+        return error.exit_code();
+    } catch (const std::bad_alloc&) {
+        print_error("out of memory", "use a smaller --micro-batch or a smaller model");
+        return 1;
+    } catch (const std::exception& error) {
+        print_error(std::string("internal: ") + error.what(),
+                    "please report this with the command you ran");
+        return 1;
+    }
+}

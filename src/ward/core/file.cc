@@ -1,0 +1,159 @@
+#include "ward/core/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <utility>
+
+#include "ward/core/error.h"
+
+namespace ward {
+namespace {
+
+// An open descriptor of a regular file and its size.
+struct OpenFile {
+    int descriptor = -1;
+    size_t size_bytes = 0;
+
+    explicit OpenFile(const std::string& path) {
+        descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        if (descriptor < 0) {
+            const int reason = errno;
+            throw Error(reason == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
+                        "cannot open " + path + ": " + std::strerror(reason), "check the path");
+        }
+        struct stat info {};
+        if (::fstat(descriptor, &info) != 0 || !S_ISREG(info.st_mode)) {
+            ::close(descriptor);
+            throw Error(ErrorCode::kIo, path + " is not a regular file",
+                        "name a file, not a folder or device");
+        }
+        size_bytes = static_cast<size_t>(info.st_size);
+    }
+    ~OpenFile() { ::close(descriptor); }
+    OpenFile(const OpenFile&) = delete;
+    OpenFile& operator=(const OpenFile&) = delete;
+};
+
+ByteView bytes_of(std::string_view text) {
+    return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+template <typename Buffer>
+Buffer read_whole(const std::string& path, size_t max_bytes) {
+    const OpenFile file(path);
+    if (file.size_bytes > max_bytes) {
+        throw Error(ErrorCode::kInvalid, path + " has " + std::to_string(file.size_bytes) +
+                                             " bytes, at most " + std::to_string(max_bytes) +
+                                             " are read here");
+    }
+    Buffer data(file.size_bytes, {});
+    size_t done = 0;
+    while (done < data.size()) {
+        const ssize_t got = ::read(file.descriptor, data.data() + done, data.size() - done);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0)
+            throw Error(ErrorCode::kIo, "cannot read " + path + ": " + std::strerror(errno));
+        if (got == 0) throw Error(ErrorCode::kIo, path + " became shorter while it was read");
+        done += static_cast<size_t>(got);
+    }
+    return data;
+}
+
+void sync_folder_of(const std::string& path) {
+    std::filesystem::path folder = std::filesystem::path(path).parent_path();
+    if (folder.empty()) folder = ".";
+    const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (descriptor < 0) return;
+    (void)::fsync(descriptor);
+    ::close(descriptor);
+}
+
+}  // namespace
+
+Bytes read_file(const std::string& path, size_t max_bytes) {
+    return read_whole<Bytes>(path, max_bytes);
+}
+
+std::string read_text_file(const std::string& path, size_t max_bytes) {
+    return read_whole<std::string>(path, max_bytes);
+}
+
+MappedFile::MappedFile(const std::string& path) {
+    const OpenFile file(path);
+    size_ = file.size_bytes;
+    if (size_ == 0) return;
+    void* address = ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, file.descriptor, 0);
+    if (address == MAP_FAILED)
+        throw Error(ErrorCode::kIo, "cannot map " + path + ": " + std::strerror(errno));
+    data_ = static_cast<const uint8_t*>(address);
+}
+
+MappedFile::~MappedFile() {
+    if (data_ != nullptr) ::munmap(const_cast<uint8_t*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
+    std::swap(data_, other.data_);
+    std::swap(size_, other.size_);
+    return *this;
+}
+
+AtomicFile::AtomicFile(std::string path)
+    : path_(std::move(path)), temporary_(path_ + ".partial-" + std::to_string(::getpid())) {
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (descriptor_ < 0) fail("cannot create");
+}
+
+AtomicFile::~AtomicFile() {
+    if (descriptor_ < 0) return;
+    ::close(descriptor_);
+    ::unlink(temporary_.c_str());
+}
+
+void AtomicFile::fail(const std::string& what) {
+    const int reason = errno;
+    throw Error(ErrorCode::kIo, what + " " + path_ + ": " + std::strerror(reason),
+                reason == ENOSPC ? "free some disk space or choose another folder"
+                                 : "check the folder and its permissions");
+}
+
+void AtomicFile::write(ByteView data) {
+    size_t done = 0;
+    while (done < data.size()) {
+        const ssize_t put = ::write(descriptor_, data.data() + done, data.size() - done);
+        if (put < 0 && errno == EINTR) continue;
+        if (put < 0) fail("cannot write");
+        done += static_cast<size_t>(put);
+    }
+}
+
+void AtomicFile::write(std::string_view text) { write(bytes_of(text)); }
+
+void AtomicFile::commit() {
+    if (::fsync(descriptor_) != 0) fail("cannot write");
+    if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot write");
+    ::close(descriptor_);
+    descriptor_ = -1;
+    sync_folder_of(path_);
+}
+
+void write_file_atomically(const std::string& path, ByteView data) {
+    AtomicFile file(path);
+    file.write(data);
+    file.commit();
+}
+
+void write_file_atomically(const std::string& path, std::string_view text) {
+    write_file_atomically(path, bytes_of(text));
+}
+
+}  // namespace ward

@@ -1,0 +1,59 @@
+// Whole-file reading with a cap, memory maps, and files that appear complete or not at all.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "ward/core/bytes.h"
+
+namespace ward {
+
+// Reads a regular file. Throws Error kNotFound (missing), kIo (unreadable, a folder) or kInvalid
+// (larger than the cap).
+Bytes read_file(const std::string& path, size_t max_bytes = size_t{1} << 32);
+std::string read_text_file(const std::string& path, size_t max_bytes = size_t{1} << 28);
+
+// A read-only view of a file. The bytes are those of the file: another process may change them
+// meanwhile.
+class MappedFile {
+  public:
+    explicit MappedFile(const std::string& path);
+    ~MappedFile();
+    MappedFile(MappedFile&& other) noexcept;
+    MappedFile& operator=(MappedFile&& other) noexcept;
+    MappedFile(const MappedFile&) = delete;
+    MappedFile& operator=(const MappedFile&) = delete;
+
+    ByteView bytes() const { return {data_, size_}; }
+
+  private:
+    const uint8_t* data_ = nullptr;
+    size_t size_ = 0;
+};
+
+// Writes next to the final name and renames on `commit`, after the bytes have reached the disk.
+// Without a commit (an exception, a kill) the final name keeps what it had. Throws Error kIo with
+// the system's reason, e.g. disk full.
+class AtomicFile {
+  public:
+    explicit AtomicFile(std::string path);
+    ~AtomicFile();
+    AtomicFile(const AtomicFile&) = delete;
+    AtomicFile& operator=(const AtomicFile&) = delete;
+
+    void write(ByteView data);
+    void write(std::string_view text);
+    void commit();
+
+  private:
+    [[noreturn]] void fail(const std::string& what);
+
+    std::string path_;
+    std::string temporary_;
+    int descriptor_ = -1;
+};
+
+void write_file_atomically(const std::string& path, ByteView data);
+void write_file_atomically(const std::string& path, std::string_view text);
+
+}  // namespace ward
