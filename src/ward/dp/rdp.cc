@@ -92,6 +92,35 @@ double log_excess_quadrature(double q, double sigma, double a) {
     return sum.value() + std::log(step / (sigma * std::sqrt(2 * std::numbers::pi)));
 }
 
+// log of the standard normal distribution function.
+double log_normal_cdf(double x) {
+    if (x > -30) return std::log(std::erfc(-x / std::numbers::sqrt2) / 2);
+    const double t = 1 / (x * x);  // asymptotic series, relative error below 1e-9 here
+    return -x * x / 2 - std::log(-x * std::sqrt(2 * std::numbers::pi)) +
+           std::log1p(-t * (1 - 3 * t * (1 - 5 * t)));
+}
+
+// log E[r^a] by the two-sided binomial series of Mironov, Talwar, Zhang, section 3.3, with the
+// absolute value of every term (see RdpFormula::kAbsoluteSeries).
+double log_moment_absolute_series(double q, double sigma, double a) {
+    const double turn = sigma * sigma * std::log(1 / q - 1) + 0.5;
+    const double log_keep = std::log1p(-q);
+    const double log_take = std::log(q);
+    LogSum sum;
+    for (int i = 0; i < 1000; ++i) {
+        const double j = a - i;
+        const double low = i * log_take + j * log_keep + (1.0 * i * i - i) / (2 * sigma * sigma) +
+                           log_normal_cdf((turn - i) / sigma);
+        const double high = j * log_take + i * log_keep + (j * j - j) / (2 * sigma * sigma) +
+                            log_normal_cdf((j - turn) / sigma);
+        const double weight = log_binomial(a, i);
+        sum.add(weight + low);
+        sum.add(weight + high);
+        if (weight + std::max(low, high) < -30) return sum.value();
+    }
+    return kInfinity;
+}
+
 double epsilon_at_order(double order, double rdp, double delta) {
     // Bretagnolle-Huber: total variation <= sqrt(1 - exp(-KL)), and KL <= any Renyi divergence.
     if (delta * delta + std::expm1(-rdp) >= 0) return 0;
@@ -112,7 +141,8 @@ const std::vector<double>& default_rdp_orders() {
     return orders;
 }
 
-double rdp_of_step(double sampling_rate, double noise_multiplier, double order) {
+double rdp_of_step(double sampling_rate, double noise_multiplier, double order,
+                   RdpFormula formula) {
     const SampledGaussianPhase phase{sampling_rate, noise_multiplier, 1};
     require_valid_phases({&phase, 1});
     if (!(order > 1) || !std::isfinite(order)) {
@@ -123,6 +153,9 @@ double rdp_of_step(double sampling_rate, double noise_multiplier, double order) 
     const double sigma = noise_multiplier;
     if (q == 1) return order / (2 * sigma * sigma);
     const bool whole = order == std::floor(order) && order <= 65536;
+    if (!whole && formula == RdpFormula::kAbsoluteSeries) {
+        return log_moment_absolute_series(q, sigma, order) / (order - 1);
+    }
     const double excess = whole ? log_excess_whole(q, sigma, static_cast<int>(order))
                                 : log_excess_quadrature(q, sigma, order);
     const double log_moment = excess > 35 ? excess : std::log1p(std::exp(excess));
@@ -130,14 +163,15 @@ double rdp_of_step(double sampling_rate, double noise_multiplier, double order) 
 }
 
 std::vector<double> rdp_curve(std::span<const SampledGaussianPhase> phases,
-                              std::span<const double> orders) {
+                              std::span<const double> orders, RdpFormula formula) {
     require_valid_phases(phases);
     std::vector<double> curve(orders.size(), 0);
     for (const SampledGaussianPhase& phase : phases) {
         if (phase.steps == 0) continue;
         for (size_t i = 0; i < orders.size(); ++i) {
-            curve[i] += static_cast<double>(phase.steps) *
-                        rdp_of_step(phase.sampling_rate, phase.noise_multiplier, orders[i]);
+            curve[i] +=
+                static_cast<double>(phase.steps) *
+                rdp_of_step(phase.sampling_rate, phase.noise_multiplier, orders[i], formula);
         }
     }
     return curve;
@@ -161,8 +195,8 @@ RdpEpsilon epsilon_from_rdp(std::span<const double> orders, std::span<const doub
 }
 
 RdpEpsilon rdp_epsilon(std::span<const SampledGaussianPhase> phases, double delta,
-                       std::span<const double> orders) {
-    return epsilon_from_rdp(orders, rdp_curve(phases, orders), delta);
+                       std::span<const double> orders, RdpFormula formula) {
+    return epsilon_from_rdp(orders, rdp_curve(phases, orders, formula), delta);
 }
 
 }  // namespace ward
