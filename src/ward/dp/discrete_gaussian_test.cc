@@ -173,17 +173,17 @@ std::vector<std::pair<std::string, internal::DgaussKernel>> vector_kernels() {
     return list;
 }
 
-struct Run {
+struct Output {
     std::vector<int32_t> values;
     uint64_t next;  // of the generator afterwards: the same words were consumed
 };
 
-Run run_kernel(internal::DgaussKernel kernel, const internal::DgaussTable& table, uint64_t seed) {
+Output run_kernel(internal::DgaussKernel kernel, const internal::DgaussTable& table, uint64_t seed) {
     constexpr size_t kCandidates = 65536;
     Random words = seeded_random(seed);
     std::vector<uint32_t> candidates(2 * kCandidates);
     words.fill(std::span<uint32_t>(candidates));
-    Run result{std::vector<int32_t>(kCandidates + 16), 0};
+    Output result{std::vector<int32_t>(kCandidates + 16), 0};
     const size_t count = kernel(table, candidates.data(), candidates.data() + kCandidates,
                                 kCandidates, result.values.data(), words);
     result.values.resize(count);
@@ -194,10 +194,10 @@ Run run_kernel(internal::DgaussKernel kernel, const internal::DgaussTable& table
 TEST(DiscreteGaussian, AllInstructionSetsAgreeBitForBit) {
     for (double sigma : {0.05, 0.7, 20.0, 31.99, 1000.0, 0x1p16, 0x1p20 * 1.1, 0x1p24, 0x1p26}) {
         const auto table = internal::make_dgauss_table(sigma);
-        const Run expected = run_kernel(internal::dgauss_scalar, table, 600);
+        const Output expected = run_kernel(internal::dgauss_scalar, table, 600);
         EXPECT_GT(expected.values.size(), sigma < 1 ? 20000u : 62000u) << sigma;
         for (const auto& [name, kernel] : vector_kernels()) {
-            const Run got = run_kernel(kernel, table, 600);
+            const Output got = run_kernel(kernel, table, 600);
             EXPECT_EQ(got.values, expected.values) << name << " " << sigma;
             EXPECT_EQ(got.next, expected.next) << name << " " << sigma;
         }
@@ -223,7 +223,9 @@ TEST(DiscreteGaussian, FloatDecisionsAreThoseOfDoubleDouble) {
             const size_t n_fast = internal::dgauss_scalar(table, &a[i], &b[i], 1, fast, random);
             const size_t n_slow = internal::dgauss_scalar(exact, &a[i], &b[i], 1, slow, random);
             disagreements += n_fast != n_slow ? 1 : 0;
-            if (n_fast == 1 && n_slow == 1) ASSERT_EQ(fast[0], slow[0]);
+            if (n_fast == 1 && n_slow == 1) {
+                ASSERT_EQ(fast[0], slow[0]);
+            }
         }
         const double open = 20000 * (0x1p-18 + static_cast<double>(table.u_unit));
         EXPECT_LE(disagreements, 5 + 2 * open) << sigma;
