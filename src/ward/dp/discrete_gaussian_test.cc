@@ -178,7 +178,8 @@ struct Output {
     uint64_t next;  // of the generator afterwards: the same words were consumed
 };
 
-Output run_kernel(internal::DgaussKernel kernel, const internal::DgaussTable& table, uint64_t seed) {
+Output run_kernel(internal::DgaussKernel kernel, const internal::DgaussTable& table,
+                  uint64_t seed) {
     constexpr size_t kCandidates = 65536;
     Random words = seeded_random(seed);
     std::vector<uint32_t> candidates(2 * kCandidates);
@@ -278,7 +279,10 @@ TEST(DiscreteGaussian, DoubleDoubleExponential) {
     // exp(-1) to 40 digits: 0.3678794411714423215955237701614608674458.
     const DoubleDouble e1 = exp_double_double({-1, 0});
     EXPECT_EQ(e1.high, 0.36787944117144233);
-    EXPECT_NEAR(e1.low, 0.3678794411714423215955237701614608674458L - 0.36787944117144233L, 1e-19);
+    EXPECT_NEAR(
+        e1.low,
+        0.3678794411714423215955237701614608674458L - static_cast<long double>(0.36787944117144233),
+        1e-19);
     for (double x : {-0.01, -0.5, -3.25, -47.0, -300.5}) {
         const DoubleDouble whole = exp_double_double({x, 0});
         const DoubleDouble half = exp_double_double({x / 2, 0});
@@ -323,9 +327,10 @@ TEST(DiscreteGaussian, EveryLengthIsFilled) {
     const DiscreteGaussian law(1e6);
     for (size_t length : {0u, 1u, 15u, 16u, 17u, 2047u, 2064u, 5001u}) {
         Random random = seeded_random(950 + length);
-        std::vector<int32_t> values(length, 0);
+        constexpr int32_t kUntouched = std::numeric_limits<int32_t>::min();  // never a sample
+        std::vector<int32_t> values(length, kUntouched);
         law.sample_vartime(random, std::span<int32_t>(values));
-        EXPECT_EQ(std::count(values.begin(), values.end(), 0), 0) << length;
+        EXPECT_EQ(std::count(values.begin(), values.end(), kUntouched), 0) << length;
     }
 }
 
