@@ -4,6 +4,7 @@ namespace ward::cli {
 
 void add_all_commands(CLI::App& app) {
     add_inspect_command(app);
+    add_report_command(app);
     add_doctor_command(app);
 }
 

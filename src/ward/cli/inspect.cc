@@ -37,7 +37,7 @@ std::string terminal_safe(const std::string& text) {
 std::string grouped(int64_t number) {
     std::string digits = std::to_string(number);
     for (auto i = static_cast<int64_t>(digits.size()) - 3; i > 0; i -= 3) {
-        digits.insert(static_cast<size_t>(i), ",");
+        digits.insert(static_cast<size_t>(i), 1, ',');
     }
     return digits;
 }

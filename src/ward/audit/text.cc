@@ -1,0 +1,75 @@
+#include "ward/audit/internal/text.h"
+
+#include <cmath>
+#include <cstdio>
+
+namespace ward::audit {
+namespace {
+
+std::string formatted(const char* format, int digits, double value) {
+    char text[64];
+    std::snprintf(text, sizeof(text), format, digits, value);
+    return text;
+}
+
+}  // namespace
+
+std::string grouped(int64_t number) {
+    std::string digits = std::to_string(number);
+    for (auto i = static_cast<int64_t>(digits.size()) - 3; i > (number < 0 ? 1 : 0); i -= 3) {
+        digits.insert(static_cast<size_t>(i), 1, ',');
+    }
+    return digits;
+}
+
+std::string percent(double fraction, int decimals) {
+    return formatted("%.*f", decimals, 100 * fraction) + " %";
+}
+
+std::string points(double fraction, int decimals) {
+    const std::string text = formatted("%+.*f", decimals, 100 * fraction);
+    return text.find_first_of("123456789") == std::string::npos ? text.substr(1) : text;
+}
+
+std::string significant(double number, int digits) {
+    std::string text = formatted("%.*g", digits, number);
+    // "1e-05" -> "1e-5"
+    if (const size_t e = text.find('e'); e != std::string::npos) {
+        size_t zero = e + 2;
+        while (zero + 1 < text.size() && text[zero] == '0') text.erase(zero, 1);
+        if (text[e + 1] == '+') text.erase(e + 1, 1);
+    }
+    return text;
+}
+
+std::string range_percent(Interval interval) {
+    return formatted("%.*f", 1, 100 * interval.low) + " to " + percent(interval.high);
+}
+
+std::string range_points(Interval interval) {
+    return points(interval.low) + " to " + points(interval.high);
+}
+
+std::string memory_text(int64_t bytes) {
+    const auto value = static_cast<double>(bytes);
+    if (value >= 1e9) return formatted("%.*f", 2, value / 1e9) + " GB";
+    return formatted("%.*f", 0, value / 1e6) + " MB";
+}
+
+std::string duration_text(double seconds) {
+    if (seconds < 100) return significant(seconds, 3) + " s";
+    const auto whole = static_cast<int64_t>(std::llround(std::fmin(seconds, 1e15)));
+    char text[64];
+    if (whole < 3600) {
+        std::snprintf(text, sizeof(text), "%lld min %02lld s", static_cast<long long>(whole / 60),
+                      static_cast<long long>(whole % 60));
+    } else {
+        std::snprintf(text, sizeof(text), "%lld h %02lld min", static_cast<long long>(whole / 3600),
+                      static_cast<long long>(whole / 60 % 60));
+    }
+    return text;
+}
+
+std::string short_digest(const std::string& digest) { return digest.substr(0, 12); }
+
+}  // namespace ward::audit
