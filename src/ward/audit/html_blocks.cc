@@ -28,6 +28,7 @@ constexpr std::array<SupportText, 3> kSupports = {
 std::string figure_value(const Figure& figure, double value) {
     if (figure.unit == "%") return percent(value, 2);
     if (figure.unit == "points") return points(value, 2) + " points";
+    if (value > 0 && value < 0.001) return small_probability(value);
     return significant(value, 5) + (figure.unit.empty() ? "" : " " + figure.unit);
 }
 
@@ -112,9 +113,7 @@ std::string confusion_cell(int64_t count, int64_t row_total, bool diagonal) {
 
 std::string confusion_grid(const ConfusionMatrix& matrix) {
     std::string html =
-        "<div class=\"scroll\" tabindex=\"0\"><table class=\"confusion\"><thead><tr><th>true "
-        "\u2193 "
-        "predicted \u2192</th>";
+        "<div class=\"scroll\" tabindex=\"0\"><table class=\"confusion\"><thead><tr><td></td>";
     for (const std::string& name : matrix.class_names) html += element("th", "scope=\"col\"", name);
     html += "</tr></thead><tbody>";
     for (size_t truth = 0; truth < matrix.counts.size(); ++truth) {
@@ -167,7 +166,11 @@ std::string ChartSet::add(const Chart& chart) {
     const std::string id = "chart-" + std::to_string(items_.size() + 1);
     Json series = Json::array();
     for (const Series& one : chart.series) {
-        series.push_back({{"name", one.name}, {"x", one.x}, {"y", one.y}, {"dashed", one.dashed}});
+        series.push_back({{"name", one.name},
+                          {"x", one.x},
+                          {"y", one.y},
+                          {"dashed", one.dashed},
+                          {"weights", one.weights}});
     }
     const Json item = {{"id", id},
                        {"kind", kKinds[static_cast<size_t>(chart.kind)]},
@@ -243,8 +246,9 @@ std::string html_table(const Table& table) {
 
 std::string html_confusion(const ConfusionMatrix& matrix) {
     if (matrix.counts.size() > kMaxConfusionClasses) return html_table(confusion_pairs(matrix));
-    return "<div class=\"table\">" + element("h4", "", matrix.title) + confusion_grid(matrix) +
-           "</div>\n";
+    return "<div class=\"table\">" + element("h4", "", matrix.title) +
+           "<p class=\"summary\">Rows: true class. Columns: predicted class.</p>" +
+           confusion_grid(matrix) + "</div>\n";
 }
 
 }  // namespace ward::audit

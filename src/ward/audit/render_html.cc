@@ -112,11 +112,14 @@ std::string section_html(const Subject& subject, const Section& section, ChartSe
         for (const std::string& note : section.notes) html += element("li", "", note);
         html += "</ul></div>";
     }
-    html += "<div class=\"charts\">";
+    html += "<div class=\"blocks\">";
     for (const Chart& chart : section.charts) html += html_chart(chart, charts);
-    html += "</div><div class=\"tables\">";
     for (const ConfusionMatrix& matrix : section.confusions) html += html_confusion(matrix);
+    // Beside a single chart the tables share one column.
+    const bool stack = section.charts.size() == 1 && section.confusions.empty();
+    if (stack) html += "<div class=\"stack\">";
     for (const Table& table : section.tables) html += html_table(table);
+    if (stack) html += "</div>";
     return html + "</div></section>\n";
 }
 

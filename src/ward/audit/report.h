@@ -42,8 +42,9 @@ struct Evidence {
 
 struct Series {
     std::string name;
-    std::vector<double> x, y;  // of one length
-    bool dashed = false;       // a reference line
+    std::vector<double> x, y;     // of one length
+    bool dashed = false;          // a reference line
+    std::vector<double> weights;  // kScatter: sizes of the points, e.g. examples behind each
 };
 
 struct Chart {

@@ -12,6 +12,25 @@ std::string formatted(const char* format, int digits, double value) {
     return text;
 }
 
+// "1e-05" -> "1e-5"
+std::string short_exponent(std::string text) {
+    if (const size_t e = text.find('e'); e != std::string::npos) {
+        size_t zero = e + 2;
+        while (zero + 1 < text.size() && text[zero] == '0') text.erase(zero, 1);
+        if (text[e + 1] == '+') text.erase(e + 1, 1);
+    }
+    return text;
+}
+
+// "1.00e-04" -> "1e-4"
+std::string scientific(double value) {
+    std::string text = formatted("%.*e", 2, value);
+    size_t end = text.find('e');
+    while (end > 0 && text[end - 1] == '0') text.erase(--end, 1);
+    if (end > 0 && text[end - 1] == '.') text.erase(end - 1, 1);
+    return short_exponent(text);
+}
+
 }  // namespace
 
 std::string grouped(int64_t number) {
@@ -23,23 +42,21 @@ std::string grouped(int64_t number) {
 }
 
 std::string percent(double fraction, int decimals) {
-    return formatted("%.*f", decimals, 100 * fraction) + " %";
+    return formatted("%.*f", decimals, 100 * fraction) + "\u00a0%";
 }
 
 std::string points(double fraction, int decimals) {
     const std::string text = formatted("%+.*f", decimals, 100 * fraction);
-    return text.find_first_of("123456789") == std::string::npos ? text.substr(1) : text;
+    if (text.find_first_of("123456789") == std::string::npos) return text.substr(1);
+    return text[0] == '-' ? "\u2212" + text.substr(1) : text;
 }
 
 std::string significant(double number, int digits) {
-    std::string text = formatted("%.*g", digits, number);
-    // "1e-05" -> "1e-5"
-    if (const size_t e = text.find('e'); e != std::string::npos) {
-        size_t zero = e + 2;
-        while (zero + 1 < text.size() && text[zero] == '0') text.erase(zero, 1);
-        if (text[e + 1] == '+') text.erase(e + 1, 1);
-    }
-    return text;
+    return short_exponent(formatted("%.*g", digits, number));
+}
+
+std::string small_probability(double value) {
+    return value < 0.01 ? scientific(value) : significant(value, 3);
 }
 
 std::string range_percent(Interval interval) {
@@ -69,7 +86,5 @@ std::string duration_text(double seconds) {
     }
     return text;
 }
-
-std::string short_digest(const std::string& digest) { return digest.substr(0, 12); }
 
 }  // namespace ward::audit

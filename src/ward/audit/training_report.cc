@@ -56,7 +56,7 @@ Highlight guarantee_highlight(const PrivacyFacts& privacy) {
     Highlight highlight;
     highlight.label = "Guarantee";
     highlight.value = "\u03b5 \u2264 " + epsilon_text(privacy.epsilon_upper);
-    highlight.detail = "\u03b4 = " + significant(privacy.delta, 3) + ", " +
+    highlight.detail = "\u03b4 = " + small_probability(privacy.delta) + ", " +
                        tier(privacy.epsilon_upper) + " of each " + privacy.unit;
     highlight.tone = privacy.epsilon_upper <= 1    ? Highlight::Tone::kGood
                      : privacy.epsilon_upper <= 10 ? Highlight::Tone::kNeutral
@@ -99,7 +99,7 @@ std::string verdict_of(const TrainingRecord& record, const TrainingRecord* twin)
             " with differential privacy. Nobody who holds it, with whatever other knowledge, can "
             "guess right more often than " +
             percent_up(attack_accuracy_bound(privacy.epsilon_upper, privacy.delta)) +
-            " whether any one " + privacy.unit + " was used.";
+            " whether any one " + privacy.unit + " was used (a coin toss: 50 %).";
     } else {
         text += " without a privacy guarantee: it may reveal examples that it was trained on.";
     }

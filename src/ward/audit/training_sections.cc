@@ -31,7 +31,7 @@ Evidence privacy_evidence(const RunPair& pair) {
     Evidence evidence;
     evidence.id = pair.id + ".privacy";
     evidence.claim = "The training satisfies (" + epsilon_text(privacy.epsilon_upper) + ", " +
-                     significant(privacy.delta, 3) + ")-differential privacy for each " +
+                     small_probability(privacy.delta) + ")-differential privacy for each " +
                      privacy.unit + " of the training data.";
     evidence.support = Support::kProof;
     evidence.experiment =
@@ -66,18 +66,18 @@ Table mechanism_table(const PrivacyFacts& privacy) {
 
 Table attack_table(const PrivacyFacts& privacy) {
     Table table{"What the guarantee leaves to an attacker",
-                {"If an attacker may wrongly accuse", "members found, at most"},
+                {"False alarms", "Members found, at most"},
                 {},
                 1};
     for (double rate : {0.001, 0.01, 0.1}) {
         const double bound = attack_hit_rate_bound(privacy.epsilon_upper, privacy.delta, rate);
-        table.rows.push_back({percent(rate) + " of the others", percent_up(bound)});
+        table.rows.push_back({percent(rate), percent_up(bound)});
     }
     return table;
 }
 
 std::optional<Chart> epsilon_chart(const RunPair& pair) {
-    Series series{"epsilon spent so far", {}, {}, false};
+    Series series{"epsilon spent so far", {}, {}, false, {}};
     for (const CurvePoint& point : pair.run.curve) {
         if (!point.epsilon) continue;
         series.x.push_back(static_cast<double>(point.step));
@@ -160,7 +160,7 @@ Evidence price_evidence(const RunPair& pair, const Evaluation& twin) {
 }
 
 void add_accuracy_series(const TrainingRecord& run, const std::string& name, Chart& chart) {
-    Series series{name, {}, {}, false};
+    Series series{name, {}, {}, false, {}};
     for (const CurvePoint& point : run.curve) {
         if (!point.test_accuracy) continue;
         series.x.push_back(point.epoch);
@@ -179,14 +179,16 @@ std::optional<Chart> learning_chart(const RunPair& pair) {
     if (pair.twin != nullptr) add_accuracy_series(*pair.twin, kTwin, chart);
     if (chart.series.empty()) return std::nullopt;
     for (const Series& series : chart.series) {
-        chart.summary += (chart.summary.empty() ? "" : " ") + series.name + ": from " +
-                         percent(series.y.front()) + " to " + percent(series.y.back()) + ".";
+        const std::string start = chart.summary.empty() ? "It went " : ", ";
+        chart.summary += start + series.name + " from " + percent(series.y.front()) + " to " +
+                         percent(series.y.back());
     }
+    chart.summary += ".";
     return chart;
 }
 
 std::optional<Chart> trade_off_chart(const RunPair& pair) {
-    Series series{"with privacy", {}, {}, false};
+    Series series{"with privacy", {}, {}, false, {}};
     for (const CurvePoint& point : pair.run.curve) {
         if (!point.epsilon || !point.test_accuracy) continue;
         series.x.push_back(*point.epsilon);
@@ -204,7 +206,7 @@ std::optional<Chart> trade_off_chart(const RunPair& pair) {
     const double last = series.x.back();
     chart.series.push_back(std::move(series));
     if (const Evaluation* twin = twin_evaluation(pair)) {
-        chart.series.push_back({kTwin, {0, last}, {twin->accuracy, twin->accuracy}, true});
+        chart.series.push_back({kTwin, {0, last}, {twin->accuracy, twin->accuracy}, true, {}});
         chart.summary += " The non-private twin reaches " + percent(twin->accuracy) + ".";
     }
     return chart;
@@ -228,7 +230,7 @@ Chart recall_chart(const RunPair& pair) {
     chart.y_percent = true;
     chart.categories = class_names(pair.run);
     const auto add = [&](const std::string& name, const Evaluation& evaluation) {
-        Series series{name, {}, {}, false};
+        Series series{name, {}, {}, false, {}};
         for (const ClassMetrics& metrics : per_class(evaluation.confusion)) {
             series.y.push_back(metrics.recall.value_or(0));
         }
@@ -271,11 +273,12 @@ Table class_table(const TrainingRecord& run) {
 // ---- calibration
 
 void add_reliability(const Evaluation& evaluation, const std::string& name, Chart& chart) {
-    Series series{name, {}, {}, false};
+    Series series{name, {}, {}, false, {}};
     for (const ReliabilityBin& bin : evaluation.reliability) {
         if (bin.examples == 0) continue;
         series.x.push_back(bin.mean_confidence);
         series.y.push_back(bin.accuracy);
+        series.weights.push_back(static_cast<double>(bin.examples));
     }
     chart.series.push_back(std::move(series));
 }
@@ -384,7 +387,8 @@ Section calibration_section(const RunPair& pair) {
     section.title = "Calibration";
     section.lead =
         "When the model says it is 90 % sure, it should be right nine times out of ten. Points "
-        "below the diagonal mean that it is too sure of itself.";
+        "below the diagonal mean that it is too sure of itself; larger points stand for more "
+        "examples.";
     Chart chart;
     chart.kind = Chart::Kind::kScatter;
     chart.title = "Reliability diagram";
@@ -394,7 +398,7 @@ Section calibration_section(const RunPair& pair) {
     add_reliability(evaluation, run_name(pair), chart);
     const Evaluation* twin = twin_evaluation(pair);
     if (twin != nullptr && !twin->reliability.empty()) add_reliability(*twin, kTwin, chart);
-    chart.series.push_back({"perfect calibration", {0, 1}, {0, 1}, true});
+    chart.series.push_back({"perfect calibration", {0, 1}, {0, 1}, true, {}});
     Evidence evidence;
     evidence.id = pair.id + ".calibration";
     evidence.experiment =

@@ -26,11 +26,13 @@
     }
     const points = series.x.map((x, i) => ({ x, y: series.y[i] }));
     const quiet = series.dashed || points.length > 60;
+    const heaviest = Math.max(1, ...series.weights);
+    const radius = series.weights.length > 0 ? series.weights.map((w) => 2.5 + 7 * Math.sqrt(w / heaviest)) : quiet ? 0 : 3;
     return {
-      label: series.name, data: points, showLine: true, borderColor: stroke, backgroundColor: stroke,
+      label: series.name, data: points, showLine: series.dashed || series.weights.length === 0, borderColor: stroke, backgroundColor: series.weights.length > 0 ? stroke + "b0" : stroke,
       borderWidth: series.dashed ? 1.5 : 2.25, borderDash: series.dashed ? [6, 5] : [],
-      pointRadius: quiet ? 0 : 3, pointHitRadius: 10, pointStyle: index === 0 ? "circle" : "rectRot",
-      tension: 0,
+      pointRadius: radius, pointHoverRadius: radius, pointHitRadius: 10, pointStyle: series.dashed ? "line" : index === 0 ? "circle" : "rectRot",
+      tension: 0, clip: 12,
     };
   };
 

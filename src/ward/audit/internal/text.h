@@ -16,6 +16,6 @@ std::string range_percent(Interval interval);            // "97.8 to 98.4 %"
 std::string range_points(Interval interval);             // "-1.4 to -0.6"
 std::string memory_text(int64_t bytes);                  // "312 MB"
 std::string duration_text(double seconds);               // "2 min 05 s"
-std::string short_digest(const std::string& digest);     // the first 12 characters
+std::string small_probability(double value);             // 0.0001 -> "1e-4"
 
 }  // namespace ward::audit
