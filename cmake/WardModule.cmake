@@ -3,6 +3,8 @@
 # One module = one folder = one static library `ward_NAME` (alias ward::NAME) + one test program `NAME_test`:
 #   *.h outside internal/  public headers, each checked to compile alone
 #   *.cc                   the library       *_test.cc  the tests       *_avx2.cc ...  per-ISA kernels
+#   testing/*.cc           helpers for tests: a library of their own, `ward_NAME_testing`, that is not installed
+#                          and that only test programs link
 # DEPS are Ward modules of a lower level (public); PRIVATE are foreign libraries that never show in a header.
 # TORCH marks the modules that may include nn/torch.h; they share one precompiled header, owned by ward_nn.
 function(ward_module name)
@@ -12,6 +14,9 @@ function(ward_module name)
   set(tests ${sources})
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
+  set(testing_sources ${sources})
+  list(FILTER testing_sources INCLUDE REGEX "/testing/")
+  list(FILTER sources EXCLUDE REGEX "/testing/")
   set(public_headers ${headers})
   list(FILTER public_headers EXCLUDE REGEX "/internal/|/nn/torch\\.h$|/testing/")
 
@@ -27,8 +32,13 @@ function(ward_module name)
   endif()
   set_property(GLOBAL APPEND PROPERTY WARD_MODULES ${target})
 
+  if(WARD_TESTS AND testing_sources)
+    add_library(${target}_testing STATIC ${testing_sources})
+    add_library(ward::${name}_testing ALIAS ${target}_testing)
+    target_link_libraries(${target}_testing PUBLIC ${target} PRIVATE ward_warnings)
+  endif()
   if(WARD_TESTS AND tests)
-    ward_test(${name}_test SOURCES ${tests} LIBS ${target} ${arg_PRIVATE} ${arg_TORCH_FLAG})
+    ward_test(${name}_test SOURCES ${tests} LIBS ${target} ${arg_PRIVATE})
     if(arg_TORCH)
       ward_use_torch(${name}_test)
     endif()
@@ -42,12 +52,13 @@ function(ward_use_torch target)
   if(NOT WARD_PCH)
     return()
   endif()
+  # A precompiled header wants equal flags everywhere, so programs are compiled with -fPIC as libraries are.
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE -fPIC -fpch-preprocess)
   if(target STREQUAL "ward_nn")
     target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/src/ward/nn/torch.h)
-    target_compile_options(${target} PRIVATE -fpch-preprocess)
   else()
     target_precompile_headers(${target} REUSE_FROM ward_nn)
-    target_compile_options(${target} PRIVATE -fpch-preprocess)
   endif()
 endfunction()
 
@@ -55,7 +66,8 @@ endfunction()
 function(ward_test name)
   cmake_parse_arguments(arg "" "" "SOURCES;LIBS" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
-  target_link_libraries(${name} PRIVATE ${arg_LIBS} ward_warnings GTest::gmock GTest::gtest_main)
+  target_link_libraries(${name} PRIVATE ${arg_LIBS} ward::core_testing ward_warnings
+                        GTest::gmock GTest::gtest_main)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR}/src)
   target_compile_definitions(${name} PRIVATE
       WARD_SOURCE_DIR="${CMAKE_SOURCE_DIR}" WARD_SHARED_DIR="${CMAKE_SOURCE_DIR}/../shared")

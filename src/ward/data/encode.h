@@ -1,0 +1,39 @@
+// A table into the inputs of a network, by the bounds and categories that its schema declares.
+//
+// Numbers are clamped to [min, max] and scaled linearly or by log(1 + x - min) to [0, 1] (or
+// [-1, 1]); categories become one input each (one-hot), plus one for "(missing)" and "(other)"
+// where the schema says so. Nothing is learned from the rows, so the encoding costs no privacy. It
+// is written down as JSON and applied unchanged to rows to predict. Thread safety: free functions
+// without state.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "ward/data/dataset.h"
+#include "ward/data/schema.h"
+#include "ward/data/table.h"
+
+namespace ward::data {
+
+struct Encoded {
+    Dataset data;
+    int64_t clamped_values = 0;  // numbers outside the declared bounds
+    int64_t missing_values = 0;
+    int64_t unknown_values = 0;  // categories outside the declared ones
+};
+
+// Columns are found by name. The label or target column may be absent. Throws Error kNotFound for
+// another absent column, kInvalid for categories that differ from the schema's, and when
+// example_shape does not fit the number of inputs.
+Encoded encode(const Table& table, const Schema& schema);
+
+// The same by Dataset::preprocessing_json of the training set. Throws Error kInvalid for JSON that
+// was not written by `encode`.
+Encoded encode_with(const std::string& preprocessing_json, const Table& table);
+Schema schema_of(const std::string& preprocessing_json);
+
+// Names of the inputs, one per feature.
+std::vector<std::string> feature_names(const Schema& schema);
+
+}  // namespace ward::data

@@ -1,0 +1,35 @@
+// The two halves of load.cc.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "ward/data/array.h"
+#include "ward/data/load.h"
+
+namespace ward::data::internal {
+
+// Files of one table.
+struct TableFiles {
+    std::string train;  // or the only one
+    std::string test;   // empty: split by rows
+    ChosenSchema chosen;
+};
+
+// Files of one table and the schema to read them with; nothing when `path` is no table.
+std::optional<TableFiles> find_table(const LoadRequest& request, const std::filesystem::path& path);
+LoadedData load_table(const LoadRequest& request, const TableFiles& files);
+
+// Whether the folder or file holds IDX, NPY or CIFAR arrays.
+bool is_array_set(const std::filesystem::path& path);
+LoadedData load_arrays(const LoadRequest& request, const std::filesystem::path& path);
+
+// `folder/name` or `folder/name.gz`, whichever exists; empty otherwise.
+std::string existing_file(const std::filesystem::path& folder, const std::string& name);
+
+// The rows of the wanted part of a set in one piece, and words for it.
+LoadedData keep_part(LoadedData&& all, const LoadRequest& request,
+                     const std::vector<uint64_t>& row_keys);
+
+}  // namespace ward::data::internal

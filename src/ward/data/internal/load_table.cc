@@ -1,0 +1,217 @@
+#include <algorithm>
+
+#include "ward/core/error.h"
+#include "ward/core/log.h"
+#include "ward/data/csv.h"
+#include "ward/data/encode.h"
+#include "ward/data/internal/load_parts.h"
+
+namespace ward::data::internal {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string without_gz(const std::string& name) {
+    return name.ends_with(".gz") ? name.substr(0, name.size() - 3) : name;
+}
+
+bool same_name(const fs::path& file, const std::string& declared) {
+    return !declared.empty() && without_gz(file.filename().string()) == without_gz(declared);
+}
+
+// The shipped schemas, in alphabetical order.
+std::vector<fs::path> shipped_schemas() {
+    std::vector<fs::path> files;
+    for (const auto& entry : fs::directory_iterator(fs::path(builtin_folder()) / "schemas"))
+        if (entry.path().extension() == ".yaml") files.push_back(entry.path());
+    std::sort(files.begin(), files.end());
+    return files;
+}
+
+template <typename Fits>
+std::optional<ChosenSchema> shipped_schema(Fits fits) {
+    for (const fs::path& file : shipped_schemas()) {
+        Schema schema = read_schema(file.string());
+        if (fits(schema)) return ChosenSchema{std::move(schema), file.string()};
+    }
+    return std::nullopt;
+}
+
+// The files that `schema` names in `folder`; nothing when they are not there.
+std::optional<TableFiles> files_in(const fs::path& folder, ChosenSchema chosen) {
+    TableFiles files;
+    if (chosen.schema.train_file.empty()) return std::nullopt;
+    files.train = existing_file(folder, chosen.schema.train_file);
+    if (files.train.empty()) return std::nullopt;
+    if (!chosen.schema.test_file.empty())
+        files.test = existing_file(folder, chosen.schema.test_file);
+    files.chosen = std::move(chosen);
+    return files;
+}
+
+std::optional<ChosenSchema> declared_schema(const LoadRequest& request) {
+    if (!request.preprocessing_json.empty())
+        return ChosenSchema{schema_of(request.preprocessing_json), "the model's training record"};
+    if (!request.schema.empty()) return ChosenSchema{read_schema(request.schema), request.schema};
+    return std::nullopt;
+}
+
+std::optional<TableFiles> find_in_folder(const LoadRequest& request, const fs::path& folder) {
+    if (auto declared = declared_schema(request)) {
+        const std::string wanted = declared->schema.train_file;
+        if (auto files = files_in(folder, std::move(*declared))) return files;
+        throw Error(ErrorCode::kNotFound,
+                    wanted.empty()
+                        ? "the schema names no file, and " + folder.string() + " is a folder"
+                        : folder.string() + " holds no file " + wanted,
+                    "name the file itself, or declare files: {train: NAME} in the schema");
+    }
+    const fs::path own = folder / "schema.yaml";
+    if (fs::is_regular_file(own)) {
+        if (auto files = files_in(folder, {read_schema(own.string()), own.string()})) return files;
+    }
+    std::optional<TableFiles> found;
+    shipped_schema([&](const Schema& schema) {
+        found = files_in(folder, {schema, {}});
+        return found.has_value();
+    });
+    if (found) {
+        auto chosen = shipped_schema(
+            [&](const Schema& schema) { return schema.name == found->chosen.schema.name; });
+        found->chosen.origin = chosen ? chosen->origin : "";
+    }
+    return found;
+}
+
+// A file on its own, or together with its test part when its schema names one beside it.
+TableFiles with_partner(const fs::path& file, ChosenSchema chosen) {
+    TableFiles files;
+    files.train = file.string();
+    const Schema& schema = chosen.schema;
+    const fs::path folder = file.parent_path();
+    if (!schema.test_file.empty() && same_name(file, schema.train_file)) {
+        files.test = existing_file(folder, schema.test_file);
+    } else if (same_name(file, schema.test_file)) {
+        files.test = file.string();
+        files.train = existing_file(folder, schema.train_file);
+    }
+    files.chosen = std::move(chosen);
+    return files;
+}
+
+TableFiles find_file(const LoadRequest& request, const fs::path& file) {
+    if (auto declared = declared_schema(request)) return with_partner(file, std::move(*declared));
+    if (auto known = shipped_schema([&](const Schema& schema) {
+            return same_name(file, schema.train_file) || same_name(file, schema.test_file);
+        }))
+        return with_partner(file, std::move(*known));
+    TableFiles files;
+    files.train = file.string();
+    return files;
+}
+
+// The schema with what the request overrules.
+void overrule(const LoadRequest& request, Schema* schema) {
+    if (request.delimiter) schema->format.delimiter = *request.delimiter;
+    if (request.header) schema->format.header = *request.header;
+    const auto column = [&](const std::string& name) -> ColumnSchema& {
+        const int at = schema->find(name);
+        if (at >= 0) return schema->columns[static_cast<size_t>(at)];
+        throw Error(ErrorCode::kNotFound, "the schema has no column '" + name + "'",
+                    "see `ward data describe` for the columns");
+    };
+    if (!request.label.empty() && column(request.label).kind != ColumnKind::kLabel) {
+        const int before = schema->find(ColumnKind::kLabel);
+        if (before >= 0)
+            schema->columns[static_cast<size_t>(before)].kind = ColumnKind::kCategorical;
+        ColumnSchema& label = column(request.label);
+        if (label.categories.empty()) {
+            throw Error(ErrorCode::kInvalid,
+                        "column '" + request.label + "' is the label but declares no classes",
+                        "declare kind: label and classes: [...] in the schema");
+        }
+        label.kind = ColumnKind::kLabel;
+        label.missing = MissingPolicy::kRefuse;
+        label.unknown = UnknownPolicy::kRefuse;
+    }
+    if (!request.group.empty()) {
+        const int before = schema->find(ColumnKind::kGroup);
+        if (before >= 0) schema->columns[static_cast<size_t>(before)].kind = ColumnKind::kIgnored;
+        column(request.group).kind = ColumnKind::kGroup;
+    }
+    validate(*schema);
+}
+
+// For a file without a schema: what its rows show, on request only.
+Schema inferred_schema(const LoadRequest& request, const std::string& file) {
+    if (!request.bounds_from_data) {
+        throw Error(ErrorCode::kInvalid,
+                    file + " has no schema: bounds and categories must be declared",
+                    "write a starting point with `ward data describe " + file +
+                        " --write-schema schema.yaml`, edit it, and pass --schema schema.yaml");
+    }
+    CsvFormat format;
+    if (request.delimiter) format.delimiter = *request.delimiter;
+    if (request.header) format.header = *request.header;
+    return infer_schema(read_csv_untyped(file, format, request.label), request.label);
+}
+
+void add_notes(const Encoded& encoded, LoadedData* loaded) {
+    const auto note = [&](int64_t count, const std::string& what) {
+        if (count > 0) loaded->notes.push_back(std::to_string(count) + " " + what);
+    };
+    note(encoded.clamped_values, "values were outside the declared bounds and were clamped");
+    note(encoded.missing_values, "values were missing and were filled in as declared");
+    note(encoded.unknown_values, "values were outside the declared categories");
+    if (encoded.data.bounds_read_from_data) {
+        loaded->notes.push_back(
+            "bounds or categories were read from the data: no privacy guarantee covers that");
+    }
+}
+
+}  // namespace
+
+std::optional<TableFiles> find_table(const LoadRequest& request, const fs::path& path) {
+    return fs::is_directory(path) ? find_in_folder(request, path) : find_file(request, path);
+}
+
+LoadedData load_table(const LoadRequest& request, const TableFiles& files) {
+    Schema schema = files.chosen.schema;
+    if (schema.columns.empty()) schema = inferred_schema(request, files.train);
+    if (schema.name.empty() || files.chosen.schema.columns.empty())
+        schema.name = fs::path(without_gz(files.train)).stem().string();
+    overrule(request, &schema);
+    const bool own_parts = !files.test.empty();
+    if (own_parts && request.split == "train" && files.train.empty()) {
+        throw Error(ErrorCode::kInvalid, files.test + " is the test part of its set",
+                    "name the folder or " + schema.train_file);
+    }
+    if (schema.find(ColumnKind::kLabel) < 0 && schema.find(ColumnKind::kTarget) < 0 &&
+        request.labels_required) {
+        throw Error(ErrorCode::kInvalid, files.train + ": no column is declared as the label",
+                    "pass --label COLUMN or declare kind: label (or target) in the schema");
+    }
+    CsvOptions options;
+    options.labels_required = request.labels_required;
+    options.row_hashes = !own_parts && request.split != "all";
+    const std::string file = own_parts && request.split == "test" ? files.test : files.train;
+    Table table = read_csv(file, schema, options);
+    if (own_parts && request.split == "all" && !files.train.empty()) {
+        Table test = read_csv(files.test, schema, options);
+        table.digest += test.digest;
+        append(table, std::move(test));
+    }
+    Encoded encoded = encode(table, schema);
+    LoadedData loaded;
+    loaded.source = file;
+    if (!files.chosen.origin.empty()) loaded.notes.push_back("schema: " + files.chosen.origin);
+    add_notes(encoded, &loaded);
+    loaded.dataset = std::move(encoded.data);
+    if (own_parts) {
+        loaded.split = "the set's own " + request.split + " part";
+        return loaded;
+    }
+    return keep_part(std::move(loaded), request, table.row_hashes);
+}
+
+}  // namespace ward::data::internal

@@ -1,0 +1,54 @@
+#include "ward/nn/internal/blas.h"
+
+#include "ward/core/error.h"
+
+#ifdef WARD_HAS_OPENBLAS
+#include <cblas-openblas.h>
+#endif
+
+namespace ward::nn {
+
+#ifdef WARD_HAS_OPENBLAS
+
+bool has_per_thread_blas() { return true; }
+
+SingleThreadBlas::SingleThreadBlas() : before_(openblas_get_num_threads()) {
+    openblas_set_num_threads(1);
+}
+SingleThreadBlas::~SingleThreadBlas() { openblas_set_num_threads(before_); }
+
+void multiply(int64_t m, int64_t n, int64_t k, MatrixView a, MatrixView b, float beta, float* c,
+              int64_t c_stride) {
+    const auto order = [](const MatrixView& view) {
+        return view.transposed ? CblasTrans : CblasNoTrans;
+    };
+    cblas_sgemm(CblasRowMajor, order(a), order(b), static_cast<blasint>(m), static_cast<blasint>(n),
+                static_cast<blasint>(k), 1.0f, a.data, static_cast<blasint>(a.row_stride), b.data,
+                static_cast<blasint>(b.row_stride), beta, c, static_cast<blasint>(c_stride));
+}
+
+void gram(int64_t n, int64_t k, MatrixView a, float* c) {
+    cblas_ssyrk(CblasRowMajor, CblasUpper, a.transposed ? CblasTrans : CblasNoTrans,
+                static_cast<blasint>(n), static_cast<blasint>(k), 1.0f, a.data,
+                static_cast<blasint>(a.row_stride), 0.0f, c, static_cast<blasint>(n));
+}
+
+void set_blas_threads(int threads) { openblas_set_num_threads(threads); }
+
+#else
+
+bool has_per_thread_blas() { return false; }
+SingleThreadBlas::SingleThreadBlas() = default;
+SingleThreadBlas::~SingleThreadBlas() = default;
+
+void multiply(int64_t, int64_t, int64_t, MatrixView, MatrixView, float, float*, int64_t) {
+    throw Error(ErrorCode::kInternal, "no CBLAS is linked");
+}
+void gram(int64_t, int64_t, MatrixView, float*) {
+    throw Error(ErrorCode::kInternal, "no CBLAS is linked");
+}
+void set_blas_threads(int) {}
+
+#endif
+
+}  // namespace ward::nn
