@@ -2,6 +2,10 @@
 
 namespace ward::cli {
 
-void add_all_commands(CLI::App& app) { add_doctor_command(app); }
+void add_all_commands(CLI::App& app) {
+    add_inspect_command(app);
+    add_report_command(app);
+    add_doctor_command(app);
+}
 
 }  // namespace ward::cli

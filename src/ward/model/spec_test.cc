@@ -148,8 +148,8 @@ TEST(Validate, CapsLayersDepthAndParameters) {
     LayerSpec deep("r", Activation{});
     for (int i = 0; i < 9; ++i) deep = LayerSpec("r", Residual{{deep}, {}});
     EXPECT_THAT(message_of([&] { validate(spec_of({4}, {deep}, 4)); }), HasSubstr("8 deep"));
-    deep = std::get<Residual>(deep.kind).body[0];
-    EXPECT_EQ(message_of([&] { validate(spec_of({4}, {deep}, 4)); }), "");
+    const LayerSpec less_deep = std::get<Residual>(deep.kind).body[0];
+    EXPECT_EQ(message_of([&] { validate(spec_of({4}, {less_deep}, 4)); }), "");
 
     const ModelSpec wide = spec_of({1 << 16}, {{"a", linear(1 << 16)}, {"b", linear(2)}}, 2);
     EXPECT_THAT(message_of([&] { validate(wide); }),

@@ -13,6 +13,8 @@ class App;
 namespace ward::cli {
 
 void add_doctor_command(CLI::App& app);
+void add_inspect_command(CLI::App& app);
+void add_report_command(CLI::App& app);
 
 // All of them, in the order of the help text.
 void add_all_commands(CLI::App& app);
