@@ -28,18 +28,25 @@ struct Options {
 
 void print_human(const audit::Evaluation& result, const model::Model& model) {
     const audit::Interval interval = audit::wilson_interval(result.correct, result.examples);
-    std::printf("accuracy      %.2f %%   (95 %% interval %.2f to %.2f, %ld of %ld examples)\n", 100 * result.accuracy,
-                100 * interval.low, 100 * interval.high, static_cast<long>(result.correct), static_cast<long>(result.examples));
+    std::printf("accuracy      %.2f %%   (95 %% interval %.2f to %.2f, %ld of %ld examples)\n",
+                100 * result.accuracy, 100 * interval.low, 100 * interval.high,
+                static_cast<long>(result.correct), static_cast<long>(result.examples));
     if (result.auc) std::printf("AUC           %.4f\n", *result.auc);
     if (result.log_loss) std::printf("log loss      %.4f\n", *result.log_loss);
-    if (result.calibration_error) std::printf("calibration   %.4f expected error (15 bins)\n", *result.calibration_error);
+    if (result.calibration_error)
+        std::printf("calibration   %.4f expected error (15 bins)\n", *result.calibration_error);
     const auto classes = audit::per_class(result.confusion);
     std::printf("\n%-24s %9s %10s %10s\n", "class", "examples", "precision", "recall");
     for (size_t i = 0; i < classes.size(); ++i) {
-        const std::string name = i < model.card.class_names.size() ? model.card.class_names[i] : std::to_string(i);
+        const std::string name =
+            i < model.card.class_names.size() ? model.card.class_names[i] : std::to_string(i);
         std::printf("%-24s %9ld %10s %10s\n", name.c_str(), static_cast<long>(classes[i].examples),
-                    classes[i].precision ? (std::to_string(100 * *classes[i].precision).substr(0, 5) + " %").c_str() : "-",
-                    classes[i].recall ? (std::to_string(100 * *classes[i].recall).substr(0, 5) + " %").c_str() : "-");
+                    classes[i].precision
+                        ? (std::to_string(100 * *classes[i].precision).substr(0, 5) + " %").c_str()
+                        : "-",
+                    classes[i].recall
+                        ? (std::to_string(100 * *classes[i].recall).substr(0, 5) + " %").c_str()
+                        : "-");
     }
 }
 
@@ -71,19 +78,24 @@ void run(const Options& options) {
     if (model.spec.task == model::Task::kRegression) {
         double squares = 0;
         for (size_t i = 0; i < predictions.values.size(); ++i) {
-            const double error = static_cast<double>(predictions.values[i]) - loaded.dataset.targets.at(i);
+            const double error =
+                static_cast<double>(predictions.values[i]) - loaded.dataset.targets.at(i);
             squares += error * error;
         }
         const double mean = squares / static_cast<double>(predictions.values.size());
-        std::cout << nlohmann::ordered_json{{"mean_squared_error", mean}, {"examples", predictions.values.size()}}.dump()
+        std::cout << nlohmann::ordered_json{{"mean_squared_error", mean},
+                                            {"examples", predictions.values.size()}}
+                         .dump()
                   << "\n";
         return;
     }
     if (loaded.dataset.labels.empty()) {
-        throw Error(ErrorCode::kInvalid, "data set " + loaded.dataset.name + " has no labels to compare with",
+        throw Error(ErrorCode::kInvalid,
+                    "data set " + loaded.dataset.name + " has no labels to compare with",
                     "name the label column with --label, or use ward predict");
     }
-    const audit::Evaluation result = audit::evaluate(predictions.values, predictions.outputs, loaded.dataset.labels);
+    const audit::Evaluation result =
+        audit::evaluate(predictions.values, predictions.outputs, loaded.dataset.labels);
     if (options.json) {
         std::cout << to_json(result).dump() << "\n";
     } else {
@@ -94,16 +106,19 @@ void run(const Options& options) {
 }  // namespace
 
 void add_evaluate_command(CLI::App& app) {
-    auto* command = app.add_subcommand("evaluate", "Accuracy, calibration and confusion of a model on labelled data");
+    auto* command = app.add_subcommand(
+        "evaluate", "Accuracy, calibration and confusion of a model on labelled data");
     auto options = std::make_shared<Options>();
     command->add_option("model", options->model, "Model file")->required();
     add_data_options(*command, options->data);
     add_split_options(*command, options->data);
-    command->add_option("--split", options->split, "Part of the data: test, train or all")->capture_default_str();
+    command->add_option("--split", options->split, "Part of the data: test, train or all")
+        ->capture_default_str();
     command->add_flag("--json", options->json, "Print one JSON object");
     add_runtime_options(*command, options->runtime);
-    command->footer("Examples:\n  ward evaluate m.safetensors --data digits\n"
-                    "  ward evaluate m.safetensors --data patients.csv --schema patients.yaml --json");
+    command->footer(
+        "Examples:\n  ward evaluate m.safetensors --data digits\n"
+        "  ward evaluate m.safetensors --data patients.csv --schema patients.yaml --json");
     command->callback([options] { run(*options); });
 }
 

@@ -46,7 +46,8 @@ std::string number(float value) {
     return text;
 }
 
-std::string as_csv(const model::Model& model, const train::Predictions& predictions, bool probabilities) {
+std::string as_csv(const model::Model& model, const train::Predictions& predictions,
+                   bool probabilities) {
     const bool classes = model.spec.task == model::Task::kClassification;
     std::string out = "prediction";
     for (int64_t c = 0; probabilities && classes && c < predictions.outputs; ++c) {
@@ -58,13 +59,15 @@ std::string as_csv(const model::Model& model, const train::Predictions& predicti
     for (size_t row = 0; row < rows; ++row) {
         const float* values = predictions.values.data() + row * predictions.outputs;
         out += classes ? csv_field(class_name(model, chosen[row])) : number(values[0]);
-        for (int64_t c = 0; probabilities && classes && c < predictions.outputs; ++c) out += "," + number(values[c]);
+        for (int64_t c = 0; probabilities && classes && c < predictions.outputs; ++c)
+            out += "," + number(values[c]);
         out += "\n";
     }
     return out;
 }
 
-std::string as_json_lines(const model::Model& model, const train::Predictions& predictions, bool probabilities) {
+std::string as_json_lines(const model::Model& model, const train::Predictions& predictions,
+                          bool probabilities) {
     const bool classes = model.spec.task == model::Task::kClassification;
     const auto chosen = classes ? train::predicted_classes(predictions) : std::vector<int64_t>{};
     std::string out;
@@ -74,7 +77,8 @@ std::string as_json_lines(const model::Model& model, const train::Predictions& p
         nlohmann::ordered_json line;
         if (classes) {
             line["prediction"] = class_name(model, chosen[row]);
-            if (probabilities) line["probabilities"] = std::vector<float>(values, values + predictions.outputs);
+            if (probabilities)
+                line["probabilities"] = std::vector<float>(values, values + predictions.outputs);
         } else {
             line["prediction"] = values[0];
         }
@@ -112,13 +116,16 @@ void add_predict_command(CLI::App& app) {
     auto options = std::make_shared<Options>();
     command->add_option("model", options->model, "Model file")->required();
     add_data_options(*command, options->data);
-    command->add_option("--split", options->split, "Part of the data: all, test or train")->capture_default_str();
-    command->add_flag("--probabilities", options->probabilities, "Also the probability of each class");
+    command->add_option("--split", options->split, "Part of the data: all, test or train")
+        ->capture_default_str();
+    command->add_flag("--probabilities", options->probabilities,
+                      "Also the probability of each class");
     command->add_option("--out", options->out, "File [standard output]");
     command->add_flag("--json", options->json, "One JSON object per row instead of CSV");
     add_runtime_options(*command, options->runtime);
-    command->footer("Examples:\n  ward predict m.safetensors --data new.csv --out predictions.csv\n"
-                    "  ward predict m.safetensors --data digits --split test --probabilities --json");
+    command->footer(
+        "Examples:\n  ward predict m.safetensors --data new.csv --out predictions.csv\n"
+        "  ward predict m.safetensors --data digits --split test --probabilities --json");
     command->callback([options] { run(*options); });
 }
 

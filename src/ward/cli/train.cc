@@ -47,7 +47,8 @@ ClippingKind parse_clipping(const std::string& name) {
     if (name == "per-layer") return ClippingKind::kPerLayer;
     if (name == "automatic") return ClippingKind::kAutomatic;
     if (name == "adaptive") return ClippingKind::kAdaptive;
-    throw Error(ErrorCode::kUsage, "clipping must be flat, per-layer, automatic or adaptive, got " + name);
+    throw Error(ErrorCode::kUsage,
+                "clipping must be flat, per-layer, automatic or adaptive, got " + name);
 }
 
 Accountant parse_accountant(const std::string& name) {
@@ -57,13 +58,18 @@ Accountant parse_accountant(const std::string& name) {
 }
 
 bool is_private(const Options& options) {
-    const int ways = (options.epsilon ? 1 : 0) + (options.noise_multiplier ? 1 : 0) + (options.no_privacy ? 1 : 0);
-    if (ways == 1) return !options.no_privacy && !(options.epsilon && std::isinf(*options.epsilon) && *options.epsilon > 0);
+    const int ways = (options.epsilon ? 1 : 0) + (options.noise_multiplier ? 1 : 0) +
+                     (options.no_privacy ? 1 : 0);
+    if (ways == 1)
+        return !options.no_privacy &&
+               !(options.epsilon && std::isinf(*options.epsilon) && *options.epsilon > 0);
     if (ways == 0) {
         throw Error(ErrorCode::kUsage, "how private? nothing says",
                     "give --epsilon E, or --noise-multiplier S, or --no-privacy");
     }
-    throw Error(ErrorCode::kUsage, "--epsilon, --noise-multiplier and --no-privacy exclude each other", "give one of them");
+    throw Error(ErrorCode::kUsage,
+                "--epsilon, --noise-multiplier and --no-privacy exclude each other",
+                "give one of them");
 }
 
 template <typename T>
@@ -71,7 +77,8 @@ void overrule(T& value, const std::optional<T>& flag) {
     if (flag) value = *flag;
 }
 
-model::ModelSpec choose_spec(const Options& options, const data::Dataset& data, const train::Recipe& recipe) {
+model::ModelSpec choose_spec(const Options& options, const data::Dataset& data,
+                             const train::Recipe& recipe) {
     if (options.model.empty()) return train::spec_for(data, recipe.model, recipe);
     if (!options.model.ends_with(".json")) return train::spec_for(data, options.model, recipe);
     return model::parse_spec(read_text_file(options.model));
@@ -79,9 +86,10 @@ model::ModelSpec choose_spec(const Options& options, const data::Dataset& data, 
 
 train::TrainOptions run_options(const Options& options, const data::Dataset& data) {
     const bool private_run = is_private(options);
-    const train::Recipe& recipe = options.recipe.empty()
-                                      ? train::default_recipe(data, private_run ? options.epsilon : std::nullopt)
-                                      : train::recipe_named(options.recipe);
+    const train::Recipe& recipe =
+        options.recipe.empty()
+            ? train::default_recipe(data, private_run ? options.epsilon : std::nullopt)
+            : train::recipe_named(options.recipe);
     train::TrainOptions run = train::options_of(recipe);
     run.spec = choose_spec(options, data, recipe);
     run.batch_size = std::min(run.batch_size, data.size());
@@ -110,11 +118,14 @@ train::TrainOptions run_options(const Options& options, const data::Dataset& dat
     train::PrivacyOptions privacy;
     privacy.target_epsilon = options.epsilon;
     privacy.noise_multiplier = options.noise_multiplier;
-    privacy.clipping = options.clipping.empty() ? recipe.clipping : parse_clipping(options.clipping);
+    privacy.clipping =
+        options.clipping.empty() ? recipe.clipping : parse_clipping(options.clipping);
     privacy.clipping_norm = options.clipping_norm.value_or(recipe.clipping_norm);
     privacy.accountant = parse_accountant(options.accountant);
     if (options.delta && !(*options.delta > 0)) {
-        throw Error(ErrorCode::kUsage, "delta must be > 0 and < 1, got " + std::to_string(*options.delta), "change --delta");
+        throw Error(ErrorCode::kUsage,
+                    "delta must be > 0 and < 1, got " + std::to_string(*options.delta),
+                    "change --delta");
     }
     privacy.delta = options.delta.value_or(0);
     run.privacy = privacy;
@@ -123,12 +134,14 @@ train::TrainOptions run_options(const Options& options, const data::Dataset& dat
 
 void check_outputs(const Options& options) {
     if (options.resume && options.checkpoint.empty()) {
-        throw Error(ErrorCode::kUsage, "--resume needs the file of the run's checkpoints", "give --checkpoint FILE");
+        throw Error(ErrorCode::kUsage, "--resume needs the file of the run's checkpoints",
+                    "give --checkpoint FILE");
     }
     if (options.out.empty()) return;
     const auto folder = std::filesystem::path(options.out).parent_path();
     if (!folder.empty() && !std::filesystem::is_directory(folder)) {
-        throw Error(ErrorCode::kUsage, "the folder of --out does not exist: " + folder.string(), "make it first");
+        throw Error(ErrorCode::kUsage, "the folder of --out does not exist: " + folder.string(),
+                    "make it first");
     }
 }
 
@@ -145,13 +158,16 @@ void run(const Options& options, const std::string& command_line) {
     log_notes(loaded);
     const train::TrainOptions run = run_options(options, loaded.dataset);
     if (options.dry_run) {
-        if (run.privacy) print_plan(train::plan_for(run, loaded.dataset));
-        else std::cout << "no privacy: the model may reveal its training data\n";
+        if (run.privacy)
+            print_plan(train::plan_for(run, loaded.dataset));
+        else
+            std::cout << "no privacy: the model may reveal its training data\n";
         return;
     }
     const std::optional<data::LoadedData> test = load_test_part(options.data, loaded.dataset);
     if (run.privacy) {
-        for (const std::string& warning : train::plan_for(run, loaded.dataset).warnings()) log_warning(warning);
+        for (const std::string& warning : train::plan_for(run, loaded.dataset).warnings())
+            log_warning(warning);
     }
     train::TrainResult result = train::train(loaded.dataset, run, test ? &test->dataset : nullptr);
     TrainingOutcome outcome{loaded, test, run, std::move(result), command_line, options.runtime};
@@ -161,31 +177,49 @@ void run(const Options& options, const std::string& command_line) {
 void add_privacy_options(CLI::App& command, Options& o) {
     const char* group = "Privacy (one of the first three)";
     command.add_option("--epsilon", o.epsilon, "Target epsilon; the noise follows")->group(group);
-    command.add_option("--noise-multiplier", o.noise_multiplier, "Noise in units of the clipping norm; epsilon follows")->group(group);
+    command
+        .add_option("--noise-multiplier", o.noise_multiplier,
+                    "Noise in units of the clipping norm; epsilon follows")
+        ->group(group);
     command.add_flag("--no-privacy", o.no_privacy, "Train without a guarantee")->group(group);
-    command.add_option("--delta", o.delta, "Chance of a worse loss [1 / (10 N), a power of ten]")->group(group);
+    command.add_option("--delta", o.delta, "Chance of a worse loss [1 / (10 N), a power of ten]")
+        ->group(group);
     command.add_option("--clip", o.clipping_norm, "Clipping norm C [recipe]")->group(group);
-    command.add_option("--clipping", o.clipping, "flat, per-layer, automatic or adaptive [recipe]")->group(group);
-    command.add_option("--accountant", o.accountant, "Sets the noise for --epsilon: pld or rdp")->capture_default_str()->group(group);
-    command.add_flag("--show-training-loss", o.show_training_loss, "Record the training loss of a non-private run")->group(group);
+    command.add_option("--clipping", o.clipping, "flat, per-layer, automatic or adaptive [recipe]")
+        ->group(group);
+    command.add_option("--accountant", o.accountant, "Sets the noise for --epsilon: pld or rdp")
+        ->capture_default_str()
+        ->group(group);
+    command
+        .add_flag("--show-training-loss", o.show_training_loss,
+                  "Record the training loss of a non-private run")
+        ->group(group);
 }
 
 void add_learning_options(CLI::App& command, Options& o) {
     const char* group = "Learning (defaults by recipe)";
     command.add_option("--recipe", o.recipe, "Settings by name, listed below")->group(group);
-    command.add_option("--batch", o.batch, "Examples per step (expected number, for private runs)")->group(group);
+    command.add_option("--batch", o.batch, "Examples per step (expected number, for private runs)")
+        ->group(group);
     command.add_option("--epochs", o.epochs, "Passes through the data")->group(group);
     command.add_option("--learning-rate", o.learning_rate, "At its highest")->group(group);
     command.add_option("--optimizer", o.optimizer, "sgd, adam, adamw or dp-adam")->group(group);
     command.add_option("--schedule", o.schedule, "constant, linear or cosine")->group(group);
     command.add_option("--warmup", o.warmup, "Share of the steps with a rising rate")->group(group);
     command.add_option("--momentum", o.momentum, "Of sgd")->group(group);
-    command.add_option("--weight-decay", o.weight_decay, "L2, or decoupled for adamw")->group(group);
-    command.add_option("--ema", o.ema, "Decay of the moving average of weights that becomes the model; 0: none")->group(group);
-    command.add_option("--views", o.views, "Augmented copies per image, averaged before clipping")->group(group);
+    command.add_option("--weight-decay", o.weight_decay, "L2, or decoupled for adamw")
+        ->group(group);
+    command
+        .add_option("--ema", o.ema,
+                    "Decay of the moving average of weights that becomes the model; 0: none")
+        ->group(group);
+    command.add_option("--views", o.views, "Augmented copies per image, averaged before clipping")
+        ->group(group);
     command.add_option("--shift", o.shift, "Move copies by up to this many pixels")->group(group);
     command.add_flag("--flip", o.flip, "Mirror copies at random")->group(group);
-    command.add_option("--seed", o.seed, "Initial weights and order of a non-private run; never noise or sampling")
+    command
+        .add_option("--seed", o.seed,
+                    "Initial weights and order of a non-private run; never noise or sampling")
         ->capture_default_str()
         ->group(group);
 }
@@ -193,10 +227,15 @@ void add_learning_options(CLI::App& command, Options& o) {
 void add_file_options(CLI::App& command, Options& o) {
     const char* group = "Files";
     command.add_option("--out", o.out, "Model file to write (.safetensors)")->group(group);
-    command.add_option("--record", o.record, "Training record for reports [OUT with .record.json]")->group(group);
-    command.add_option("--checkpoint", o.checkpoint, "Keep the state of the run here")->group(group);
-    command.add_option("--checkpoint-seconds", o.checkpoint_seconds, "Time between checkpoints")->capture_default_str()->group(group);
-    command.add_option("--checkpoint-steps", o.checkpoint_steps, "Also every so many steps")->group(group);
+    command.add_option("--record", o.record, "Training record for reports [OUT with .record.json]")
+        ->group(group);
+    command.add_option("--checkpoint", o.checkpoint, "Keep the state of the run here")
+        ->group(group);
+    command.add_option("--checkpoint-seconds", o.checkpoint_seconds, "Time between checkpoints")
+        ->capture_default_str()
+        ->group(group);
+    command.add_option("--checkpoint-steps", o.checkpoint_steps, "Also every so many steps")
+        ->group(group);
     command.add_flag("--resume", o.resume, "Go on from the checkpoint")->group(group);
     command.add_flag("--dry-run", o.dry_run, "Print the privacy plan and stop")->group(group);
     command.add_flag("--json", o.json, "Print one JSON object about the result")->group(group);
@@ -205,7 +244,9 @@ void add_file_options(CLI::App& command, Options& o) {
 std::string recipe_list() {
     std::string text;
     for (const train::Recipe& recipe : train::recipes()) {
-        text += "  " + recipe.name + std::string(18 - std::min<size_t>(17, recipe.name.size()), ' ') + recipe.summary + "\n";
+        text += "  " + recipe.name +
+                std::string(18 - std::min<size_t>(17, recipe.name.size()), ' ') + recipe.summary +
+                "\n";
     }
     return text;
 }
@@ -213,20 +254,26 @@ std::string recipe_list() {
 }  // namespace
 
 void add_train_command(CLI::App& app) {
-    auto* command = app.add_subcommand("train", "Train a model, with differential privacy or without");
+    auto* command =
+        app.add_subcommand("train", "Train a model, with differential privacy or without");
     auto options = std::make_shared<Options>();
     add_data_options(*command, options->data);
     add_split_options(*command, options->data);
-    command->add_option("--model", options->model, "logistic, mlp, cnn, resnet18-gn, transformer, lstm, or a spec file .json [recipe]");
+    command->add_option(
+        "--model", options->model,
+        "logistic, mlp, cnn, resnet18-gn, transformer, lstm, or a spec file .json [recipe]");
     add_privacy_options(*command, *options);
     add_learning_options(*command, *options);
     add_file_options(*command, *options);
     add_runtime_options(*command, options->runtime);
-    command->add_option("--micro-batch", options->micro_batch, "Examples in memory at once; results are the same [by memory]")
+    command
+        ->add_option("--micro-batch", options->micro_batch,
+                     "Examples in memory at once; results are the same [by memory]")
         ->group("Running");
     command->footer("Recipes:\n" + recipe_list() +
                     "\nExamples:\n  ward train --data digits --epsilon 3 --out digits.safetensors\n"
-                    "  ward train --data patients.csv --schema patients.yaml --label readmitted --epsilon 1 --delta 1e-6 "
+                    "  ward train --data patients.csv --schema patients.yaml --label readmitted "
+                    "--epsilon 1 --delta 1e-6 "
                     "--out m.safetensors");
     command->callback([options] { run(*options, command_line()); });
 }

@@ -22,6 +22,18 @@ at::Tensor summed_loss(const at::Tensor& outputs, const at::Tensor& labels, mode
     return views == 1 ? total : total / static_cast<double>(views);
 }
 
+namespace {
+
+// The examples whose gradient is finite. The others contribute nothing: a factor of zero would not
+// do, for zero times infinity is not a number, and one such number would wipe out the sum of all.
+Batch finite_rows(const Batch& batch, const at::Tensor& finite, int64_t views) {
+    const at::Tensor rows =
+        finite.repeat_interleave(views).nonzero().squeeze(1).to(batch.inputs.device());
+    return {batch.inputs.index_select(0, rows), batch.labels.index_select(0, rows)};
+}
+
+}  // namespace
+
 PrivateStep::PrivateStep(const nn::Network& network, const PrivacyPlan& plan, int64_t views)
     : network_(network),
       plan_(plan),
@@ -70,6 +82,11 @@ void PrivateStep::add(const Batch& batch) {
     }
     nn::PrivateGradients gradients(network_, std::move(tape), {views_});
     const at::Tensor& bounds = gradients.squared_norm_bounds();
+    const at::Tensor finite = at::isfinite(bounds.sum(0));
+    if (!finite.all().item<bool>()) {
+        add(finite_rows(batch, finite, views_));
+        return;
+    }
     const double below = (bounds.sum(0) <= clipping_norm_ * clipping_norm_).sum().item<double>();
     centred_count_ += below - 0.5 * static_cast<double>(gradients.examples());
 

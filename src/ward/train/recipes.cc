@@ -26,18 +26,84 @@ Schedule constant(double learning_rate) { return {ScheduleKind::kConstant, learn
 
 std::vector<Recipe> make_recipes() {
     std::vector<Recipe> list;
-    list.push_back({"mnist", "MNIST and like grey images, epsilon 2 to 8", "cnn", Function::kTanh, {}, 2048, 40, 0.1,
-                    ClippingKind::kFlat, sgd(0.9), constant(4), 0.99, {}});
-    list.push_back({"mnist-strict", "the same below epsilon 2", "cnn", Function::kTanh, {}, 2048, 15, 0.1,
-                    ClippingKind::kFlat, sgd(0.9), constant(4), 0.99, {}});
-    list.push_back({"image", "small images from scratch", "cnn", Function::kTanh, {}, 256, 60, 0.5, ClippingKind::kFlat,
-                    sgd(0.9), constant(0.5), 0.99, {}});
-    list.push_back({"table", "tables with some thousand rows or more", "logistic", Function::kTanh, {}, 1024, 20, 0.5,
-                    ClippingKind::kFlat, sgd(0.9), constant(0.5), 0.99, {}});
-    list.push_back({"small-table", "tables with some hundred rows", "logistic", Function::kTanh, {}, 128, 40, 0.5,
-                    ClippingKind::kFlat, sgd(0.9), constant(0.3), 0.95, {}});
-    list.push_back({"sequence", "tokens or time series", "transformer", Function::kGelu, {}, 256, 10, 1,
-                    ClippingKind::kFlat, adam(), constant(1e-3), 0.99, {}});
+    list.push_back({"mnist",
+                    "MNIST and like grey images, epsilon 2 to 8",
+                    "cnn",
+                    Function::kTanh,
+                    {},
+                    2048,
+                    40,
+                    0.1,
+                    ClippingKind::kFlat,
+                    sgd(0.9),
+                    constant(4),
+                    0.99,
+                    {}});
+    list.push_back({"mnist-strict",
+                    "the same below epsilon 2",
+                    "cnn",
+                    Function::kTanh,
+                    {},
+                    2048,
+                    15,
+                    0.1,
+                    ClippingKind::kFlat,
+                    sgd(0.9),
+                    constant(4),
+                    0.99,
+                    {}});
+    list.push_back({"image",
+                    "small images from scratch",
+                    "cnn",
+                    Function::kTanh,
+                    {},
+                    256,
+                    60,
+                    0.5,
+                    ClippingKind::kFlat,
+                    sgd(0.9),
+                    constant(0.5),
+                    0.99,
+                    {}});
+    list.push_back({"table",
+                    "tables with some thousand rows or more",
+                    "logistic",
+                    Function::kTanh,
+                    {},
+                    1024,
+                    20,
+                    0.5,
+                    ClippingKind::kFlat,
+                    sgd(0.9),
+                    constant(0.5),
+                    0.99,
+                    {}});
+    list.push_back({"small-table",
+                    "tables with some hundred rows",
+                    "logistic",
+                    Function::kTanh,
+                    {},
+                    128,
+                    40,
+                    0.5,
+                    ClippingKind::kFlat,
+                    sgd(0.9),
+                    constant(0.3),
+                    0.95,
+                    {}});
+    list.push_back({"sequence",
+                    "tokens or time series",
+                    "transformer",
+                    Function::kGelu,
+                    {},
+                    256,
+                    10,
+                    1,
+                    ClippingKind::kFlat,
+                    adam(),
+                    constant(1e-3),
+                    0.99,
+                    {}});
     return list;
 }
 
@@ -45,14 +111,17 @@ std::vector<Recipe> make_recipes() {
 std::string kind_of(const data::Dataset& data) {
     if (data.tokens || data.example_shape.size() == 2) return "sequence";
     if (data.example_shape.size() == 3) {
-        return data.example_shape == std::vector<int64_t>{1, 28, 28} && data.size() >= 20000 ? "mnist" : "image";
+        return data.example_shape == std::vector<int64_t>{1, 28, 28} && data.size() >= 20000
+                   ? "mnist"
+                   : "image";
     }
     return data.size() < 5000 ? "small-table" : "table";
 }
 
 const Recipe* find(const std::string& name) {
     const auto& all = recipes();
-    const auto found = std::find_if(all.begin(), all.end(), [&](const Recipe& recipe) { return recipe.name == name; });
+    const auto found = std::find_if(all.begin(), all.end(),
+                                    [&](const Recipe& recipe) { return recipe.name == name; });
     return found == all.end() ? nullptr : &*found;
 }
 
@@ -87,7 +156,8 @@ TrainOptions options_of(const Recipe& recipe) {
     return options;
 }
 
-model::ModelSpec spec_for(const data::Dataset& data, const std::string& model, const Recipe& recipe) {
+model::ModelSpec spec_for(const data::Dataset& data, const std::string& model,
+                          const Recipe& recipe) {
     model::ZooOptions options;
     options.input_shape = data.example_shape;
     options.task = data.targets.empty() ? model::Task::kClassification : model::Task::kRegression;

@@ -1,8 +1,9 @@
-// Settings that are known to work, by name: a network and how to train it. Every value can be overruled by a flag.
+// Settings that are known to work, by name: a network and how to train it. Every value can be
+// overruled by a flag.
 //
-// A recipe is public knowledge. Choosing among recipes, or their values, by looking at results on private data is a
-// release of its own that a plan does not account for; the ones here were chosen on the public sets they are named
-// after.
+// A recipe is public knowledge. Choosing among recipes, or their values, by looking at results on
+// private data is a release of its own that a plan does not account for; the ones here were chosen
+// on the public sets they are named after.
 #pragma once
 
 #include <optional>
@@ -36,14 +37,16 @@ const std::vector<Recipe>& recipes();
 // Throws Error kUsage naming the known ones.
 const Recipe& recipe_named(const std::string& name);
 
-// The recipe for this kind of data at this privacy level (nothing: a non-private run). A recipe of the
-// same name with "-strict" behind it, if there is one, is for epsilon below 2.
+// The recipe for this kind of data at this privacy level (nothing: a non-private run). A recipe of
+// the same name with "-strict" behind it, if there is one, is for epsilon below 2.
 const Recipe& default_recipe(const data::Dataset& data, std::optional<double> epsilon);
 
 // Options of a run: everything but the spec, the privacy target and where things are kept.
 TrainOptions options_of(const Recipe& recipe);
 
-// The network of a zoo name for this data, with the recipe's settings where it is the recipe's network.
-model::ModelSpec spec_for(const data::Dataset& data, const std::string& model, const Recipe& recipe);
+// The network of a zoo name for this data, with the recipe's settings where it is the recipe's
+// network.
+model::ModelSpec spec_for(const data::Dataset& data, const std::string& model,
+                          const Recipe& recipe);
 
 }  // namespace ward::train
