@@ -21,10 +21,12 @@ void tune_process(char** argv) {
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     if (!unset("WARD_PROCESS_TUNED")) return;
     bool changed = false;
-    if (unset("OPENBLAS_CORETYPE") && cpu_features().avx512 && blas_description().find("Haswell") != std::string::npos) {
+    if (unset("OPENBLAS_CORETYPE") && cpu_features().avx512 &&
+        blas_description().find("Haswell") != std::string::npos) {
         changed |= setenv("OPENBLAS_CORETYPE", "SkylakeX", 0) == 0;
     }
-    if (unset("GOMP_SPINCOUNT") && unset("OMP_WAIT_POLICY")) changed |= setenv("GOMP_SPINCOUNT", "20000", 0) == 0;
+    if (unset("GOMP_SPINCOUNT") && unset("OMP_WAIT_POLICY"))
+        changed |= setenv("GOMP_SPINCOUNT", "20000", 0) == 0;
     if (!changed || setenv("WARD_PROCESS_TUNED", "1", 1) != 0) return;
     execv("/proc/self/exe", argv);
 }

@@ -39,6 +39,8 @@ PrivateStep::PrivateStep(const nn::Network& network, const PrivacyPlan& plan, in
       plan_(plan),
       views_(views),
       clipping_norm_(plan.clipping_norm()),
+      largest_micro_batch_(
+          ward::train::largest_micro_batch(network.spec(), plan.settings().expected_batch, views)),
       noise_(std::make_unique<DiscreteGaussian>(plan.noise_sigma_steps())) {
     int64_t trainable = 0;
     for (const nn::Parameter& parameter : network.parameters()) {
@@ -75,6 +77,12 @@ at::Tensor PrivateStep::clip_factors(const at::Tensor& squared_norm_bounds) cons
 
 void PrivateStep::add(const Batch& batch) {
     if (batch.inputs.size(0) == 0) return;
+    if (batch.inputs.size(0) > largest_micro_batch_ * views_) {
+        throw Error(ErrorCode::kRefused,
+                    "a micro-batch of " + std::to_string(batch.inputs.size(0) / views_) +
+                        " examples is more than the plan's margin for rounding covers",
+                    "use at most " + std::to_string(largest_micro_batch_));
+    }
     nn::Tape tape;
     {
         const at::Tensor outputs = network_.forward(batch.inputs, &tape);
@@ -92,22 +100,13 @@ void PrivateStep::add(const Batch& batch) {
 
     std::vector<at::Tensor> sums(network_.parameters().size());
     gradients.add_weighted_sum(clip_factors(bounds), sums);
-    if (pending_.empty() && lattice_sums_.empty()) {
-        pending_ = std::move(sums);
+    if (sums_.empty()) {
+        sums_ = std::move(sums);
         return;
     }
-    const double step = plan_.grid_step() * clipping_norm_;
-    const auto add_to_lattice = [&](const std::vector<at::Tensor>& values) {
-        lattice_sums_.resize(values.size());
-        for (size_t i = 0; i < values.size(); ++i) {
-            if (!values[i].defined()) continue;
-            const at::Tensor rounded = to_lattice(values[i], step);
-            lattice_sums_[i] =
-                lattice_sums_[i].defined() ? lattice_sums_[i].add_(rounded) : rounded;
-        }
-    };
-    if (!pending_.empty()) add_to_lattice(std::exchange(pending_, {}));
-    add_to_lattice(sums);
+    for (size_t i = 0; i < sums.size(); ++i) {
+        if (sums[i].defined()) sums_[i] = sums_[i].to(at::kDouble).add_(sums[i]);
+    }
 }
 
 std::vector<at::Tensor> PrivateStep::finish(Random& random) {
@@ -121,18 +120,10 @@ std::vector<at::Tensor> PrivateStep::finish(Random& random) {
         if (!parameter.trainable) continue;
         noise.resize(parameter.value.numel());
         noise_->sample_parallel_vartime(random, noise);
-        if (!lattice_sums_.empty() && lattice_sums_[i].defined()) {
-            gradients[i] =
-                add_lattice_noise(lattice_sums_[i], noise, scale).to(parameter.value.device());
-        } else if (!pending_.empty() && pending_[i].defined()) {
-            gradients[i] = lattice_sum_with_noise(pending_[i], step, noise, scale);
-        } else {
-            gradients[i] =
-                lattice_sum_with_noise(at::zeros_like(parameter.value), step, noise, scale);
-        }
+        const at::Tensor sum = sums_.empty() ? at::zeros_like(parameter.value) : sums_[i];
+        gradients[i] = lattice_sum_with_noise(sum, step, noise, scale);
     }
-    pending_.clear();
-    lattice_sums_.clear();
+    sums_.clear();
     if (plan_.settings().clipping == ClippingKind::kAdaptive) adapt_clipping_norm(random);
     centred_count_ = 0;
     return gradients;

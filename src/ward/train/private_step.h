@@ -1,12 +1,12 @@
 // One private gradient: what a PrivacyPlan says, done.
 //
-// A batch is worked through in micro-batches; each gives a clipped sum in float32, rounded
-// coordinate by coordinate to the plan's lattice and added there exactly (whole numbers in double
-// precision). One discrete Gaussian per coordinate is added to the whole, and only then does
-// anything leave the lattice. How many micro-batches there are is a question of memory and speed;
-// the guarantee does not depend on it.
+// A batch is worked through in micro-batches; each gives a clipped sum in float32, and these are
+// added in double. The whole is rounded coordinate by coordinate to the plan's lattice, one discrete
+// Gaussian per coordinate is added there, and only then does anything leave the lattice. How many
+// micro-batches there are is a question of memory and speed.
 //
-// The margin kSensitivityMargin covers what float32 sums add to an example's influence
+// The margin kSensitivityMargin covers what float32 sums add to an example's influence, for
+// micro-batches of at most largest_micro_batch() examples
 // (docs/decisions/0002-arithmetic-sensitivity.md); plans for training are created with it.
 //
 // Thread safety: none.
@@ -37,12 +37,17 @@ inline constexpr double kSensitivityMargin = 1e-3;
 at::Tensor summed_loss(const at::Tensor& outputs, const at::Tensor& labels, model::Task task,
                        int64_t views);
 
+// The most examples that may be summed in float32 at once, so that rounding stays within the
+// margin.
+int64_t largest_micro_batch(const model::ModelSpec& spec, int64_t expected_batch, int64_t views);
+
 class PrivateStep {
   public:
     PrivateStep(const nn::Network& network, const PrivacyPlan& plan, int64_t views);
     ~PrivateStep();
 
-    // Adds the clipped sum of a micro-batch to the current step.
+    // Adds the clipped sum of a micro-batch to the current step. Throws Error kRefused for more
+    // examples than largest_micro_batch().
     void add(const Batch& batch);
 
     // Ends the step: the noisy sum divided by the expected batch size, per parameter (undefined for
@@ -65,9 +70,8 @@ class PrivateStep {
     int64_t views_;
     double clipping_norm_;
     std::unique_ptr<DiscreteGaussian> noise_;
-    std::vector<at::Tensor> pending_;  // float32 sums of the only micro-batch so far
-    std::vector<at::Tensor>
-        lattice_sums_;  // from the second micro-batch on: whole numbers in double
+    int64_t largest_micro_batch_;
+    std::vector<at::Tensor> sums_;  // so far: float32 of the first micro-batch, then double
     double centred_count_ =
         0;  // +1/2 per gradient within C, -1/2 per longer one, for adaptive clipping
 };

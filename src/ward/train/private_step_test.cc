@@ -232,12 +232,24 @@ TEST(Clipping, ShortGradientsAreLeftAloneAndBrokenOnesDropped) {
 
 TEST(Lattice, RoundsToTheNearestMultipleAndAddsExactly) {
     const at::Tensor values = torch::tensor({0.24f, 0.26f, -1.1f, 3.0f, NAN});
-    const at::Tensor lattice = to_lattice(values, 0.5);
-    EXPECT_TRUE(at::equal(lattice, torch::tensor({0.0, 1.0, -2.0, 6.0, 0.0}, at::kDouble)));
     const std::vector<int32_t> noise{1, -1, 2, 0, 5};
     const at::Tensor expected = torch::tensor({0.5f, 0.0f, 0.0f, 3.0f, 2.5f});
     EXPECT_TRUE(at::equal(lattice_sum_with_noise(values, 0.5, noise, 0.5), expected));
-    EXPECT_TRUE(at::equal(add_lattice_noise(lattice, noise, 0.5), expected));
+    EXPECT_TRUE(
+        at::equal(lattice_sum_with_noise(values.to(at::kDouble), 0.5, noise, 0.5), expected));
+}
+
+TEST(LargestMicroBatch, ShrinksWithTheBatchAndThePositionsOfALayer) {
+    model::ZooOptions options;
+    options.input_shape = {784};
+    options.outputs = 10;
+    const model::ModelSpec mlp = model::make_model("mlp", options);
+    EXPECT_EQ(largest_micro_batch(mlp, 256, 1), 786);
+    EXPECT_EQ(largest_micro_batch(mlp, 1024, 1), 393);
+    EXPECT_EQ(largest_micro_batch(mlp, 256, 4), 393);
+    options.input_shape = {128};
+    options.vocabulary = 100;
+    EXPECT_LT(largest_micro_batch(model::make_model("transformer", options), 256, 1), 100);
 }
 
 }  // namespace

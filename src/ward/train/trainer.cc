@@ -162,6 +162,11 @@ class Run {
         micro_batch_ = options.micro_batch > 0
                            ? options.micro_batch
                            : automatic_micro_batch(options.spec, options.augmentation.views);
+        if (plan_) {
+            micro_batch_ = std::min(
+                micro_batch_,
+                largest_micro_batch(options.spec, options.batch_size, options.augmentation.views));
+        }
         for (const nn::Parameter& parameter : network_.parameters()) {
             values_.push_back(parameter.value);
             if (options.ema_decay > 0) averages_.push_back(parameter.value.clone());
