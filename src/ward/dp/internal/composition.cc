@@ -1,0 +1,278 @@
+#include "ward/dp/internal/composition.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "ward/dp/internal/fft.h"
+
+namespace ward::internal {
+namespace {
+
+// Relative rounding of one step's masses and of their tilt; see the decision record.
+constexpr double kStepRounding = 1e-12;
+constexpr double kUnit = 0x1p-53;
+constexpr size_t kBlock = 256;
+
+// log(mass) + theta * loss of every grid point, then sums over them. Losses are without the offset.
+class LogMasses {
+  public:
+    LogMasses(const GridMasses& grid, double h) : first_(grid.first), h_(h) {
+        log_mass_.reserve(grid.mass.size());
+        for (double mass : grid.mass) log_mass_.push_back(std::log(mass));  // log 0 = -infinity
+    }
+
+    double exponent(size_t i, double theta) const {
+        return log_mass_[i] + theta * h_ * static_cast<double>(first_ + static_cast<int64_t>(i));
+    }
+
+    // log sum of mass exp(theta loss).
+    double moment(double theta) const {
+        double top = -std::numeric_limits<double>::infinity();
+        for (size_t i = 0; i < log_mass_.size(); ++i) top = std::max(top, exponent(i, theta));
+        double sum = 0;
+        for (size_t i = 0; i < log_mass_.size(); ++i) sum += std::exp(exponent(i, theta) - top);
+        return top + std::log(sum);
+    }
+
+    // Tilted masses, divided by exp(k), folded into a cycle of n.
+    std::vector<double> fold(double theta, double k, size_t n) const {
+        std::vector<double> cycle(n, 0);
+        const auto size = static_cast<int64_t>(n);
+        auto slot = static_cast<size_t>(((first_ % size) + size) % size);
+        for (size_t i = 0; i < log_mass_.size(); ++i) {
+            cycle[slot] += std::exp(exponent(i, theta) - k);
+            if (++slot == n) slot = 0;
+        }
+        return cycle;
+    }
+
+  private:
+    int64_t first_;
+    double h_;
+    std::vector<double> log_mass_;
+};
+
+struct Block {
+    std::array<double, kBlock> re, im;
+};
+
+void multiply(Block& a, const Block& b) {
+    for (size_t i = 0; i < kBlock; ++i) {
+        const double re = a.re[i] * b.re[i] - a.im[i] * b.im[i];
+        a.im[i] = a.re[i] * b.im[i] + a.im[i] * b.re[i];
+        a.re[i] = re;
+    }
+}
+
+double greatest_modulus(const Block& a) {
+    double top = 0;
+    for (size_t i = 0; i < kBlock; ++i) {
+        top = std::max(top, a.re[i] * a.re[i] + a.im[i] * a.im[i]);
+    }
+    return std::sqrt(top);
+}
+
+void multiply_power(Block& product, Block base, int64_t exponent) {
+    for (;;) {
+        if ((exponent & 1) != 0) multiply(product, base);
+        exponent >>= 1;
+        if (exponent == 0) return;
+        multiply(base, base);
+    }
+}
+
+// The product over the phases of spectrum^steps in one block, and a bound on its error.
+struct PowerBlock {
+    Block value;
+    double error = 0;
+};
+
+void raise(PowerBlock& out, std::span<const Block> spectra,
+           std::span<const SampledGaussianPhase> phases, double input_error) {
+    double log_top = 0, rate = 0;
+    for (size_t i = 0; i < spectra.size(); ++i) {
+        const double top = greatest_modulus(spectra[i]) + 2 * input_error;
+        const double steps = static_cast<double>(phases[i].steps);
+        log_top += steps * std::log(top);
+        // |(x + e)^T - x^T| <= T e (|x| + e)^(T-1); repeated squaring adds under 10 units a step.
+        rate += steps * (2 * input_error + 10 * kUnit) / top;
+    }
+    out.error = std::exp(log_top) * rate;
+    out.value.im.fill(0);
+    if (log_top < -640) {  // far below every rounding error; also keeps denormals away
+        out.value.re.fill(0);
+        out.error += 1e-270;
+        return;
+    }
+    out.value.re.fill(1);
+    for (size_t i = 0; i < spectra.size(); ++i) {
+        multiply_power(out.value, spectra[i], phases[i].steps);
+    }
+}
+
+}  // namespace
+
+ComposedLoss::ComposedLoss(std::span<const SampledGaussianPhase> phases,
+                           const CompositionPlan& plan)
+    : plan_(plan) {
+    std::vector<GridMasses> upper_grids, lower_grids;
+    for (const SampledGaussianPhase& phase : phases) {
+        steps_ += static_cast<double>(phase.steps);
+        const StepLoss step(phase.sampling_rate, phase.noise_multiplier, plan.direction);
+        upper_grids.push_back(step.upper(plan.h, plan.cut));
+        lower_grids.push_back(step.lower(plan.h, plan.cut));
+    }
+    std::vector<std::vector<double>> lower, upper;
+    fill(upper_, phases, upper_grids, upper);
+    fill(lower_, phases, lower_grids, lower);
+    transform(phases, lower, upper);
+}
+
+// Everything of a bound but the composed masses; `folded` gets the tilted masses of each phase.
+void ComposedLoss::fill(Bound& bound, std::span<const SampledGaussianPhase> phases,
+                        std::span<const GridMasses> grids,
+                        std::vector<std::vector<double>>& folded) {
+    const size_t n = size_t{1} << plan_.log2_size;
+    const double width = static_cast<double>(n) * plan_.h;
+    // Chernoff parameter for the tilted tails; any positive value gives a bound, this one is near
+    // the best for a Gaussian window of +-8 deviations.
+    const double lambda = 128 / width;
+    double offset = 0, below = 0, above = 0;
+    for (size_t i = 0; i < phases.size(); ++i) {
+        const double steps = static_cast<double>(phases[i].steps);
+        const LogMasses masses(grids[i], plan_.h);
+        const double k = masses.moment(plan_.theta);
+        below += steps * (masses.moment(plan_.theta - lambda) - k);
+        above += steps * (masses.moment(plan_.theta + lambda) - k);
+        bound.log_moment += steps * (k + plan_.theta * grids[i].offset);
+        bound.infinite += steps * grids[i].infinite;
+        offset += steps * grids[i].offset;
+        folded.push_back(masses.fold(plan_.theta, k, n));
+    }
+    bound.first = static_cast<int64_t>(std::floor((plan_.low - offset) / plan_.h));
+    const double low = static_cast<double>(bound.first) * plan_.h;  // without the offset
+    bound.origin = low + offset;
+    bound.wrap_left = std::exp(std::min(0.0, below + lambda * low));
+    bound.wrap_right = std::exp(std::min(0.0, above - lambda * (low + width)));
+}
+
+// Both bounds in one complex transform: real part lower, imaginary part upper.
+void ComposedLoss::transform(std::span<const SampledGaussianPhase> phases,
+                             std::vector<std::vector<double>>& folded_lower,
+                             std::vector<std::vector<double>>& folded_upper) {
+    Fft fft(plan_.log2_size);
+    const size_t n = fft.size(), half = n / 2;
+    for (size_t i = 0; i < phases.size(); ++i) fft.forward(folded_lower[i], folded_upper[i]);
+    std::vector<double> re(n), im(n);
+    const double input_error = 2 * fft.relative_error();
+    double error_lower = 0, error_upper = 0, modulus = 0;
+    std::vector<Block> spectra_lower(phases.size()), spectra_upper(phases.size());
+    PowerBlock power_lower, power_upper;
+    for (size_t begin = 0; begin <= half; begin += kBlock) {
+        const size_t count = std::min(kBlock, half + 1 - begin);
+        for (size_t i = 0; i < phases.size(); ++i) {
+            const auto& zr = folded_lower[i];
+            const auto& zi = folded_upper[i];
+            spectra_lower[i] = {};
+            spectra_upper[i] = {};
+            for (size_t b = 0; b < count; ++b) {
+                const size_t k = begin + b, mirror = (n - k) & (n - 1);
+                spectra_lower[i].re[b] = (zr[k] + zr[mirror]) / 2;
+                spectra_lower[i].im[b] = (zi[k] - zi[mirror]) / 2;
+                spectra_upper[i].re[b] = (zi[k] + zi[mirror]) / 2;
+                spectra_upper[i].im[b] = (zr[mirror] - zr[k]) / 2;
+            }
+        }
+        raise(power_lower, spectra_lower, phases, input_error);
+        raise(power_upper, spectra_upper, phases, input_error);
+        error_lower += 2 * static_cast<double>(count) * power_lower.error;
+        error_upper += 2 * static_cast<double>(count) * power_upper.error;
+        for (size_t b = 0; b < count; ++b) {
+            const size_t k = begin + b, mirror = (n - k) & (n - 1);
+            const double lr = power_lower.value.re[b], li = power_lower.value.im[b];
+            const double ur = power_upper.value.re[b], ui = power_upper.value.im[b];
+            re[mirror] = lr + ui;
+            im[mirror] = ur - li;
+            re[k] = lr - ui;
+            im[k] = li + ur;
+            modulus += 2 * (std::abs(lr) + std::abs(li) + std::abs(ur) + std::abs(ui));
+        }
+    }
+    fft.inverse(re, im);
+    const double inverse_error = fft.relative_error() * modulus / static_cast<double>(n);
+    lower_.rounding = error_lower / static_cast<double>(n) + inverse_error;
+    upper_.rounding = error_upper / static_cast<double>(n) + inverse_error;
+    lower_.tilted = std::move(re);
+    upper_.tilted = std::move(im);
+    for (Bound* bound : {&lower_, &upper_}) {  // turn the cycle: entry 0 is the window's start
+        const auto size = static_cast<int64_t>(n);
+        const auto shift = static_cast<std::ptrdiff_t>(((bound->first % size) + size) % size);
+        std::rotate(bound->tilted.begin(), bound->tilted.begin() + shift, bound->tilted.end());
+    }
+}
+
+// The tilted mass of entry i on the safe side of its rounding error.
+double ComposedLoss::entry(const Bound& bound, double sign, size_t i) const {
+    return std::max(0.0, bound.tilted[i] + sign * bound.rounding);
+}
+
+// What delta(epsilon) gains (upper) or loses (lower) by truncation and wrap-around, in units of
+// exp(K - theta epsilon).
+double ComposedLoss::correction(const Bound& bound, double sign, double epsilon) const {
+    const double high = bound.origin + static_cast<double>(bound.tilted.size()) * plan_.h;
+    if (sign > 0) {
+        return bound.wrap_right * std::exp(plan_.theta * std::min(0.0, epsilon - high)) +
+               bound.infinite * std::exp(plan_.theta * epsilon - bound.log_moment);
+    }
+    return -(bound.wrap_left + bound.wrap_right);
+}
+
+double ComposedLoss::delta_of(const Bound& bound, double sign, double epsilon) const {
+    const double position = (epsilon - bound.origin) / plan_.h;
+    const auto n = static_cast<int64_t>(bound.tilted.size());
+    double sum = 0;
+    for (int64_t i = std::max<int64_t>(0, static_cast<int64_t>(std::floor(position)) + 1); i < n;
+         ++i) {
+        const double gap = bound.origin + static_cast<double>(i) * plan_.h - epsilon;
+        if (gap <= 0) continue;
+        sum += entry(bound, sign, static_cast<size_t>(i)) * std::exp(-plan_.theta * gap) *
+               -std::expm1(-gap);
+    }
+    if (position < 0 && sign > 0) return 1;  // the window starts above epsilon: no upper bound
+    sum = std::max(0.0, sum + correction(bound, sign, epsilon));
+    const double rounding = sign * kStepRounding * (steps_ + 100);
+    return std::min(1.0, sum * std::exp(bound.log_moment - plan_.theta * epsilon + rounding));
+}
+
+// delta_of is decreasing; bisection over the grid, then within the cell.
+double ComposedLoss::epsilon_of(const Bound& bound, double sign, double delta) const {
+    double low = std::max(0.0, bound.origin);
+    double high = bound.origin + static_cast<double>(bound.tilted.size()) * plan_.h;
+    if (high <= low) return sign > 0 ? std::numeric_limits<double>::infinity() : 0;
+    if (delta_of(bound, sign, low) <= delta) {
+        return low > 0 && sign < 0 ? 0 : low;  // below the window nothing is known from here
+    }
+    if (delta_of(bound, sign, high) > delta) {
+        return sign > 0 ? std::numeric_limits<double>::infinity() : high;
+    }
+    while (high - low > 1e-10 * high) {
+        const double middle = (low + high) / 2;
+        (delta_of(bound, sign, middle) > delta ? low : high) = middle;
+    }
+    const double shift = kStepRounding * (steps_ + 100);
+    return sign > 0 ? high + shift : std::max(0.0, low - shift);
+}
+
+CertifiedValue ComposedLoss::delta(double epsilon) const {
+    const double shift = kStepRounding * (steps_ + 100);
+    return {delta_of(upper_, 1, std::max(0.0, epsilon - shift)),
+            delta_of(lower_, -1, epsilon + shift)};
+}
+
+CertifiedValue ComposedLoss::epsilon(double delta) const {
+    return {epsilon_of(upper_, 1, delta), epsilon_of(lower_, -1, delta)};
+}
+
+}  // namespace ward::internal
