@@ -85,39 +85,68 @@ struct Question {
     CertifiedValue answer(const ComposedLoss& loss) const {
         return delta ? loss.epsilon(*delta) : loss.delta(*epsilon);
     }
-    // Scale of delta, for what may be cut.
-    double delta_scale(const LossMoments& moments, double theta) const {
-        if (delta) return *delta;
-        const auto v = moments.at(theta);
-        return std::clamp(std::exp(v.k - theta * v.slope) * 1e-3, 1e-280, 1e-3);
-    }
+    // What may be cut is relative to this.
+    double least_delta() const { return delta.value_or(1e-15); }
 };
+
+// Tilt and window. The tilt at the saddle point gives the smallest rounding error, but where rare
+// steps have a great loss its law has a long right tail; a smaller tilt whose rounding error still
+// does not matter may need a much smaller window.
+struct Layout {
+    double theta = 0;
+    LossMoments::Window window{};
+};
+
+Layout choose_layout(const LossMoments& moments, const Question& question) {
+    const double saddle = question.tilt(moments);
+    const auto at_saddle = moments.at(saddle);
+    const double epsilon = question.epsilon.value_or(at_saddle.slope);
+    const double log_delta =
+        question.delta ? std::log(*question.delta) : at_saddle.k - saddle * epsilon - 5;
+    Layout best;
+    double least = kInfinity;
+    for (double share : {1.0, 0.75, 0.5, 0.25, 0.1, 0.0}) {
+        const double theta = saddle * share;
+        // Errors relative to the tilted law are exp(excess) times larger relative to delta.
+        const double excess = std::max(0.0, moments.at(theta).k - theta * epsilon - log_delta);
+        if (share < 1 && excess > 14) break;
+        const auto window = moments.window(theta, excess + 13);
+        if (window.width() < least) {
+            least = window.width();
+            best = {theta, window};
+        }
+    }
+    return best;
+}
 
 // Composes on finer and finer grids until the bounds of this direction are close, or until its
 // upper bound no longer matters beside `enough`.
 CertifiedValue bound_direction(std::span<const SampledGaussianPhase> phases, Direction direction,
                                const Question& question, const PldOptions& options, double enough) {
-    const LossMoments moments(phases, direction);
-    const double theta = question.tilt(moments);
     const double steps = total_steps(phases);
-    const auto window = moments.window(theta, 34);
+    const double right_mass = 1e-5 * question.least_delta() / steps;
+    const LossMoments moments(phases, direction, right_mass);
+    const auto [theta, window] = choose_layout(moments, question);
     double low = window.low;
-    double width = window.high - window.low;
-    if (question.epsilon) {  // the window must reach below epsilon
-        low = std::min(low, *question.epsilon - width / 64);
-        width = std::max(window.high, *question.epsilon + width / 64) - low;
+    double high = window.high;
+    if (question.epsilon) {  // the window must reach around epsilon
+        low = std::min(low, *question.epsilon - window.width() / 64);
+        high = std::max(high, *question.epsilon + window.width() / 64);
     }
+    const double width = high - low;
     CompositionPlan plan;
     plan.direction = direction;
     plan.theta = theta;
     plan.low = low;
+    plan.lambda_low = window.lambda_low;
+    plan.lambda_high = window.lambda_high;
     // A loss above max_loss takes the total out of the window, since no step loses less than
     // log(1 - q); those beyond count as infinite.
-    double max_loss = low + width;
+    double max_loss = high;
     for (const auto& phase : phases) {
         max_loss -= static_cast<double>(phase.steps) * std::log1p(-phase.sampling_rate);
     }
-    plan.cut = {1e-9 / steps, 1e-5 * question.delta_scale(moments, theta) / steps, max_loss};
+    plan.cut = {1e-9 / steps, right_mass, max_loss};
     double h = std::min(0.25 * moments.step_deviation(theta), width / 1024);
     CertifiedValue best{kInfinity, 0};
     for (int round = 0; round < 6; ++round) {

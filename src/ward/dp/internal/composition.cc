@@ -136,16 +136,13 @@ void ComposedLoss::fill(Bound& bound, std::span<const SampledGaussianPhase> phas
                         std::vector<std::vector<double>>& folded) {
     const size_t n = size_t{1} << plan_.log2_size;
     const double width = static_cast<double>(n) * plan_.h;
-    // Chernoff parameter for the tilted tails; any positive value gives a bound, this one is near
-    // the best for a Gaussian window of +-8 deviations.
-    const double lambda = 128 / width;
     double offset = 0, below = 0, above = 0;
     for (size_t i = 0; i < phases.size(); ++i) {
         const double steps = static_cast<double>(phases[i].steps);
         const LogMasses masses(grids[i], plan_.h);
         const double k = masses.moment(plan_.theta);
-        below += steps * (masses.moment(plan_.theta - lambda) - k);
-        above += steps * (masses.moment(plan_.theta + lambda) - k);
+        below += steps * (masses.moment(plan_.theta - plan_.lambda_low) - k);
+        above += steps * (masses.moment(plan_.theta + plan_.lambda_high) - k);
         bound.log_moment += steps * (k + plan_.theta * grids[i].offset);
         bound.infinite += steps * grids[i].infinite;
         offset += steps * grids[i].offset;
@@ -154,8 +151,8 @@ void ComposedLoss::fill(Bound& bound, std::span<const SampledGaussianPhase> phas
     bound.first = static_cast<int64_t>(std::floor((plan_.low - offset) / plan_.h));
     const double low = static_cast<double>(bound.first) * plan_.h;  // without the offset
     bound.origin = low + offset;
-    bound.wrap_left = std::exp(std::min(0.0, below + lambda * low));
-    bound.wrap_right = std::exp(std::min(0.0, above - lambda * (low + width)));
+    bound.wrap_left = std::exp(std::min(0.0, below + plan_.lambda_low * low));
+    bound.wrap_right = std::exp(std::min(0.0, above - plan_.lambda_high * (low + width)));
 }
 
 // Both bounds in one complex transform: real part lower, imaginary part upper.

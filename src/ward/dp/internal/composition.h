@@ -15,6 +15,7 @@ struct CompositionPlan {
     Direction direction = Direction::kRemove;
     double h = 0;      // grid step
     double theta = 0;  // tilt
+    double lambda_low = 1, lambda_high = 1;  // Chernoff parameters for the ends of the window
     double low = 0;    // window of total loss: low .. low + 2^log2_size h
     int log2_size = 0;
     StepLoss::Cut cut{};  // for every step

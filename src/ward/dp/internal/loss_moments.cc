@@ -5,14 +5,18 @@
 #include <limits>
 #include <numbers>
 
+#include "ward/dp/internal/normal.h"
+
 namespace ward::internal {
 
-LossMoments::LossMoments(std::span<const SampledGaussianPhase> phases, Direction direction) {
+LossMoments::LossMoments(std::span<const SampledGaussianPhase> phases, Direction direction,
+                         double right_mass) {
+    const double reach = normal_tail_inverse(std::clamp(right_mass / 2, 1e-290, 0.4));
     for (const SampledGaussianPhase& phase : phases) {
         const double q = phase.sampling_rate, sigma = phase.noise_multiplier;
         const StepLoss step(q, sigma, direction);
         Phase nodes{static_cast<double>(phase.steps), {}, {}};
-        const double first = -14 * sigma, last = 1 + 14 * sigma;
+        const double first = -14 * sigma, last = 1 + reach * sigma;
         const double wanted = (last - first) / (std::min(sigma, sigma * sigma) / 8);
         const int count = static_cast<int>(std::clamp(wanted, 200.0, 8000.0));
         const double dt = (last - first) / count;
@@ -66,9 +70,9 @@ LossMoments::Value LossMoments::at(double theta) const {
 
 template <typename Condition>
 double LossMoments::bisect_tilt(Condition too_small) const {
-    double low = std::log(1e-5), high = std::log(1e5);
+    double low = std::log(1e-9), high = std::log(1e5);
     if (!too_small(std::exp(low))) return 0;
-    for (int i = 0; i < 40; ++i) {
+    for (int i = 0; i < 50; ++i) {
         const double middle = (low + high) / 2;
         (too_small(std::exp(middle)) ? low : high) = middle;
     }
@@ -92,18 +96,41 @@ double LossMoments::tilt_for_epsilon(double epsilon) const {
 LossMoments::Window LossMoments::window(double theta, double decay) const {
     const Value v = at(theta);
     const double unit = std::sqrt(2 * decay / std::max(v.curvature, 1e-300));
-    Window window{-std::numeric_limits<double>::infinity(),
-                  std::numeric_limits<double>::infinity()};
-    for (double factor = 1.0 / 64; factor <= 4; factor *= std::sqrt(2.0)) {
+    Window window{-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity(),
+                  unit, unit};
+    for (double factor = 1.0 / 128; factor <= 8; factor *= std::numbers::sqrt2) {
         const double lambda = unit * factor;
-        window.high = std::min(window.high, (at(theta + lambda).k - v.k + decay) / lambda);
-        window.low = std::max(window.low, (v.k - at(theta - lambda).k - decay) / lambda);
+        const double high = (k(theta + lambda) - v.k + decay) / lambda;
+        const double low = (v.k - k(theta - lambda) - decay) / lambda;
+        if (high < window.high) {
+            window.high = high;
+            window.lambda_high = lambda;
+        }
+        if (low > window.low) {
+            window.low = low;
+            window.lambda_low = lambda;
+        }
     }
     return window;
 }
 
+double LossMoments::k(double theta) const {
+    double total = 0;
+    for (const Phase& phase : phases_) {
+        double top = -std::numeric_limits<double>::infinity();
+        for (size_t i = 0; i < phase.loss.size(); ++i) {
+            top = std::max(top, phase.log_weight[i] + theta * phase.loss[i]);
+        }
+        double sum = 0;
+        for (size_t i = 0; i < phase.loss.size(); ++i) {
+            sum += std::exp(phase.log_weight[i] + theta * phase.loss[i] - top);
+        }
+        total += phase.steps * (top + std::log(sum));
+    }
+    return total;
+}
+
 double LossMoments::step_deviation(double theta) const {
-    // The finest phase counts, weighted by what it contributes to the total variance.
     double variance = 0, steps = 0;
     for (const Phase& phase : phases_) {
         variance += phase.steps * moments(phase, theta).curvature;

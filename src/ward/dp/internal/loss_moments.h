@@ -12,7 +12,9 @@ namespace ward::internal {
 
 class LossMoments {
   public:
-    LossMoments(std::span<const SampledGaussianPhase> phases, Direction direction);
+    // Mass under P beyond `right_mass` on the right is left out, as StepLoss::Cut does.
+    LossMoments(std::span<const SampledGaussianPhase> phases, Direction direction,
+                double right_mass);
 
     struct Value {
         double k = 0, slope = 0, curvature = 0;  // K, K', K'' at theta
@@ -27,11 +29,13 @@ class LossMoments {
 
     struct Window {
         double low, high;
+        double lambda_low, lambda_high;  // the Chernoff parameters that show it
+        double width() const { return high - low; }
     };
     // Range of total loss that holds all but about exp(-decay) of the law tilted by theta.
     Window window(double theta, double decay) const;
 
-    // Greatest standard deviation of the tilted loss of one step over the phases.
+    // Standard deviation of the tilted loss of one step, averaged over all.
     double step_deviation(double theta) const;
 
   private:
@@ -40,6 +44,7 @@ class LossMoments {
         std::vector<double> loss, log_weight;
     };
     static Value moments(const Phase& phase, double theta);
+    double k(double theta) const;
     template <typename Condition>
     double bisect_tilt(Condition too_small) const;
 
