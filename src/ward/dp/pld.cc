@@ -97,19 +97,21 @@ struct Layout {
     LossMoments::Window window{};
 };
 
-Layout choose_layout(const LossMoments& moments, const Question& question) {
+Layout choose_layout(const LossMoments& moments, const Question& question, double steps) {
     const double saddle = question.tilt(moments);
     const auto at_saddle = moments.at(saddle);
     const double epsilon = question.epsilon.value_or(at_saddle.slope);
     const double log_delta =
         question.delta ? std::log(*question.delta) : at_saddle.k - saddle * epsilon - 5;
+    // Rounding grows with the steps, by about 3e-14 each; 1e3 is the root of the number of cells.
+    const double affordable = std::log(1e-5 / (3e-14 * 1e3 * steps));
     Layout best;
     double least = kInfinity;
     for (double share : {1.0, 0.75, 0.5, 0.25, 0.1, 0.0}) {
         const double theta = saddle * share;
         // Errors relative to the tilted law are exp(excess) times larger relative to delta.
         const double excess = std::max(0.0, moments.at(theta).k - theta * epsilon - log_delta);
-        if (share < 1 && excess > 14) break;
+        if (share < 1 && excess > affordable) break;
         const auto window = moments.window(theta, excess + 13);
         if (window.width() < least) {
             least = window.width();
@@ -126,7 +128,7 @@ CertifiedValue bound_direction(std::span<const SampledGaussianPhase> phases, Dir
     const double steps = total_steps(phases);
     const double right_mass = 1e-5 * question.least_delta() / steps;
     const LossMoments moments(phases, direction, right_mass);
-    const auto [theta, window] = choose_layout(moments, question);
+    const auto [theta, window] = choose_layout(moments, question, steps);
     double low = window.low;
     double high = window.high;
     if (question.epsilon) {  // the window must reach around epsilon
@@ -147,7 +149,9 @@ CertifiedValue bound_direction(std::span<const SampledGaussianPhase> phases, Dir
         max_loss -= static_cast<double>(phase.steps) * std::log1p(-phase.sampling_rate);
     }
     plan.cut = {1e-9 / steps, right_mass, max_loss};
-    double h = std::min(0.25 * moments.step_deviation(theta), width / 1024);
+    // The grid blurs each step by about h^2 / 10: little beside its variance and beside its mean.
+    double h = std::min({0.25 * moments.step_deviation(theta), width / 1024,
+                         std::sqrt(1e-2 * std::max(high, 1e-9) / steps)});
     CertifiedValue best{kInfinity, 0};
     for (int round = 0; round < 6; ++round) {
         plan.log2_size = std::clamp(static_cast<int>(std::ceil(std::log2(width / h))), 10,
@@ -157,9 +161,9 @@ CertifiedValue bound_direction(std::span<const SampledGaussianPhase> phases, Dir
         const CertifiedValue value = question.answer(ComposedLoss(phases, plan));
         best = {std::min(best.upper, value.upper), std::max(best.lower, value.lower)};
         if (best.upper <= enough) return best;
-        const double gap = (best.upper - best.lower) / best.upper;
+        const double gap = std::isfinite(best.upper) ? (best.upper - best.lower) / best.upper : 1;
         if (!(gap > options.relative_gap) || plan.log2_size == options.max_log2_grid) return best;
-        h = plan.h * std::clamp(std::sqrt(options.relative_gap / gap) * 0.9, 0.05, 0.5);
+        h = plan.h * std::clamp(std::sqrt(options.relative_gap / gap) * 0.9, 0.1, 0.5);
     }
     return best;
 }

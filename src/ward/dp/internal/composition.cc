@@ -164,7 +164,7 @@ void ComposedLoss::transform(std::span<const SampledGaussianPhase> phases,
     for (size_t i = 0; i < phases.size(); ++i) fft.forward(folded_lower[i], folded_upper[i]);
     std::vector<double> re(n), im(n);
     const double input_error = 2 * fft.relative_error();
-    double error_lower = 0, error_upper = 0, modulus = 0;
+    double error_lower = 0, error_upper = 0, energy = 0;
     std::vector<Block> spectra_lower(phases.size()), spectra_upper(phases.size());
     PowerBlock power_lower, power_upper;
     for (size_t begin = 0; begin <= half; begin += kBlock) {
@@ -184,8 +184,9 @@ void ComposedLoss::transform(std::span<const SampledGaussianPhase> phases,
         }
         raise(power_lower, spectra_lower, phases, input_error);
         raise(power_upper, spectra_upper, phases, input_error);
-        error_lower += 2 * static_cast<double>(count) * power_lower.error;
-        error_upper += 2 * static_cast<double>(count) * power_upper.error;
+        const double twice = 2 * static_cast<double>(count);
+        error_lower += twice * power_lower.error * power_lower.error;
+        error_upper += twice * power_upper.error * power_upper.error;
         for (size_t b = 0; b < count; ++b) {
             const size_t k = begin + b, mirror = (n - k) & (n - 1);
             const double lr = power_lower.value.re[b], li = power_lower.value.im[b];
@@ -194,31 +195,41 @@ void ComposedLoss::transform(std::span<const SampledGaussianPhase> phases,
             im[mirror] = ur - li;
             re[k] = lr - ui;
             im[k] = li + ur;
-            modulus += 2 * (std::abs(lr) + std::abs(li) + std::abs(ur) + std::abs(ui));
+            energy += 2 * (lr * lr + li * li + ur * ur + ui * ui);
         }
     }
     fft.inverse(re, im);
-    const double inverse_error = fft.relative_error() * modulus / static_cast<double>(n);
-    lower_.rounding = error_lower / static_cast<double>(n) + inverse_error;
-    upper_.rounding = error_upper / static_cast<double>(n) + inverse_error;
-    lower_.tilted = std::move(re);
-    upper_.tilted = std::move(im);
-    for (Bound* bound : {&lower_, &upper_}) {  // turn the cycle: entry 0 is the window's start
-        const auto size = static_cast<int64_t>(n);
-        const auto shift = static_cast<std::ptrdiff_t>(((bound->first % size) + size) % size);
-        std::rotate(bound->tilted.begin(), bound->tilted.begin() + shift, bound->tilted.end());
-    }
+    // By Parseval the errors of the spectrum keep their root of squares over sqrt(n), and so do
+    // those of the inverse transform.
+    const double inverse_error = fft.relative_error() * std::sqrt(energy);
+    const double root = std::sqrt(static_cast<double>(n));
+    lower_.rounding = (std::sqrt(error_lower) + inverse_error) / root;
+    upper_.rounding = (std::sqrt(error_upper) + inverse_error) / root;
+    sum_tails(lower_, std::move(re));
+    sum_tails(upper_, std::move(im));
 }
 
-// The tilted mass of entry i on the safe side of its rounding error.
-double ComposedLoss::entry(const Bound& bound, double sign, size_t i) const {
-    return std::max(0.0, bound.tilted[i] + sign * bound.rounding);
+void ComposedLoss::sum_tails(Bound& bound, std::vector<double> cycle) const {
+    const auto n = static_cast<int64_t>(cycle.size());
+    const auto shift = static_cast<std::ptrdiff_t>(((bound.first % n) + n) % n);
+    std::rotate(cycle.begin(), cycle.begin() + shift, cycle.end());  // entry 0 starts the window
+    bound.discounted_tail.resize(cycle.size());
+    const double decay = std::exp(-plan_.theta * plan_.h);
+    const double discount = std::exp(-(plan_.theta + 1) * plan_.h);
+    double tail = 0, discounted = 0;
+    for (size_t i = cycle.size(); i-- > 0;) {
+        tail = cycle[i] + decay * tail;
+        discounted = cycle[i] + discount * discounted;
+        cycle[i] = tail;
+        bound.discounted_tail[i] = discounted;
+    }
+    bound.tail = std::move(cycle);
 }
 
 // What delta(epsilon) gains (upper) or loses (lower) by truncation and wrap-around, in units of
 // exp(K - theta epsilon).
 double ComposedLoss::correction(const Bound& bound, double sign, double epsilon) const {
-    const double high = bound.origin + static_cast<double>(bound.tilted.size()) * plan_.h;
+    const double high = bound.origin + static_cast<double>(bound.tail.size()) * plan_.h;
     if (sign > 0) {
         return bound.wrap_right * std::exp(plan_.theta * std::min(0.0, epsilon - high)) +
                bound.infinite * std::exp(plan_.theta * epsilon - bound.log_moment);
@@ -227,39 +238,59 @@ double ComposedLoss::correction(const Bound& bound, double sign, double epsilon)
 }
 
 double ComposedLoss::delta_of(const Bound& bound, double sign, double epsilon) const {
+    const double n = static_cast<double>(bound.tail.size());
     const double position = (epsilon - bound.origin) / plan_.h;
-    const auto n = static_cast<int64_t>(bound.tilted.size());
+    if (position < 0) return sign > 0 ? 1 : 0;  // below the window nothing is known
+    const double next = std::floor(position) + 1;
     double sum = 0;
-    for (int64_t i = std::max<int64_t>(0, static_cast<int64_t>(std::floor(position)) + 1); i < n;
-         ++i) {
-        const double gap = bound.origin + static_cast<double>(i) * plan_.h - epsilon;
-        if (gap <= 0) continue;
-        sum += entry(bound, sign, static_cast<size_t>(i)) * std::exp(-plan_.theta * gap) *
-               -std::expm1(-gap);
+    if (next < n) {
+        const auto i = static_cast<size_t>(next);
+        const double gap = bound.origin + next * plan_.h - epsilon;
+        const double tail = bound.tail[i];
+        const double discounted = std::exp(-gap) * bound.discounted_tail[i];
+        // The error of y by Cauchy-Schwarz with the squares of the weights, and that of the sums.
+        const double most = -std::expm1(-(n - next) * plan_.h);
+        const double ratio = 2 * plan_.theta * plan_.h;
+        const double squares = ratio * (n - next) > 1e-9
+                                   ? std::expm1(-ratio * (n - next)) / std::expm1(-ratio)
+                                   : n - next;
+        const double error = bound.rounding * most * std::sqrt(squares * (1 + 1e-9)) +
+                             4 * kUnit * n * (std::abs(tail) + std::abs(discounted));
+        sum = std::exp(-plan_.theta * gap) * (tail - discounted + sign * error);
     }
-    if (position < 0 && sign > 0) return 1;  // the window starts above epsilon: no upper bound
     sum = std::max(0.0, sum + correction(bound, sign, epsilon));
     const double rounding = sign * kStepRounding * (steps_ + 100);
     return std::min(1.0, sum * std::exp(bound.log_moment - plan_.theta * epsilon + rounding));
 }
 
-// delta_of is decreasing; bisection over the grid, then within the cell.
+// Any epsilon with delta_of <= delta (upper) or > delta (lower) is a bound. The curves fall but for
+// the corrections at the ends of the window, so the crossing is bracketed from the safe side: from
+// the left for the upper bound, from the right for the lower.
 double ComposedLoss::epsilon_of(const Bound& bound, double sign, double delta) const {
-    double low = std::max(0.0, bound.origin);
-    double high = bound.origin + static_cast<double>(bound.tilted.size()) * plan_.h;
+    constexpr int kProbes = 256;
+    const double low = std::max(0.0, bound.origin);
+    const double high = bound.origin + static_cast<double>(bound.tail.size()) * plan_.h;
     if (high <= low) return sign > 0 ? std::numeric_limits<double>::infinity() : 0;
-    if (delta_of(bound, sign, low) <= delta) {
-        return low > 0 && sign < 0 ? 0 : low;  // below the window nothing is known from here
+    const auto probe = [&](int i) { return low + (high - low) * i / kProbes; };
+    int crossing = -1;  // delta_of is above delta at this probe and not above at the next
+    for (int i = 0; i < kProbes; ++i) {
+        if (delta_of(bound, sign, probe(i)) > delta &&
+            delta_of(bound, sign, probe(i + 1)) <= delta) {
+            crossing = i;
+            if (sign > 0) break;
+        }
     }
-    if (delta_of(bound, sign, high) > delta) {
-        return sign > 0 ? std::numeric_limits<double>::infinity() : high;
+    if (crossing < 0) {
+        if (sign < 0) return 0;
+        return delta_of(bound, sign, low) <= delta ? low : std::numeric_limits<double>::infinity();
     }
-    while (high - low > 1e-10 * high) {
-        const double middle = (low + high) / 2;
-        (delta_of(bound, sign, middle) > delta ? low : high) = middle;
+    double above = probe(crossing), below = probe(crossing + 1);
+    while (below - above > 1e-11 * below) {
+        const double middle = (above + below) / 2;
+        (delta_of(bound, sign, middle) > delta ? above : below) = middle;
     }
     const double shift = kStepRounding * (steps_ + 100);
-    return sign > 0 ? high + shift : std::max(0.0, low - shift);
+    return sign > 0 ? below + shift : std::max(0.0, above - shift);
 }
 
 CertifiedValue ComposedLoss::delta(double epsilon) const {

@@ -18,10 +18,10 @@ class Fft {
     // The inverse, with the factor 1 / n.
     void inverse(std::vector<double>& re, std::vector<double>& im);
 
-    // |computed - exact| <= this * sum of |x_j|, for every output of `forward` (divided by n for
-    // `inverse`). Each output is a sum of inputs that pass log2 n butterflies; each butterfly
-    // perturbs by at most 5 units of roundoff: twiddle 1, product sqrt(5), sum 1 (Higham, Accuracy
-    // and Stability, section 24.1).
+    // |computed - exact| <= this * sum of |x_j|, for every output of `forward`; and in root of
+    // squares, <= this * that of the exact output, for both directions. Each output is a sum of
+    // inputs that pass log2 n butterflies; each butterfly perturbs by at most 5 units of roundoff:
+    // twiddle 1, product sqrt(5), sum 1 (Higham, Accuracy and Stability, section 24.1).
     double relative_error() const;
 
   private:
