@@ -163,7 +163,7 @@ std::string element(std::string_view tag, std::string_view attributes, std::stri
 }
 
 std::string ChartSet::add(const Chart& chart) {
-    const std::string id = "chart-" + std::to_string(items_.size() + 1);
+    std::string id = "chart-" + std::to_string(items_.size() + 1);
     Json series = Json::array();
     for (const Series& one : chart.series) {
         series.push_back({{"name", one.name},

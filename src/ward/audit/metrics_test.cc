@@ -81,6 +81,17 @@ TEST(PairedDifference, PublishedValues) {
     EXPECT_TRUE(difference.paired);
 }
 
+TEST(PairedDifference, CorrectsAPositiveCorrelation) {
+    // Computed apart in Python from the formulas of method 10 with the counts (not proportions).
+    const Flags large(900, 30, 50, 20), small(20, 5, 3, 12);
+    const Difference one = paired_difference(large.first, large.second);
+    EXPECT_NEAR(one.interval.low, -0.03811130607793073, 1e-12);
+    EXPECT_NEAR(one.interval.high, -0.002351205279743279, 1e-12);
+    const Difference two = paired_difference(small.first, small.second);
+    EXPECT_NEAR(two.interval.low, -0.09257489916559122, 1e-12);
+    EXPECT_NEAR(two.interval.high, 0.18890419988811752, 1e-12);
+}
+
 TEST(PairedDifference, IsAntisymmetricAndNarrowerThanUnpaired) {
     const Flags flags(900, 30, 50, 20);
     const Difference forth = paired_difference(flags.first, flags.second);

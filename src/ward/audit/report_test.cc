@@ -70,6 +70,8 @@ TEST(TrainingReport, PairsEachPrivateRunWithItsTwin) {
     EXPECT_THAT(report.subjects[2].verdict, HasSubstr("without a privacy guarantee"));
     EXPECT_THAT(report.summary, HasSubstr("3 models, 2 of them"));
     EXPECT_EQ(report.commands.size(), 5u);
+    const Report lone = make_training_report({sample_record(false)}, sample_options());
+    EXPECT_THAT(lone.summary, HasSubstr("One model, trained without a privacy guarantee."));
 }
 
 TEST(TrainingReport, PrivacyEvidenceCanBeRecomputed) {

@@ -171,16 +171,17 @@ std::vector<std::string> glossary() {
         "calibration error is the mean gap between the two."};
 }
 
-std::string summary_of(const std::vector<Subject>& subjects, size_t private_models) {
-    std::string text = subjects.size() == 1
-                           ? "One model"
-                           : grouped(static_cast<int64_t>(subjects.size())) + " models";
-    if (private_models == subjects.size()) {
-        text += subjects.size() == 1 ? " trained with differential privacy."
-                                     : ", all trained with differential privacy.";
+std::string summary_of(size_t models, size_t private_models) {
+    const auto how_many = [](size_t count) {
+        return count == 1 ? std::string("one") : grouped(static_cast<int64_t>(count));
+    };
+    std::string text = models == 1 ? "One model" : how_many(models) + " models";
+    if (private_models == 0) {
+        text += ", trained without a privacy guarantee.";
+    } else if (private_models == models) {
+        text += ", trained with differential privacy.";
     } else {
-        text +=
-            ", " + std::to_string(private_models) + " of them trained with differential privacy.";
+        text += ", " + how_many(private_models) + " of them trained with differential privacy.";
     }
     return text + " Every figure below names the experiment behind it and how to run it again.";
 }
@@ -226,7 +227,7 @@ Report make_training_report(const std::vector<TrainingRecord>& records,
         private_models += record.privacy ? 1 : 0;
         report.subjects.push_back(std::move(subject));
     }
-    report.summary = summary_of(report.subjects, private_models);
+    report.summary = summary_of(report.subjects.size(), private_models);
     return report;
 }
 

@@ -38,7 +38,9 @@ Evidence privacy_evidence(const RunPair& pair) {
         "The privacy losses of all " + grouped(privacy.steps) +
         " steps are added up for the mechanism that ran: sampler " + privacy.sampler +
         ", clipped sums, Gaussian noise. The upper bound (PLD) is the guarantee; the lower bound "
-        "shows how much of it is accounting slack; RDP is the older, looser method.";
+        "shows how much of it is accounting slack; RDP is the older, looser method. The proof "
+        "holds for "
+        "the settings below, as the training recorded them.";
     evidence.figures = {
         {"epsilon, upper bound (PLD)", privacy.epsilon_upper, {}, "", "the guarantee"},
         {"epsilon, lower bound (PLD)", privacy.epsilon_lower, {}, "", ""},
@@ -179,9 +181,9 @@ std::optional<Chart> learning_chart(const RunPair& pair) {
     if (pair.twin != nullptr) add_accuracy_series(*pair.twin, kTwin, chart);
     if (chart.series.empty()) return std::nullopt;
     for (const Series& series : chart.series) {
-        const std::string start = chart.summary.empty() ? "It went " : ", ";
-        chart.summary += start + series.name + " from " + percent(series.y.front()) + " to " +
-                         percent(series.y.back());
+        chart.summary += chart.summary.empty() ? "From first to last: " : "; ";
+        chart.summary +=
+            series.name + " " + percent(series.y.front()) + " to " + percent(series.y.back());
     }
     chart.summary += ".";
     return chart;
@@ -224,7 +226,7 @@ std::vector<std::string> class_names(const TrainingRecord& run) {
 Chart recall_chart(const RunPair& pair) {
     Chart chart;
     chart.kind = Chart::Kind::kBar;
-    chart.title = "Who pays: recall of each class";
+    chart.title = pair.twin == nullptr ? "Recall of each class" : "Who pays: recall of each class";
     chart.x_label = "class";
     chart.y_label = "examples of the class found";
     chart.y_percent = true;

@@ -190,6 +190,7 @@ void save_model(const Model& model, const std::string& path) {
     const std::vector<ParameterSpec> expected = checked_parameters(model);
     check_card_texts(model.card, "model card", ErrorCode::kInvalid);
     std::vector<TensorEntry> tensors;
+    tensors.reserve(expected.size());
     for (const ParameterSpec& parameter : expected) {
         tensors.push_back({parameter.name, DType::kF32, parameter.shape, 0, 0});
     }
