@@ -69,8 +69,8 @@ class PrivateStep {
     const PrivacyPlan& plan_;
     int64_t views_;
     double clipping_norm_;
-    std::unique_ptr<DiscreteGaussian> noise_;
     int64_t largest_micro_batch_;
+    std::unique_ptr<DiscreteGaussian> noise_;
     std::vector<at::Tensor> sums_;  // so far: float32 of the first micro-batch, then double
     double centred_count_ =
         0;  // +1/2 per gradient within C, -1/2 per longer one, for adaptive clipping

@@ -95,7 +95,7 @@ std::vector<at::Tensor> clipped_sum(const nn::Network& network, const PrivacyPla
 
 TEST(PrivateStep, SumsDoNotDependOnTheMicroBatch) {
     const nn::Network network(small_cnn(), 1);
-    const PrivacyPlan plan = plan_of(network.spec(), 0.02);
+    const PrivacyPlan plan = plan_of(network.spec(), 0.3);
     const Batch batch = random_batch(37);
     const auto whole = clipped_sum(network, plan, batch, 37);
     for (int64_t micro_batch : {1, 2, 7, 20}) {
@@ -119,7 +119,7 @@ TEST(PrivateStep, NoExampleMovesTheSumByMoreThanTheClippingNormAndItsMargin) {
     const Batch batch = random_batch(24);
     for (ClippingKind kind :
          {ClippingKind::kFlat, ClippingKind::kPerLayer, ClippingKind::kAutomatic}) {
-        const PrivacyPlan plan = plan_of(network.spec(), 0.02, kind);
+        const PrivacyPlan plan = plan_of(network.spec(), 0.3, kind);
         const auto whole = clipped_sum(network, plan, batch, 24);
         for (int64_t left_out = 0; left_out < 24; ++left_out) {
             Batch others{at::cat({batch.inputs.narrow(0, 0, left_out),
@@ -184,7 +184,7 @@ TEST(PrivateStep, AdaptiveClippingMovesTowardsTheQuantile) {
 
 TEST(PrivateStep, AnExampleWithABrokenGradientContributesNothing) {
     const nn::Network network(small_cnn(), 1);
-    const PrivacyPlan plan = plan_of(network.spec(), 0.02);
+    const PrivacyPlan plan = plan_of(network.spec(), 0.3);
     Batch batch = random_batch(6);
     const Batch others{batch.inputs.narrow(0, 1, 5), batch.labels.narrow(0, 1, 5)};
     batch.inputs[0].fill_(std::numeric_limits<float>::infinity());

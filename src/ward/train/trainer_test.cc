@@ -76,8 +76,10 @@ TEST(Trainer, LearnsTheBuiltInDigits) {
 TEST(Trainer, PrivateRunFollowsItsPlanAndLearns) {
     const data::Dataset train_set = digits("train"), test_set = digits("test");
     TrainOptions options = small_run(train_set, true);
-    options.epochs = 15;
+    options.epochs = 20;
     options.schedule.learning_rate = 0.5;
+    options.optimizer.momentum = 0;
+    options.ema_decay = 0.9;
     const TrainResult result = train(train_set, options, &test_set);
     EXPECT_GT(result.curve.back().test_accuracy.value(), 0.65);
     ASSERT_TRUE(result.plan.has_value());
