@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "ward/nn/internal/simd.h"
+#include "ward/core/simd.h"
 #include "ward/nn/torch.h"
 
 namespace ward::nn {

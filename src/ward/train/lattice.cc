@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "ward/nn/internal/simd.h"
+#include "ward/core/simd.h"
 #include "ward/nn/torch.h"
 
 namespace ward::train {
