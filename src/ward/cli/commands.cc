@@ -3,7 +3,7 @@
 namespace ward::cli {
 
 void add_all_commands(CLI::App& app) {
-#if 0
+#ifdef WARD_HAS_TORCH
     add_train_command(app);
     add_evaluate_command(app);
     add_predict_command(app);

@@ -8,7 +8,7 @@
 #include "ward/dp/pld.h"
 #include "ward/dp/rdp.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 constexpr double kLeast = 0.01;
@@ -110,4 +110,4 @@ double calibrate_noise_multiplier(double target_epsilon, double delta, double sa
     return solve(by_pld, start, 0.08, 5e-5, target_epsilon, delta);
 }
 
-}  // namespace ward
+}  // namespace ward::dp

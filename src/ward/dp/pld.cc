@@ -11,7 +11,7 @@
 #include "ward/dp/internal/loss_moments.h"
 #include "ward/dp/internal/step_loss.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 using internal::ComposedLoss;
@@ -210,4 +210,4 @@ CertifiedValue pld_delta(std::span<const SampledGaussianPhase> phases, double ep
     return bound_both(kept, {std::nullopt, epsilon}, options);
 }
 
-}  // namespace ward
+}  // namespace ward::dp

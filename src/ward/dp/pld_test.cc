@@ -20,7 +20,7 @@
 #include "ward/dp/internal/step_loss.h"
 #include "ward/dp/rdp.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 using internal::Direction;
@@ -354,4 +354,4 @@ TEST(Pld, BadInputIsNamed) {
 }
 
 }  // namespace
-}  // namespace ward
+}  // namespace ward::dp
