@@ -107,6 +107,7 @@ double calibrate_noise_multiplier(double target_epsilon, double delta, double sa
         return solve(by_rdp, 1, 0.7, 1e-5, target_epsilon, delta);
     }
     const double start = solve(by_rdp, 1, 0.7, 0.02, target_epsilon, delta);
+    if (start <= kLeast) return kLeast;  // already the looser accountant is content
     return solve(by_pld, start, 0.08, 5e-5, target_epsilon, delta);
 }
 
