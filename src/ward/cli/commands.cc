@@ -2,6 +2,9 @@
 
 namespace ward::cli {
 
-void add_all_commands(CLI::App& app) { add_doctor_command(app); }
+void add_all_commands(CLI::App& app) {
+    add_data_command(app);
+    add_doctor_command(app);
+}
 
 }  // namespace ward::cli

@@ -12,6 +12,7 @@ class App;
 
 namespace ward::cli {
 
+void add_data_command(CLI::App& app);
 void add_doctor_command(CLI::App& app);
 
 // All of them, in the order of the help text.
