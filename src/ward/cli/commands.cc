@@ -11,6 +11,7 @@ void add_all_commands(CLI::App& app) {
     add_inspect_command(app);
     add_report_command(app);
     add_account_command(app);
+    add_data_command(app);
     add_doctor_command(app);
 }
 
