@@ -270,6 +270,8 @@ nlohmann::json parse_object(std::string_view text, const std::string& name) {
 
 }  // namespace
 
+std::string to_json(const PrivacyFacts& privacy) { return privacy_json(privacy).dump(); }
+
 std::string to_json(const TrainingRecord& record) {
     const Resources& resources = record.resources;
     const Json object = {

@@ -79,6 +79,7 @@ struct TrainingRecord {
 };
 
 std::string to_json(const TrainingRecord& record);
+std::string to_json(const PrivacyFacts& privacy);  // the record's member "privacy"
 
 // Throws Error kCorrupt (not JSON, a wrong kind, a figure out of range; names the member) or
 // kUnsupported (another format). `name` begins the message.

@@ -3,8 +3,14 @@
 namespace ward::cli {
 
 void add_all_commands(CLI::App& app) {
+#if 0
+    add_train_command(app);
+    add_evaluate_command(app);
+    add_predict_command(app);
+#endif
     add_inspect_command(app);
     add_report_command(app);
+    add_account_command(app);
     add_doctor_command(app);
 }
 

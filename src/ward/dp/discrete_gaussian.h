@@ -31,7 +31,7 @@ struct DgaussTable;
 class DiscreteGaussian {
   public:
     static constexpr double kMinSigma = 0x1p-10;
-    static constexpr double kMaxSigma32 = 0x1p26;  // largest for 32-bit output
+    static constexpr double kMaxSigma32 = 0x1p25;  // largest for 32-bit output
     static constexpr double kMaxSigma = 0x1p30;
 
     // Builds the table, about 0.1 ms. Throws Error kUsage unless kMinSigma <= sigma <= kMaxSigma.
@@ -51,9 +51,12 @@ class DiscreteGaussian {
     // log P(x), to about 1e-12 relative.
     double log_probability(int64_t x) const;
 
-    // Bound on the total variation between one sample and the exact law (never above 2^-88). For n
-    // samples, n times this, and (1 + exp(epsilon)) n times this in delta.
-    double statistical_distance() const;
+    // How far the law drawn may be from the exact one: each probability within a factor
+    // 1 +- relative_error() (2^-92, from double-double arithmetic), but for values of total mass at
+    // most tail_mass() (below 2^-730), which are never drawn. n samples: n relative_error() in
+    // epsilon, n tail_mass() in delta, for each of the two laws compared.
+    double relative_error() const;
+    double tail_mass() const;
 
   private:
     std::shared_ptr<const internal::DgaussTable> table_;

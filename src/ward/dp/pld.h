@@ -30,7 +30,7 @@ struct CertifiedValue {
 struct PldOptions {
     // Grids are refined until upper - lower <= relative_gap * upper or the largest grid is reached;
     // the bounds hold in either case.
-    double relative_gap = 1e-3;
+    double relative_gap = 4e-4;
     int max_log2_grid = 20;
 };
 

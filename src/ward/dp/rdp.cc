@@ -156,6 +156,15 @@ double rdp_of_step(double sampling_rate, double noise_multiplier, double order,
     if (!whole && formula == RdpFormula::kAbsoluteSeries) {
         return log_moment_absolute_series(q, sigma, order) / (order - 1);
     }
+    if (!whole && sigma < 0.1) {
+        // The quadrature would need a very fine step. The log moment is convex in the order, so the
+        // chord between whole orders bounds it from above.
+        const double below = std::floor(order), above = below + 1;
+        const double at_below = below > 1 ? rdp_of_step(q, sigma, below) * (below - 1) : 0;
+        const double at_above = rdp_of_step(q, sigma, above) * (above - 1);
+        const double chord = at_below + (order - below) * (at_above - at_below);
+        return chord / (order - 1);
+    }
     const double excess = whole ? log_excess_whole(q, sigma, static_cast<int>(order))
                                 : log_excess_quadrature(q, sigma, order);
     const double log_moment = excess > 35 ? excess : std::log1p(std::exp(excess));

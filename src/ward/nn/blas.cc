@@ -12,10 +12,13 @@ namespace ward::nn {
 
 bool has_per_thread_blas() { return true; }
 
+// An OpenBLAS built on OpenMP keeps to one thread inside a parallel region by itself.
 SingleThreadBlas::SingleThreadBlas() : before_(openblas_get_num_threads()) {
-    openblas_set_num_threads(1);
+    if (openblas_get_parallel() != OPENBLAS_OPENMP) openblas_set_num_threads(1);
 }
-SingleThreadBlas::~SingleThreadBlas() { openblas_set_num_threads(before_); }
+SingleThreadBlas::~SingleThreadBlas() {
+    if (openblas_get_parallel() != OPENBLAS_OPENMP) openblas_set_num_threads(before_);
+}
 
 void multiply(int64_t m, int64_t n, int64_t k, MatrixView a, MatrixView b, float beta, float* c,
               int64_t c_stride) {
@@ -35,6 +38,15 @@ void gram(int64_t n, int64_t k, MatrixView a, float* c) {
 
 void set_blas_threads(int threads) { openblas_set_num_threads(threads); }
 
+std::string describe_blas() {
+    const std::string config = openblas_get_config();  // "OpenBLAS 0.3.21 NO_LAPACKE ..."
+    const char* threading = openblas_get_parallel() == OPENBLAS_OPENMP   ? "OpenMP"
+                            : openblas_get_parallel() == OPENBLAS_THREAD ? "pthreads"
+                                                                         : "sequential";
+    const size_t version_end = config.find(' ', config.find(' ') + 1);
+    return config.substr(0, version_end) + " " + openblas_get_corename() + ", " + threading;
+}
+
 #else
 
 bool has_per_thread_blas() { return false; }
@@ -48,6 +60,7 @@ void gram(int64_t, int64_t, MatrixView, float*) {
     throw Error(ErrorCode::kInternal, "no CBLAS is linked");
 }
 void set_blas_threads(int) {}
+std::string describe_blas() { return "none"; }
 
 #endif
 

@@ -79,10 +79,12 @@ class ConvRule : public GradientRule {
     // Patches are laid out anew for the norms in every way.
     Way choose_way() const {
         const int64_t kept_bytes = context_.examples * weight_size() * 4;
-        const bool fits = kept_bytes <= *context_.memory_left_bytes;
+        const bool small = weight_size() <= kAlwaysKeptWeights && groups() == 1;
+        const bool fits = small || kept_bytes <= *context_.memory_left_bytes;
         const bool ghost_possible = context_.views == 1 && groups() == 1 && area() <= 4096;
         if (context_.method == NormMethod::kGhost && ghost_possible) return Way::kGhost;
         if (context_.method == NormMethod::kDirect) return Way::kDirect;
+        if (small) return Way::kKept;
         const int64_t t = area(), p = patch(), d = out_channels_;
         const int64_t ghost_cost = t * t * (p + d) / 2, direct_cost = t * p * d;
         if (fits && (!ghost_possible || 16 * p * d < ghost_cost)) return Way::kKept;

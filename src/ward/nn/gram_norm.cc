@@ -2,7 +2,7 @@
 #include <cmath>
 
 #include "ward/nn/internal/gradient_rule.h"
-#include "ward/nn/internal/simd.h"
+#include "ward/core/simd.h"
 
 namespace ward::nn {
 namespace {

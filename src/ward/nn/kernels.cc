@@ -1,8 +1,9 @@
 #include "ward/nn/kernels.h"
 
 #include <algorithm>
+#include <vector>
 
-#include "ward/nn/internal/simd.h"
+#include "ward/core/simd.h"
 #include "ward/nn/torch.h"
 
 namespace ward::nn {
@@ -60,8 +61,9 @@ WARD_SIMD_CLONES void add_norm_gradients(const float* g, const float* x, float m
     }
 }
 
-WARD_SIMD_CLONES void add_scaled(const float* x, float factor, int64_t n, float* out) {
-    for (int64_t j = 0; j < n; ++j) out[j] += factor * x[j];
+WARD_SIMD_CLONES void add_scaled(const float* x, float factor, int64_t n, double* out) {
+    for (int64_t j = 0; j < n; ++j)
+        out[j] += static_cast<double>(factor) * static_cast<double>(x[j]);
 }
 
 }  // namespace
@@ -123,20 +125,23 @@ std::tuple<at::Tensor, at::Tensor> layer_norm_parameter_gradients(const at::Tens
 at::Tensor weighted_row_sum(const at::Tensor& rows, const at::Tensor& factors) {
     if (!plain_cpu(rows)) return at::matmul(factors, rows.to(at::kFloat));
     const int64_t batch = rows.size(0), n = rows.size(1);
-    at::Tensor out = torch::zeros({n});
+    at::Tensor out = torch::empty({n});
     const float *data = rows.data_ptr<float>(), *factor = factors.data_ptr<float>();
     float* sum = out.data_ptr<float>();
     // Columns are split, not rows: each sum is added in the order of the examples whatever the
     // number of threads.
-    at::parallel_for(0, n, std::max<int64_t>(256, kGrainElements / std::max<int64_t>(batch, 1)),
-                     [&](int64_t first, int64_t last) {
-                         for (int64_t column = first; column < last; column += 4096) {
-                             const int64_t width = std::min<int64_t>(4096, last - column);
-                             for (int64_t b = 0; b < batch; ++b) {
-                                 add_scaled(data + b * n + column, factor[b], width, sum + column);
-                             }
-                         }
-                     });
+    constexpr int64_t kWidth = 1024;
+    at::parallel_for(
+        0, (n + kWidth - 1) / kWidth, row_grain(batch * kWidth), [&](int64_t first, int64_t last) {
+            std::vector<double> sums(kWidth);
+            for (int64_t tile = first; tile < last; ++tile) {
+                const int64_t column = tile * kWidth, width = std::min(kWidth, n - column);
+                std::fill(sums.begin(), sums.end(), 0.0);
+                for (int64_t b = 0; b < batch; ++b)
+                    add_scaled(data + b * n + column, factor[b], width, sums.data());
+                for (int64_t j = 0; j < width; ++j) sum[column + j] = static_cast<float>(sums[j]);
+            }
+        });
     return out;
 }
 

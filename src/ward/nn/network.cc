@@ -3,6 +3,7 @@
 #include <cmath>
 #include <cstring>
 #include <map>
+#include <set>
 #include <utility>
 #include <variant>
 
@@ -78,6 +79,14 @@ Precision parse_precision(std::string_view name) {
     if (name == "fp32") return Precision::kFp32;
     if (name == "bf16") return Precision::kBf16;
     throw Error(ErrorCode::kUsage, "precision must be fp32 or bf16, got " + std::string(name));
+}
+
+int64_t trainable_layers(const model::ModelSpec& spec) {
+    std::set<std::string> layers;
+    for (const model::ParameterSpec& parameter : model::parameters(spec)) {
+        if (!parameter.frozen) layers.insert(parameter.name.substr(0, parameter.name.rfind('.')));
+    }
+    return static_cast<int64_t>(layers.size());
 }
 
 Network::Network(model::ModelSpec spec, uint64_t seed) : spec_(std::move(spec)) {

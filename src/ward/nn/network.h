@@ -37,6 +37,9 @@ struct Parameter {
 enum class Precision { kFp32, kBf16 };
 Precision parse_precision(std::string_view name);  // "fp32" | "bf16"; throws Error kUsage
 
+// Number of layers that own trainable parameters: the rows of PrivateGradients::squared_norms.
+int64_t trainable_layers(const model::ModelSpec& spec);
+
 class Network {
   public:
     // Initialised like Torch's modules (Kaiming uniform and so on) from a seeded generator: the

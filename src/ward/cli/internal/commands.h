@@ -12,7 +12,14 @@ class App;
 
 namespace ward::cli {
 
+void add_account_command(CLI::App& app);
 void add_doctor_command(CLI::App& app);
+
+// Only in builds with LibTorch.
+void add_train_command(CLI::App& app);
+void add_evaluate_command(CLI::App& app);
+void add_predict_command(CLI::App& app);
+
 void add_inspect_command(CLI::App& app);
 void add_report_command(CLI::App& app);
 

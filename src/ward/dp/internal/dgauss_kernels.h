@@ -1,13 +1,13 @@
 // Tables and kernels of the discrete Gaussian sampler (see dp/discrete_gaussian.h).
 //
-// The magnitude m = |x| is cut into 512 bins of width w = 2^k: m = j w + low. Bin j has the whole
-// weight W_j >= C exp(-(j w)^2 / (2 sigma^2)); the weights sum to 2^25. A candidate (j, low, sign)
-// has probability W_j / 2^25 / w / 2 and is accepted with probability
+// The magnitude m = |x| is cut into 1024 bins of width w = 2^k: m = j w + low. Bin j has the whole
+// weight W_j >= C exp(-(j w)^2 / (2 sigma^2)); the weights sum to 2^26. A candidate (j, low, sign)
+// has probability W_j / 2^26 / w / 2 and is accepted with probability
 //     rho = C exp(-m^2 / (2 sigma^2)) / W_j <= 1,
 // so accepted candidates follow exp(-m^2 / (2 sigma^2)) exactly, whatever C and W_j are. (m = 0
 // with sign minus is dropped, or zero would count twice.)
 //
-// A candidate takes two 32-bit words: a = cell (9 bits) | threshold (16) | sign (1) | unused (6)
+// A candidate takes two 32-bit words: a = cell (10 bits) | threshold (16) | sign (1) | unused (5)
 // and b = u | low, where u, the top bits of the acceptance uniform, and low do not overlap.
 #pragma once
 
@@ -18,7 +18,7 @@
 
 namespace ward::internal {
 
-inline constexpr int kDgaussCells = 512;
+inline constexpr int kDgaussCells = 1024;
 
 struct DgaussTable {
     alignas(64) uint32_t alias[kDgaussCells];  // (threshold << 16) | other bin
@@ -34,12 +34,13 @@ struct DgaussTable {
     float sure_accept = 0;  // accept when u * u_unit - rho <= this (< 0)
     float sure_reject = 0;  // reject when u * u_unit - rho >= this (> 0)
     double log_normaliser = 0;
-    double distance = 0;
+    double tail = 0;  // mass beyond the table
 };
 
 DgaussTable make_dgauss_table(double sigma);
 
-// Decides a candidate that float arithmetic could not; draws two words from `random`.
+// Decides a candidate that float arithmetic could not; draws two words from `random`
+// (more after a zero).
 bool dgauss_accept_exactly(const DgaussTable& table, uint32_t bin, uint64_t magnitude, uint32_t u,
                            Random& random);
 
@@ -55,7 +56,7 @@ size_t dgauss_avx2(const DgaussTable& table, const uint32_t* a, const uint32_t* 
 size_t dgauss_avx512(const DgaussTable& table, const uint32_t* a, const uint32_t* b, size_t n,
                      int32_t* out, Random& random);
 
-// For sigma above 2^26; scalar on all machines.
+// For sigma above 2^25; scalar on all machines.
 size_t dgauss_wide(const DgaussTable& table, const uint32_t* a, const uint32_t* b, size_t n,
                    int64_t* out, Random& random);
 

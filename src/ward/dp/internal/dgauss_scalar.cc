@@ -13,11 +13,11 @@ struct Candidate {
 };
 
 inline Candidate unpack(const DgaussTable& table, uint32_t a, uint32_t b) {
-    const uint32_t cell = a >> 23;
+    const uint32_t cell = a >> 22;
     const uint32_t entry = table.alias[cell];
-    const bool keep = ((a >> 7) & 0xffff) < (entry >> 16);
+    const bool keep = ((a >> 6) & 0xffff) < (entry >> 16);
     const uint32_t low_mask = (1u << table.log2_width) - 1;
-    return {keep ? cell : (entry & 0xffff), b & low_mask, b >> table.u_shift, ((a >> 6) & 1) != 0};
+    return {keep ? cell : (entry & 0xffff), b & low_mask, b >> table.u_shift, ((a >> 5) & 1) != 0};
 }
 
 // u - rho in float, with the same operations in the same order as the vector kernels.

@@ -11,7 +11,7 @@
 namespace ward::internal {
 namespace {
 
-constexpr uint32_t kTotalWeight = 1u << 25;
+constexpr uint32_t kTotalWeight = 1u << 26;
 constexpr uint32_t kCellWeight = kTotalWeight / kDgaussCells;
 
 double bin_height(const DgaussTable& table, int bin) {
@@ -93,12 +93,29 @@ DgaussTable make_dgauss_table(double sigma) {
     table.sure_reject = decision_slack(table);
     table.sure_accept = -(table.sure_reject + table.u_unit) * (1 + 0x1p-20f);
     table.log_normaliser = log_normaliser(sigma);
-    // Tail beyond the table, at least 16 sigma, and the decisions of dgauss_accept_exactly, each
-    // wrong with probability at most 2^-92; fewer than 2 + 2^-10 candidates a sample.
-    const double reach = kDgaussCells * width / sigma;
-    table.distance = 4 * std::exp(-reach * reach / 2) + 0x1p-90;
+    // Mass beyond the table, at least 32 sigma, and beyond where dgauss_accept_exactly gives up.
+    const double reach = std::min(kDgaussCells * width / sigma, 37.0);
+    table.tail = 4 * std::exp(-reach * reach / 2);
     return table;
 }
+
+namespace {
+
+// Uniform in (0, 1) with about 2^-100 relative resolution however small it is.
+DoubleDouble fine_uniform(Random& random) {
+    double scale = 0x1p-64;
+    uint64_t first = random.next_u64();
+    for (int i = 0; first == 0 && i < 8; ++i, scale *= 0x1p-64) first = random.next_u64();
+    const auto words = [&](uint64_t word) {
+        const double high = static_cast<double>(word >> 32) * 0x1p32;
+        return two_sum(high, static_cast<double>(word & 0xffffffff));
+    };
+    const DoubleDouble top = words(first), rest = words(random.next_u64());
+    const DoubleDouble sum = top + DoubleDouble{rest.high * 0x1p-64, rest.low * 0x1p-64};
+    return {sum.high * scale, sum.low * scale};
+}
+
+}  // namespace
 
 bool dgauss_accept_exactly(const DgaussTable& table, uint32_t bin, uint64_t magnitude, uint32_t u,
                            Random& random) {
@@ -107,8 +124,8 @@ bool dgauss_accept_exactly(const DgaussTable& table, uint32_t bin, uint64_t magn
     const DoubleDouble square = two_product(m, m);
     const DoubleDouble exponent = -(square / DoubleDouble{2 * variance.high, 2 * variance.low});
     // The uniform is (u + v) 2^-u_bits with v in [0, 1): compare v with rho 2^u_bits - u.
-    const DoubleDouble v = two_sum(random.uniform01(), random.uniform01() * 0x1p-53);
-    if (exponent.high < -690) return false;  // rho < 2^-960; v = 0 = u has probability 2^-106
+    const DoubleDouble v = fine_uniform(random);
+    if (exponent.high < -690) return false;  // beyond 37 sigma: counted as tail
     const DoubleDouble rho = DoubleDouble{std::ldexp(table.scale, 32 - table.u_shift), 0} *
                              exp_double_double(exponent) /
                              DoubleDouble{static_cast<double>(table.weight[bin]), 0};

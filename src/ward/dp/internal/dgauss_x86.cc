@@ -58,9 +58,9 @@ WARD_AVX2 size_t dgauss_avx2(const DgaussTable& table, const uint32_t* a, const 
     for (size_t i = 0; i < n; i += 8) {
         const __m256i wa = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(a + i));
         const __m256i wb = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(b + i));
-        const __m256i cell = _mm256_srli_epi32(wa, 23);
+        const __m256i cell = _mm256_srli_epi32(wa, 22);
         const __m256i entry = _mm256_i32gather_epi32(alias, cell, 4);
-        const __m256i draw = _mm256_and_si256(_mm256_srli_epi32(wa, 7), half_mask);
+        const __m256i draw = _mm256_and_si256(_mm256_srli_epi32(wa, 6), half_mask);
         const __m256i keep = _mm256_cmpgt_epi32(_mm256_srli_epi32(entry, 16), draw);
         const __m256i bin = _mm256_blendv_epi8(_mm256_and_si256(entry, half_mask), cell, keep);
         const __m256i low = _mm256_and_si256(wb, low_mask);
@@ -90,8 +90,8 @@ WARD_AVX2 size_t dgauss_avx2(const DgaussTable& table, const uint32_t* a, const 
             _mm256_store_si256(reinterpret_cast<__m256i*>(us), u);
             accepted |= decide_lanes(table, unsure, bins, magnitudes, us, random);
         }
-        // All ones where the sign bit (bit 6) is set; (m ^ s) - s negates.
-        const __m256i sign = _mm256_srai_epi32(_mm256_slli_epi32(wa, 25), 31);
+        // All ones where the sign bit (bit 5) is set; (m ^ s) - s negates.
+        const __m256i sign = _mm256_srai_epi32(_mm256_slli_epi32(wa, 26), 31);
         const __m256i is_zero = _mm256_cmpeq_epi32(magnitude, _mm256_setzero_si256());
         accepted &= ~static_cast<unsigned>(
             _mm256_movemask_ps(_mm256_castsi256_ps(_mm256_and_si256(is_zero, sign))));
@@ -118,9 +118,9 @@ WARD_AVX512 size_t dgauss_avx512(const DgaussTable& table, const uint32_t* a, co
     for (size_t i = 0; i < n; i += 16) {
         const __m512i wa = _mm512_loadu_si512(a + i);
         const __m512i wb = _mm512_loadu_si512(b + i);
-        const __m512i cell = _mm512_srli_epi32(wa, 23);
+        const __m512i cell = _mm512_srli_epi32(wa, 22);
         const __m512i entry = _mm512_i32gather_epi32(cell, table.alias, 4);
-        const __m512i draw = _mm512_and_si512(_mm512_srli_epi32(wa, 7), half_mask);
+        const __m512i draw = _mm512_and_si512(_mm512_srli_epi32(wa, 6), half_mask);
         const __mmask16 keep = _mm512_cmplt_epu32_mask(draw, _mm512_srli_epi32(entry, 16));
         const __m512i bin = _mm512_mask_mov_epi32(_mm512_and_si512(entry, half_mask), keep, cell);
         const __m512i low = _mm512_and_si512(wb, low_mask);
@@ -149,7 +149,7 @@ WARD_AVX512 size_t dgauss_avx512(const DgaussTable& table, const uint32_t* a, co
             _mm512_store_si512(us, u);
             accepted |= decide_lanes(table, unsure, bins, magnitudes, us, random);
         }
-        const __mmask16 negative = _mm512_test_epi32_mask(wa, _mm512_set1_epi32(1 << 6));
+        const __mmask16 negative = _mm512_test_epi32_mask(wa, _mm512_set1_epi32(1 << 5));
         accepted &=
             ~static_cast<unsigned>(_mm512_mask_testn_epi32_mask(negative, magnitude, magnitude));
         const __m512i value =

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 namespace ward::nn {
 
@@ -32,6 +33,9 @@ void multiply(int64_t m, int64_t n, int64_t k, MatrixView a, MatrixView b, float
 
 // Upper triangle of the row-major C {n, n} = op(A) op(A)^T, op(A) {n, k}.
 void gram(int64_t n, int64_t k, MatrixView a, float* c);
+
+// "OpenBLAS 0.3.21 SkylakeX, OpenMP", or "none".
+std::string describe_blas();
 
 // Threads of the linked BLAS for its own products (the large ones ATen asks for).
 void set_blas_threads(int threads);

@@ -8,7 +8,7 @@
 #define WARD_SIMD_CLONES \
     __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 
-namespace ward::nn {
+namespace ward {
 
 typedef float Float16 __attribute__((vector_size(64)));
 
@@ -24,4 +24,4 @@ inline __attribute__((always_inline)) double add_lanes(Float16 v) {
     return total;
 }
 
-}  // namespace ward::nn
+}  // namespace ward

@@ -1,0 +1,57 @@
+#include "ward/audit/privacy_facts.h"
+
+#include <nlohmann/json.hpp>
+
+namespace ward::audit {
+namespace {
+
+std::string clipping_name(ClippingKind kind) {
+    switch (kind) {
+        case ClippingKind::kFlat:
+            return "flat";
+        case ClippingKind::kPerLayer:
+            return "per-layer";
+        case ClippingKind::kAutomatic:
+            return "automatic";
+        case ClippingKind::kAdaptive:
+            return "adaptive";
+    }
+    return "";
+}
+
+}  // namespace
+
+PrivacyFacts privacy_facts(const PrivacyPlan& plan, bool bounds_read_from_data) {
+    const PlanEpsilon epsilon = plan.epsilon();
+    PrivacyFacts facts;
+    facts.epsilon_upper = epsilon.upper;
+    facts.epsilon_lower = epsilon.lower;
+    facts.rdp_epsilon = epsilon.rdp;
+    facts.delta = plan.delta();
+    facts.adjacency = "add or remove one";
+    facts.unit = plan.settings().unit == PrivacyUnit::kExample ? "example" : "group";
+    facts.sampler = "poisson";
+    facts.noise_multiplier = plan.noise_multiplier();
+    facts.clipping = clipping_name(plan.settings().clipping);
+    facts.clipping_norm = plan.clipping_norm();
+    facts.sampling_rate = plan.sampling_rate();
+    facts.steps = plan.steps();
+    facts.statement = plan.statement();
+    facts.warnings = plan.warnings();
+    facts.not_covered = {
+        "the choice of model, recipe and settings, where it was made by looking at this data",
+        "accuracy and other figures measured on test data"};
+    if (bounds_read_from_data) {
+        facts.not_covered.push_back(
+            "bounds and categories of columns, which were read from the training data");
+    }
+    return facts;
+}
+
+std::string card_privacy_json(const PrivacyFacts& facts, const PrivacyPlan& plan) {
+    auto json = nlohmann::ordered_json::parse(to_json(facts));
+    json["plan"] = nlohmann::ordered_json::parse(plan.to_json());
+    return json.dump();
+}
+
+}  // namespace ward::audit

@@ -1,0 +1,190 @@
+// `ward account`: the epsilon of a mechanism or plan, or the noise for an epsilon.
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "ward/cli/internal/commands.h"
+#include "ward/core/error.h"
+#include "ward/core/file.h"
+#include "ward/dp/calibrate.h"
+#include "ward/dp/plan.h"
+#include "ward/dp/pld.h"
+#include "ward/dp/rdp.h"
+
+namespace ward::cli {
+namespace {
+
+struct AccountOptions {
+    std::optional<double> sampling_rate, noise_multiplier, delta, target_epsilon, epochs;
+    std::optional<int64_t> steps, examples, batch;
+    std::string plan;
+    bool as_json = false;
+};
+
+[[noreturn]] void usage(const std::string& message, const std::string& hint) {
+    throw Error(ErrorCode::kUsage, message, hint);
+}
+
+double rate_of(const AccountOptions& o) {
+    if (o.sampling_rate) {
+        if (o.examples || o.batch) {
+            usage("give either --sampling-rate or --examples with --batch, got both",
+                  "drop one of them");
+        }
+        return *o.sampling_rate;
+    }
+    if (!o.examples || !o.batch) {
+        usage("the sampling rate is missing", "give --sampling-rate, or --examples and --batch");
+    }
+    if (*o.examples < 1 || *o.batch < 1 || *o.batch > *o.examples) {
+        usage("--batch must be between 1 and --examples (" + std::to_string(*o.examples) +
+                  "), got " + std::to_string(*o.batch),
+              "the sampling rate is batch / examples");
+    }
+    return static_cast<double>(*o.batch) / static_cast<double>(*o.examples);
+}
+
+// ceil(epochs * examples / batch), as `ward train` counts.
+int64_t steps_of(const AccountOptions& o, double rate) {
+    if (o.steps && o.epochs) usage("give either --steps or --epochs, got both", "drop one of them");
+    if (o.steps) return *o.steps;
+    if (!o.epochs) usage("the number of steps is missing", "give --steps or --epochs");
+    if (!(*o.epochs > 0) || !std::isfinite(*o.epochs) || *o.epochs / rate > 1e12) {
+        usage("--epochs must be > 0 and give at most 1e12 steps, got " + std::to_string(*o.epochs),
+              "an epoch is 1 / sampling rate steps");
+    }
+    return static_cast<int64_t>(std::ceil(*o.epochs / rate * (1 - 1e-12)));
+}
+
+nlohmann::ordered_json figures(const SampledGaussianPhase& phase, double delta) {
+    const std::span<const SampledGaussianPhase> phases(&phase, 1);
+    const CertifiedValue pld = pld_epsilon(phases, delta);
+    const RdpEpsilon series =
+        rdp_epsilon(phases, delta, default_rdp_orders(), RdpFormula::kAbsoluteSeries);
+    const RdpEpsilon exact = rdp_epsilon(phases, delta);
+    return {{"pld", {{"upper", pld.upper}, {"lower", pld.lower}}},
+            {"rdp",
+             {{"epsilon", series.epsilon},
+              {"order", series.order},
+              {"exact_epsilon", exact.epsilon},
+              {"exact_order", exact.order}}},
+            {"delta", delta},
+            {"sampling_rate", phase.sampling_rate},
+            {"noise_multiplier", phase.noise_multiplier},
+            {"steps", phase.steps},
+            {"adjacency", "add-or-remove-one"},
+            {"sampler", "poisson"}};
+}
+
+void print_table(const nlohmann::ordered_json& f) {
+    const double upper = f["pld"]["upper"], delta = f["delta"];
+    std::printf("sampling rate     %.10g\n", f["sampling_rate"].get<double>());
+    std::printf("noise multiplier  %.6g\n", f["noise_multiplier"].get<double>());
+    std::printf("steps             %lld\n", static_cast<long long>(f["steps"].get<int64_t>()));
+    std::printf("delta             %.6g\n", delta);
+    std::printf("epsilon           %.6g  (certified; not below %.6g)\n", upper,
+                f["pld"]["lower"].get<double>());
+    std::printf("epsilon by RDP    %.6g  (order %g; for comparison)\n",
+                f["rdp"]["exact_epsilon"].get<double>(), f["rdp"]["exact_order"].get<double>());
+    std::printf(
+        "\nAdding or removing one example changes the probability of any outcome by a factor of "
+        "at\n"
+        "most exp(%.4g) = %.4g, but for a probability of %.3g, if batches are drawn by Poisson\n"
+        "sampling and every step adds Gaussian noise of that multiple of the clipping norm.\n",
+        upper, std::exp(upper), delta);
+}
+
+void print(const nlohmann::ordered_json& result, bool as_json) {
+    if (as_json) {
+        std::cout << result.dump(2) << "\n";
+    } else {
+        print_table(result);
+    }
+}
+
+void account_for_plan(const AccountOptions& o) {
+    if (o.sampling_rate || o.noise_multiplier || o.delta || o.target_epsilon || o.epochs ||
+        o.steps || o.examples || o.batch) {
+        usage("--plan goes with --json only, got other values too", "the plan holds them all");
+    }
+    const PrivacyPlan plan = PrivacyPlan::from_json(read_text_file(o.plan, size_t{1} << 20));
+    nlohmann::ordered_json result = figures(plan.accounted_phase(plan.steps()), plan.delta());
+    const PlanEpsilon epsilon = plan.epsilon();  // with the cost of discrete noise
+    result["pld"] = {{"upper", epsilon.upper}, {"lower", epsilon.lower}};
+    result["statement"] = plan.statement();
+    if (o.as_json) {
+        print(result, true);
+        return;
+    }
+    print_table(result);
+    std::printf("\n%s", result["statement"].get<std::string>().c_str());
+}
+
+void run_account(const AccountOptions& o) {
+    if (!o.plan.empty()) {
+        account_for_plan(o);
+        return;
+    }
+    if (o.noise_multiplier.has_value() == o.target_epsilon.has_value()) {
+        usage(o.noise_multiplier ? "give either --noise-multiplier or --target-epsilon, got both"
+                                 : "what to compute is missing",
+              "--noise-multiplier asks for epsilon, --target-epsilon asks for the noise");
+    }
+    if (!o.delta) usage("--delta is missing", "a common choice is 1e-5, below 1 / examples");
+    const double rate = rate_of(o);
+    SampledGaussianPhase phase{rate, 1, steps_of(o, rate)};
+    if (phase.steps < 1) {
+        usage("--steps must be at least 1, got " + std::to_string(phase.steps),
+              "count optimiser steps");
+    }
+    phase.noise_multiplier = o.target_epsilon
+                                 ? calibrate_noise_multiplier(*o.target_epsilon, *o.delta,
+                                                              phase.sampling_rate, phase.steps)
+                                 : *o.noise_multiplier;
+    nlohmann::ordered_json result = figures(phase, *o.delta);
+    if (o.target_epsilon) {
+        nlohmann::ordered_json answer = {{"noise_multiplier", phase.noise_multiplier},
+                                         {"target_epsilon", *o.target_epsilon}};
+        for (const auto& [key, value] : result.items()) answer[key] = value;
+        result = std::move(answer);
+    }
+    print(result, o.as_json);
+}
+
+}  // namespace
+
+void add_account_command(CLI::App& app) {
+    auto* command =
+        app.add_subcommand("account", "Epsilon of private training, or the noise for an epsilon");
+    auto o = std::make_shared<AccountOptions>();
+    command->add_option("--sampling-rate", o->sampling_rate,
+                        "Probability that an example is in a batch, in (0, 1]");
+    command->add_option("--examples", o->examples, "Number of examples (with --batch)");
+    command->add_option("--batch", o->batch, "Expected batch size (with --examples)");
+    command->add_option("--noise-multiplier", o->noise_multiplier,
+                        "Noise standard deviation over clipping norm");
+    command->add_option("--target-epsilon", o->target_epsilon,
+                        "Find the noise multiplier for this epsilon");
+    command->add_option("--steps", o->steps, "Number of steps");
+    command->add_option("--epochs", o->epochs, "Number of epochs, in place of --steps");
+    command->add_option("--delta", o->delta, "Probability with which epsilon may fail, in (0, 1)");
+    command->add_option("--plan", o->plan, "A privacy plan in JSON, in place of all the above");
+    command->add_flag("--json", o->as_json, "Print one JSON object");
+    command->footer(
+        "Epsilon is a certified upper bound by privacy loss distributions. In the JSON, "
+        "rdp.epsilon\n"
+        "follows dp_accounting's series (for comparison with published figures) and\n"
+        "rdp.exact_epsilon the exact Renyi divergence.\n\n"
+        "Examples:\n"
+        "  ward account --examples 60000 --batch 256 --epochs 15 --noise-multiplier 1.1 --delta "
+        "1e-5\n"
+        "  ward account --sampling-rate 0.01 --steps 1000 --delta 1e-6 --target-epsilon 2 --json");
+    command->callback([o] { run_account(*o); });
+}
+
+}  // namespace ward::cli

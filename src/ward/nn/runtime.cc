@@ -1,0 +1,38 @@
+#include "ward/nn/runtime.h"
+
+#include <malloc.h>
+#include <torch/csrc/api/include/torch/version.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "ward/core/cpu.h"
+#include "ward/nn/internal/blas.h"
+
+namespace ward::nn {
+namespace {
+
+bool unset(const char* name) { return std::getenv(name) == nullptr; }
+
+}  // namespace
+
+void tune_process(char** argv) {
+    mallopt(M_MMAP_THRESHOLD, 1 << 30);
+    mallopt(M_TRIM_THRESHOLD, 1 << 30);
+    if (!unset("WARD_PROCESS_TUNED")) return;
+    bool changed = false;
+    if (unset("OPENBLAS_CORETYPE") && cpu_features().avx512 &&
+        blas_description().find("Haswell") != std::string::npos) {
+        changed |= setenv("OPENBLAS_CORETYPE", "SkylakeX", 0) == 0;
+    }
+    if (unset("GOMP_SPINCOUNT") && unset("OMP_WAIT_POLICY"))
+        changed |= setenv("GOMP_SPINCOUNT", "20000", 0) == 0;
+    if (!changed || setenv("WARD_PROCESS_TUNED", "1", 1) != 0) return;
+    execv("/proc/self/exe", argv);
+}
+
+std::string blas_description() { return describe_blas(); }
+
+std::string torch_version() { return TORCH_VERSION; }
+
+}  // namespace ward::nn

@@ -1,0 +1,34 @@
+// Everything a stopped run needs to go on exactly: weights, averages, optimiser state, position and
+// plan. One safetensors file, replaced atomically; format in docs/formats/checkpoint.md. It holds
+// no key and no random state: noise and samples of later steps are drawn afresh.
+//
+// Threat: a checkpoint holds the current private weights, as sensitive as the model itself. Files
+// are untrusted: a checkpoint that does not fit its run is refused.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace ward::train {
+
+struct Checkpoint {
+    std::string
+        run_digest;  // SHA-256 over data digest, model spec and every option that shapes the result
+    std::string plan_json;  // empty for a non-private run
+    int64_t steps_done = 0;
+    int64_t optimizer_steps = 0;
+    double clipping_norm = 0;
+    std::string curve_json;
+    std::map<std::string, at::Tensor> weights, averages, optimizer_state;
+};
+
+void save_checkpoint(const Checkpoint& checkpoint, const std::string& path);
+
+// Throws Error kNotFound, kCorrupt or kUnsupported.
+Checkpoint load_checkpoint(const std::string& path);
+
+}  // namespace ward::train

@@ -1,0 +1,153 @@
+#include "ward/train/private_step.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "ward/core/error.h"
+#include "ward/dp/discrete_gaussian.h"
+#include "ward/nn/private_gradients.h"
+#include "ward/nn/tape.h"
+#include "ward/nn/torch.h"
+#include "ward/train/clipping.h"
+#include "ward/train/lattice.h"
+
+namespace ward::train {
+
+at::Tensor summed_loss(const at::Tensor& outputs, const at::Tensor& labels, model::Task task,
+                       int64_t views) {
+    const at::Tensor total = task == model::Task::kClassification
+                                 ? at::cross_entropy_loss(outputs, labels, {}, at::Reduction::Sum)
+                                 : at::mse_loss(outputs, labels, at::Reduction::Sum) * 0.5;
+    return views == 1 ? total : total / static_cast<double>(views);
+}
+
+namespace {
+
+// The examples whose gradient is finite. The others contribute nothing: a factor of zero would not
+// do, for zero times infinity is not a number, and one such number would wipe out the sum of all.
+Batch finite_rows(const Batch& batch, const at::Tensor& finite, int64_t views) {
+    const at::Tensor rows =
+        finite.repeat_interleave(views).nonzero().squeeze(1).to(batch.inputs.device());
+    return {batch.inputs.index_select(0, rows), batch.labels.index_select(0, rows)};
+}
+
+}  // namespace
+
+PrivateStep::PrivateStep(const nn::Network& network, const PrivacyPlan& plan, int64_t views)
+    : network_(network),
+      plan_(plan),
+      views_(views),
+      clipping_norm_(plan.clipping_norm()),
+      largest_micro_batch_(
+          ward::train::largest_micro_batch(network.spec(), plan.settings().expected_batch, views)),
+      noise_(std::make_unique<DiscreteGaussian>(plan.noise_sigma_steps())) {
+    int64_t trainable = 0;
+    for (const nn::Parameter& parameter : network.parameters()) {
+        if (parameter.trainable) trainable += parameter.value.numel();
+    }
+    const PlanRequest& settings = plan.settings();
+    if (settings.dimension != trainable) {
+        throw Error(ErrorCode::kRefused,
+                    "the privacy plan is for " + std::to_string(settings.dimension) +
+                        " parameters, the model trains " + std::to_string(trainable),
+                    "make the plan for this model");
+    }
+    if (settings.sensitivity_margin < kSensitivityMargin) {
+        throw Error(ErrorCode::kRefused,
+                    "the privacy plan has no margin for rounding in float32 sums",
+                    "make the plan with sensitivity_margin = kSensitivityMargin");
+    }
+}
+
+PrivateStep::~PrivateStep() = default;
+
+at::Tensor PrivateStep::clip_factors(const at::Tensor& squared_norm_bounds) const {
+    switch (plan_.settings().clipping) {
+        case ClippingKind::kPerLayer:
+            return per_layer_clip_factors(squared_norm_bounds, plan_.settings().layer_norms);
+        case ClippingKind::kAutomatic:
+            return automatic_clip_factors(squared_norm_bounds, clipping_norm_);
+        case ClippingKind::kFlat:
+        case ClippingKind::kAdaptive:
+            return flat_clip_factors(squared_norm_bounds, clipping_norm_);
+    }
+    throw Error(ErrorCode::kInternal, "unknown clipping");
+}
+
+void PrivateStep::add(const Batch& batch) {
+    if (batch.inputs.size(0) == 0) return;
+    if (batch.inputs.size(0) > largest_micro_batch_ * views_) {
+        throw Error(ErrorCode::kRefused,
+                    "a micro-batch of " + std::to_string(batch.inputs.size(0) / views_) +
+                        " examples is more than the plan's margin for rounding covers",
+                    "use at most " + std::to_string(largest_micro_batch_));
+    }
+    nn::Tape tape;
+    {
+        const at::Tensor outputs = network_.forward(batch.inputs, &tape);
+        summed_loss(outputs, batch.labels, network_.spec().task, views_).backward();
+    }
+    nn::PrivateGradients gradients(network_, std::move(tape), {views_});
+    const at::Tensor& bounds = gradients.squared_norm_bounds();
+    const at::Tensor finite = at::isfinite(bounds.sum(0));
+    if (!finite.all().item<bool>()) {
+        add(finite_rows(batch, finite, views_));
+        return;
+    }
+    const double below = (bounds.sum(0) <= clipping_norm_ * clipping_norm_).sum().item<double>();
+    centred_count_ += below - 0.5 * static_cast<double>(gradients.examples());
+
+    std::vector<at::Tensor> sums(network_.parameters().size());
+    gradients.add_weighted_sum(clip_factors(bounds), sums);
+    if (sums_.empty()) {
+        sums_ = std::move(sums);
+        return;
+    }
+    for (size_t i = 0; i < sums.size(); ++i) {
+        if (sums[i].defined()) sums_[i] = sums_[i].to(at::kDouble).add_(sums[i]);
+    }
+}
+
+std::vector<at::Tensor> PrivateStep::finish(Random& random) {
+    at::NoGradGuard no_grad;
+    const double step = plan_.grid_step() * clipping_norm_;
+    const double scale = step / static_cast<double>(plan_.settings().expected_batch);
+    std::vector<at::Tensor> gradients(network_.parameters().size());
+    std::vector<int32_t> noise;
+    for (size_t i = 0; i < gradients.size(); ++i) {
+        const nn::Parameter& parameter = network_.parameters()[i];
+        if (!parameter.trainable) continue;
+        noise.resize(parameter.value.numel());
+        noise_->sample_parallel_vartime(random, noise);
+        const at::Tensor sum = sums_.empty() ? at::zeros_like(parameter.value) : sums_[i];
+        gradients[i] = lattice_sum_with_noise(sum, step, noise, scale);
+    }
+    sums_.clear();
+    if (plan_.settings().clipping == ClippingKind::kAdaptive) adapt_clipping_norm(random);
+    centred_count_ = 0;
+    return gradients;
+}
+
+// Andrew, Thakkar, McMahan, Ramaswamy, "Differentially Private Learning with Adaptive Clipping",
+// NeurIPS 2021, algorithm 1: each example counts 1/2 when its norm is within C and -1/2 when not,
+// so that it moves the count by 1/2.
+void PrivateStep::adapt_clipping_norm(Random& random) {
+    const AdaptiveClipping& adaptive = plan_.settings().adaptive;
+    const double lattice_step =
+        std::min(0.5, std::exp2(std::ceil(std::log2(plan_.count_noise())) - 24));
+    const DiscreteGaussian noise(plan_.count_noise() / lattice_step);
+    int64_t value = 0;
+    noise.sample_vartime(random, std::span<int64_t>(&value, 1));
+    const double noisy = centred_count_ + static_cast<double>(value) * lattice_step;
+    const double fraction =
+        std::clamp(noisy / static_cast<double>(plan_.settings().expected_batch) + 0.5, 0.0, 1.0);
+    clipping_norm_ *= std::exp(-adaptive.learning_rate * (fraction - adaptive.quantile));
+}
+
+double PrivateStep::noise_standard_deviation() const {
+    return plan_.noise_sigma_steps() * plan_.grid_step() * clipping_norm_ /
+           static_cast<double>(plan_.settings().expected_batch);
+}
+
+}  // namespace ward::train

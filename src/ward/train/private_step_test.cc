@@ -1,0 +1,256 @@
+#include "ward/train/private_step.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "ward/core/error.h"
+#include "ward/core/testing/seeded_random.h"
+#include "ward/model/zoo.h"
+#include "ward/nn/private_gradients.h"
+#include "ward/nn/tape.h"
+#include "ward/nn/threads.h"
+#include "ward/nn/torch.h"
+#include "ward/train/clipping.h"
+#include "ward/train/lattice.h"
+
+namespace ward::train {
+namespace {
+
+constexpr int64_t kExamples = 1000;
+
+model::ModelSpec small_cnn() {
+    model::ZooOptions options;
+    options.input_shape = {1, 8, 8};
+    options.outputs = 10;
+    return model::make_model("cnn", options);
+}
+
+PrivacyPlan plan_of(const model::ModelSpec& spec, double noise_multiplier,
+                    ClippingKind clipping = ClippingKind::kFlat) {
+    PlanRequest request;
+    request.examples = kExamples;
+    request.expected_batch = 40;
+    request.steps = 10;
+    request.delta = 1e-5;
+    request.noise_multiplier = noise_multiplier;
+    request.clipping = clipping;
+    request.clipping_norm = 0.5;
+    if (clipping == ClippingKind::kPerLayer) {
+        const auto layers = nn::trainable_layers(spec);
+        request.layer_norms.assign(layers, 0.5 / std::sqrt(static_cast<double>(layers)));
+    }
+    request.dimension = model::parameter_count(spec);
+    request.sensitivity_margin = kSensitivityMargin;
+    return PrivacyPlan::create(request);
+}
+
+Batch random_batch(int64_t rows) {
+    torch::manual_seed(5);
+    return {torch::randn({rows, 1, 8, 8}) * 3, torch::randint(0, 10, {rows})};
+}
+
+Batch rows_of(const Batch& batch, int64_t first, int64_t count) {
+    return {batch.inputs.narrow(0, first, count), batch.labels.narrow(0, first, count)};
+}
+
+std::vector<at::Tensor> gradient_of(const nn::Network& network, const PrivacyPlan& plan,
+                                    const Batch& batch, int64_t micro_batch, uint64_t seed) {
+    PrivateStep step(network, plan, 1);
+    for (int64_t first = 0; first < batch.inputs.size(0); first += micro_batch) {
+        step.add(rows_of(batch, first, std::min(micro_batch, batch.inputs.size(0) - first)));
+    }
+    Random random = testonly::seeded_random(seed);
+    return step.finish(random);
+}
+
+double distance(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
+    double squared = 0;
+    for (size_t i = 0; i < a.size(); ++i)
+        squared += (a[i].to(at::kDouble) - b[i].to(at::kDouble)).square().sum().item<double>();
+    return std::sqrt(squared);
+}
+
+double length(const std::vector<at::Tensor>& a) {
+    double squared = 0;
+    for (const at::Tensor& t : a) squared += t.to(at::kDouble).square().sum().item<double>();
+    return std::sqrt(squared);
+}
+
+// The clipped sum alone: what is left when the same noise is taken away again.
+std::vector<at::Tensor> clipped_sum(const nn::Network& network, const PrivacyPlan& plan,
+                                    const Batch& batch, int64_t micro_batch) {
+    const std::vector<at::Tensor> with = gradient_of(network, plan, batch, micro_batch, 3);
+    const std::vector<at::Tensor> noise = gradient_of(network, plan, rows_of(batch, 0, 0), 1, 3);
+    std::vector<at::Tensor> sum;
+    for (size_t i = 0; i < with.size(); ++i) {
+        sum.push_back((with[i].to(at::kDouble) - noise[i].to(at::kDouble)) *
+                      static_cast<double>(plan.settings().expected_batch));
+    }
+    return sum;
+}
+
+TEST(PrivateStep, SumsDoNotDependOnTheMicroBatch) {
+    const nn::Network network(small_cnn(), 1);
+    const PrivacyPlan plan = plan_of(network.spec(), 0.3);
+    const Batch batch = random_batch(37);
+    const auto whole = clipped_sum(network, plan, batch, 37);
+    for (int64_t micro_batch : {1, 2, 7, 20}) {
+        EXPECT_LT(distance(clipped_sum(network, plan, batch, micro_batch), whole) / length(whole),
+                  2e-6)
+            << micro_batch;
+    }
+}
+
+TEST(PrivateStep, SameSettingsGiveTheSameBits) {
+    const nn::Network network(small_cnn(), 1);
+    const PrivacyPlan plan = plan_of(network.spec(), 1);
+    const Batch batch = random_batch(30);
+    const auto once = gradient_of(network, plan, batch, 11, 8),
+               again = gradient_of(network, plan, batch, 11, 8);
+    for (size_t i = 0; i < once.size(); ++i) EXPECT_TRUE(at::equal(once[i], again[i]));
+}
+
+TEST(PrivateStep, NoExampleMovesTheSumByMoreThanTheClippingNormAndItsMargin) {
+    const nn::Network network(small_cnn(), 1);
+    const Batch batch = random_batch(24);
+    for (ClippingKind kind :
+         {ClippingKind::kFlat, ClippingKind::kPerLayer, ClippingKind::kAutomatic}) {
+        const PrivacyPlan plan = plan_of(network.spec(), 0.3, kind);
+        const auto whole = clipped_sum(network, plan, batch, 24);
+        for (int64_t left_out = 0; left_out < 24; ++left_out) {
+            Batch others{at::cat({batch.inputs.narrow(0, 0, left_out),
+                                  batch.inputs.narrow(0, left_out + 1, 23 - left_out)}),
+                         at::cat({batch.labels.narrow(0, 0, left_out),
+                                  batch.labels.narrow(0, left_out + 1, 23 - left_out)})};
+            // 1e-5: the noise was taken away again in float32.
+            EXPECT_LT(distance(whole, clipped_sum(network, plan, others, 24)),
+                      0.5 * (1 + kSensitivityMargin) + 1e-5);
+        }
+    }
+}
+
+TEST(PrivateStep, NoiseHasTheDeviationOfThePlanAlsoForAnEmptyBatch) {
+    const nn::Network network(small_cnn(), 1);
+    const PrivacyPlan plan = plan_of(network.spec(), 2);
+    const auto noise = gradient_of(network, plan, random_batch(0), 1, 9);
+    double squares = 0;
+    int64_t count = 0;
+    for (const at::Tensor& t : noise) {
+        squares += t.to(at::kDouble).square().sum().item<double>();
+        count += t.numel();
+    }
+    const double expected = 2 * 0.5 / 40 * (1 + kSensitivityMargin);
+    // Relative deviation of the estimate is 1 / sqrt(2 count): five of them.
+    EXPECT_NEAR(std::sqrt(squares / static_cast<double>(count)), expected,
+                5 * expected / std::sqrt(2.0 * static_cast<double>(count)) + 1e-4 * expected);
+}
+
+TEST(PrivateStep, WithoutClippingAndNoiseItIsTheOrdinaryGradient) {
+    nn::Network network(small_cnn(), 1);
+    const Batch batch = random_batch(16);
+    nn::Tape tape;
+    summed_loss(network.forward(batch.inputs, &tape), batch.labels, model::Task::kClassification, 1)
+        .backward();
+    nn::PrivateGradients gradients(network, std::move(tape), {});
+    std::vector<at::Tensor> sums(network.parameters().size());
+    gradients.add_weighted_sum(torch::ones_like(gradients.squared_norms(), at::kFloat), sums);
+
+    for (auto& parameter : network.parameters()) parameter.value.set_requires_grad(true);
+    summed_loss(network.forward(batch.inputs), batch.labels, model::Task::kClassification, 1)
+        .backward();
+    std::vector<at::Tensor> plain;
+    for (auto& parameter : network.parameters()) plain.push_back(parameter.value.grad());
+    EXPECT_LT(distance(sums, plain) / length(plain), 1e-6);
+}
+
+TEST(PrivateStep, AdaptiveClippingMovesTowardsTheQuantile) {
+    const nn::Network network(small_cnn(), 1);
+    const PrivacyPlan plan = plan_of(network.spec(), 1, ClippingKind::kAdaptive);
+    PrivateStep step(network, plan, 1);
+    step.set_clipping_norm(1e-3);  // far below every gradient norm
+    Random random = testonly::seeded_random(4);
+    step.add(random_batch(40));
+    (void)step.finish(random);
+    EXPECT_GT(step.clipping_norm(), 1e-3);
+    step.set_clipping_norm(1e4);
+    step.add(random_batch(40));
+    (void)step.finish(random);
+    EXPECT_LT(step.clipping_norm(), 1e4);
+}
+
+TEST(PrivateStep, AnExampleWithABrokenGradientContributesNothing) {
+    const nn::Network network(small_cnn(), 1);
+    const PrivacyPlan plan = plan_of(network.spec(), 0.3);
+    Batch batch = random_batch(6);
+    const Batch others{batch.inputs.narrow(0, 1, 5), batch.labels.narrow(0, 1, 5)};
+    batch.inputs[0].fill_(std::numeric_limits<float>::infinity());
+    EXPECT_EQ(distance(clipped_sum(network, plan, batch, 6), clipped_sum(network, plan, others, 6)),
+              0);
+}
+
+TEST(PrivateStep, RefusesAPlanForAnotherModel) {
+    const nn::Network network(small_cnn(), 1);
+    PlanRequest request = plan_of(network.spec(), 1).settings();
+    request.dimension += 1;
+    const PrivacyPlan other = PrivacyPlan::create(request);
+    EXPECT_THROW(PrivateStep(network, other, 1), Error);
+    request.dimension -= 1;
+    request.sensitivity_margin = 0;
+    const PrivacyPlan tight = PrivacyPlan::create(request);
+    EXPECT_THROW(PrivateStep(network, tight, 1), Error);
+}
+
+TEST(Clipping, FactorsKeepEveryContributionWithinItsNorm) {
+    torch::manual_seed(2);
+    const at::Tensor squared = torch::rand({3, 100}, at::kDouble) * 10;
+    const at::Tensor norms = squared.sum(0).sqrt();
+    const auto most = [&](const at::Tensor& factors) {
+        return (factors.select(0, 0).to(at::kDouble) * norms).max().item<double>();
+    };
+    EXPECT_LE(most(flat_clip_factors(squared, 0.7)), 0.7);
+    EXPECT_GT(most(flat_clip_factors(squared, 0.7)), 0.7 * (1 - 1e-6));
+    EXPECT_LE(most(automatic_clip_factors(squared, 0.7)), 0.7);
+    const at::Tensor by_layer =
+        per_layer_clip_factors(squared, {0.1, 0.2, 0.3}).to(at::kDouble) * squared.sqrt();
+    EXPECT_TRUE(
+        (by_layer <= torch::tensor({0.1, 0.2, 0.3}, at::kDouble).unsqueeze(1)).all().item<bool>());
+}
+
+TEST(Clipping, ShortGradientsAreLeftAloneAndBrokenOnesDropped) {
+    const std::vector<double> values{0.01, 0, NAN, INFINITY};
+    const at::Tensor squared = torch::tensor(values, at::kDouble).unsqueeze(0);
+    const at::Tensor factors = flat_clip_factors(squared, 1)[0];
+    EXPECT_NEAR(factors[0].item<double>(), 1, 1e-6);
+    EXPECT_NEAR(factors[1].item<double>(), 1, 1e-6);
+    EXPECT_EQ(factors[2].item<double>(), 0);
+    EXPECT_EQ(factors[3].item<double>(), 0);
+}
+
+TEST(Lattice, RoundsToTheNearestMultipleAndAddsExactly) {
+    const at::Tensor values = torch::tensor({0.24f, 0.26f, -1.1f, 3.0f, NAN});
+    const std::vector<int32_t> noise{1, -1, 2, 0, 5};
+    const at::Tensor expected = torch::tensor({0.5f, 0.0f, 0.0f, 3.0f, 2.5f});
+    EXPECT_TRUE(at::equal(lattice_sum_with_noise(values, 0.5, noise, 0.5), expected));
+    EXPECT_TRUE(
+        at::equal(lattice_sum_with_noise(values.to(at::kDouble), 0.5, noise, 0.5), expected));
+}
+
+TEST(LargestMicroBatch, ShrinksWithTheBatchAndThePositionsOfALayer) {
+    model::ZooOptions options;
+    options.input_shape = {784};
+    options.outputs = 10;
+    const model::ModelSpec mlp = model::make_model("mlp", options);
+    EXPECT_EQ(largest_micro_batch(mlp, 256, 1), 786);
+    EXPECT_EQ(largest_micro_batch(mlp, 1024, 1), 393);
+    EXPECT_EQ(largest_micro_batch(mlp, 256, 4), 393);
+    options.input_shape = {128};
+    options.vocabulary = 100;
+    EXPECT_LT(largest_micro_batch(model::make_model("transformer", options), 256, 1), 100);
+}
+
+}  // namespace
+}  // namespace ward::train

@@ -1,0 +1,170 @@
+#include "ward/train/recipes.h"
+
+#include <algorithm>
+
+#include "ward/core/error.h"
+#include "ward/model/zoo.h"
+
+namespace ward::train {
+namespace {
+
+using Function = model::Activation::Function;
+
+OptimizerOptions sgd(double momentum) {
+    OptimizerOptions options;
+    options.momentum = momentum;
+    return options;
+}
+
+OptimizerOptions adam() {
+    OptimizerOptions options;
+    options.kind = OptimizerKind::kAdam;
+    return options;
+}
+
+Schedule constant(double learning_rate) { return {ScheduleKind::kConstant, learning_rate, 0}; }
+
+std::vector<Recipe> make_recipes() {
+    std::vector<Recipe> list;
+    list.push_back({"mnist",
+                    "MNIST and like grey images, epsilon 2 to 8",
+                    "cnn",
+                    Function::kTanh,
+                    {},
+                    2048,
+                    40,
+                    0.1,
+                    ClippingKind::kFlat,
+                    sgd(0.9),
+                    constant(4),
+                    0.99,
+                    {}});
+    list.push_back({"mnist-strict",
+                    "the same below epsilon 2",
+                    "cnn",
+                    Function::kTanh,
+                    {},
+                    2048,
+                    15,
+                    0.1,
+                    ClippingKind::kFlat,
+                    sgd(0.9),
+                    constant(4),
+                    0.99,
+                    {}});
+    list.push_back({"image",
+                    "small images from scratch",
+                    "cnn",
+                    Function::kTanh,
+                    {},
+                    256,
+                    60,
+                    0.5,
+                    ClippingKind::kFlat,
+                    sgd(0.9),
+                    constant(0.5),
+                    0.99,
+                    {}});
+    list.push_back({"table",
+                    "tables with some thousand rows or more",
+                    "logistic",
+                    Function::kTanh,
+                    {},
+                    1024,
+                    20,
+                    0.5,
+                    ClippingKind::kFlat,
+                    sgd(0.9),
+                    constant(0.5),
+                    0.99,
+                    {}});
+    list.push_back({"small-table",
+                    "tables with some hundred rows",
+                    "logistic",
+                    Function::kTanh,
+                    {},
+                    128,
+                    40,
+                    0.5,
+                    ClippingKind::kFlat,
+                    sgd(0.9),
+                    constant(0.3),
+                    0.95,
+                    {}});
+    list.push_back({"sequence",
+                    "tokens or time series",
+                    "transformer",
+                    Function::kGelu,
+                    {},
+                    256,
+                    10,
+                    1,
+                    ClippingKind::kFlat,
+                    adam(),
+                    constant(1e-3),
+                    0.99,
+                    {}});
+    return list;
+}
+
+// The kind of data a recipe without a data set's name is for.
+std::string kind_of(const data::Dataset& data) {
+    if (data.tokens || data.example_shape.size() == 2) return "sequence";
+    if (data.example_shape.size() == 3) {
+        return data.example_shape == std::vector<int64_t>{1, 28, 28} && data.size() >= 20000
+                   ? "mnist"
+                   : "image";
+    }
+    return data.size() < 5000 ? "small-table" : "table";
+}
+
+const Recipe* find(const std::string& name) {
+    const auto& all = recipes();
+    const auto found = std::find_if(all.begin(), all.end(),
+                                    [&](const Recipe& recipe) { return recipe.name == name; });
+    return found == all.end() ? nullptr : &*found;
+}
+
+}  // namespace
+
+const std::vector<Recipe>& recipes() {
+    static const std::vector<Recipe> list = make_recipes();
+    return list;
+}
+
+const Recipe& recipe_named(const std::string& name) {
+    if (const Recipe* recipe = find(name)) return *recipe;
+    std::string known;
+    for (const Recipe& recipe : recipes()) known += (known.empty() ? "" : ", ") + recipe.name;
+    throw Error(ErrorCode::kUsage, "there is no recipe named " + name, "recipes: " + known);
+}
+
+const Recipe& default_recipe(const data::Dataset& data, std::optional<double> epsilon) {
+    const std::string kind = kind_of(data);
+    const Recipe* strict = epsilon && *epsilon < 2 ? find(kind + "-strict") : nullptr;
+    return strict != nullptr ? *strict : recipe_named(kind);
+}
+
+TrainOptions options_of(const Recipe& recipe) {
+    TrainOptions options;
+    options.optimizer = recipe.optimizer;
+    options.schedule = recipe.schedule;
+    options.batch_size = recipe.batch_size;
+    options.epochs = recipe.epochs;
+    options.ema_decay = recipe.ema_decay;
+    options.augmentation = recipe.augmentation;
+    return options;
+}
+
+model::ModelSpec spec_for(const data::Dataset& data, const std::string& model,
+                          const Recipe& recipe) {
+    model::ZooOptions options;
+    options.input_shape = data.example_shape;
+    options.task = data.targets.empty() ? model::Task::kClassification : model::Task::kRegression;
+    options.outputs = data.targets.empty() ? static_cast<int64_t>(data.class_names.size()) : 1;
+    if (model == recipe.model) options.hidden = recipe.hidden;
+    options.activation = recipe.activation;
+    return model::make_model(model, options);
+}
+
+}  // namespace ward::train

@@ -1,0 +1,436 @@
+#include "ward/train/trainer.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <numeric>
+#include <random>
+#include <utility>
+
+#include "ward/core/digest.h"
+#include "ward/core/error.h"
+#include "ward/core/progress.h"
+#include "ward/dp/poisson_sampler.h"
+#include "ward/nn/torch.h"
+#include "ward/train/checkpoint.h"
+#include "ward/train/evaluate.h"
+#include "ward/train/internal/micro_batch.h"
+#include "ward/train/private_step.h"
+
+namespace ward::train {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+void require(bool holds, const std::string& message, const std::string& hint = {}) {
+    if (!holds) throw Error(ErrorCode::kUsage, message, hint);
+}
+
+void check_options(const TrainOptions& options, const data::Dataset& data) {
+    require(data.size() > 0, "data set " + data.name + " has no examples");
+    require(options.batch_size >= 1 && options.batch_size <= data.size(),
+            "batch size must be between 1 and the " + std::to_string(data.size()) +
+                " examples, got " + std::to_string(options.batch_size),
+            "choose a smaller --batch");
+    require(std::isfinite(options.epochs) && options.epochs > 0,
+            "epochs must be finite and > 0, got " + std::to_string(options.epochs));
+    require(options.ema_decay >= 0 && options.ema_decay < 1,
+            "ema decay must be in [0, 1), got " + std::to_string(options.ema_decay));
+    require(options.augmentation.views >= 1 && options.augmentation.shift_pixels >= 0,
+            "views must be >= 1 and shift >= 0");
+    require(std::isfinite(options.schedule.learning_rate) && options.schedule.learning_rate > 0,
+            "learning rate must be finite and > 0, got " +
+                std::to_string(options.schedule.learning_rate));
+    require(options.micro_batch >= 0,
+            "micro-batch must be >= 0, got " + std::to_string(options.micro_batch));
+    if (data.example_shape != options.spec.input_shape) {
+        throw Error(ErrorCode::kInvalid,
+                    "data set " + data.name + " has " + std::to_string(data.example_size()) +
+                        " inputs per example in another shape than model " + options.spec.name +
+                        " takes",
+                    "choose a model for this kind of data");
+    }
+    if (options.spec.task == model::Task::kClassification &&
+        options.spec.outputs < static_cast<int64_t>(data.class_names.size())) {
+        throw Error(ErrorCode::kInvalid, "the data has " + std::to_string(data.class_names.size()) +
+                                             " classes, the model only " +
+                                             std::to_string(options.spec.outputs) + " outputs");
+    }
+}
+
+double default_delta(int64_t examples) {
+    return std::pow(10, std::floor(-std::log10(10.0 * static_cast<double>(examples))));
+}
+
+int64_t trainable_parameters(const model::ModelSpec& spec) {
+    int64_t count = 0;
+    for (const model::ParameterSpec& parameter : model::parameters(spec)) {
+        if (parameter.frozen) continue;
+        count += std::accumulate(parameter.shape.begin(), parameter.shape.end(), int64_t{1},
+                                 std::multiplies<>());
+    }
+    return count;
+}
+
+// Everything that decides the result, so that a checkpoint is continued by its own run only.
+std::string run_digest(const TrainOptions& options, const data::Dataset& data,
+                       const std::string& plan_json) {
+    const auto& o = options.optimizer;
+    const nlohmann::json all = {data.digest,
+                                model::to_json(options.spec),
+                                plan_json,
+                                optimizer_name(o.kind),
+                                o.momentum,
+                                o.beta1,
+                                o.beta2,
+                                o.epsilon,
+                                o.weight_decay,
+                                schedule_name(options.schedule.kind),
+                                options.schedule.learning_rate,
+                                options.schedule.warmup_fraction,
+                                options.batch_size,
+                                options.epochs,
+                                options.ema_decay,
+                                options.augmentation.views,
+                                options.augmentation.shift_pixels,
+                                options.augmentation.flip_horizontally,
+                                static_cast<int>(options.precision),
+                                options.seed};
+    return sha256_hex(all.dump());
+}
+
+nlohmann::json curve_to_json(const std::vector<CurvePoint>& curve) {
+    nlohmann::json list = nlohmann::json::array();
+    const auto value = [](const std::optional<double>& x) {
+        return x ? nlohmann::json(*x) : nlohmann::json();
+    };
+    for (const CurvePoint& point : curve) {
+        list.push_back({{"step", point.step},
+                        {"epoch", point.epoch},
+                        {"epsilon", value(point.epsilon)},
+                        {"test_accuracy", value(point.test_accuracy)},
+                        {"training_loss", value(point.training_loss)}});
+    }
+    return list;
+}
+
+std::vector<CurvePoint> curve_from_json(const std::string& text) {
+    std::vector<CurvePoint> curve;
+    try {
+        for (const auto& entry : nlohmann::json::parse(text)) {
+            const auto value = [&](const char* key) {
+                return entry.at(key).is_null() ? std::nullopt
+                                               : std::optional<double>(entry.at(key).get<double>());
+            };
+            curve.push_back({entry.at("step"), entry.at("epoch"), value("epsilon"),
+                             value("test_accuracy"), value("training_loss")});
+        }
+    } catch (const nlohmann::json::exception&) {
+        throw Error(ErrorCode::kCorrupt, "the checkpoint's accuracy curve cannot be read",
+                    "train without --resume");
+    }
+    return curve;
+}
+
+class Run {
+  public:
+    Run(const data::Dataset& data, const TrainOptions& options, const data::Dataset* test)
+        : data_(data),
+          options_(options),
+          test_(test),
+          network_(options.spec, options.seed),
+          steps_(steps_of(options, data.size())) {
+        check_options(options, data);
+        network_.to(options.device);
+        network_.set_precision(options.precision);
+        OptimizerOptions optimizer = options.optimizer;
+        if (options.privacy) {
+            plan_ = std::make_unique<PrivacyPlan>(plan_for(options, data));
+            private_step_ =
+                std::make_unique<PrivateStep>(network_, *plan_, options.augmentation.views);
+            const double deviation = private_step_->noise_standard_deviation();
+            optimizer.noise_variance = deviation * deviation;
+        }
+        optimizer_ = std::make_unique<Optimizer>(optimizer);
+        digest_ = run_digest(options, data, plan_ ? plan_->to_json() : "");
+        micro_batch_ = options.micro_batch > 0
+                           ? options.micro_batch
+                           : automatic_micro_batch(options.spec, options.augmentation.views);
+        if (plan_) {
+            micro_batch_ = std::min(
+                micro_batch_,
+                largest_micro_batch(options.spec, options.batch_size, options.augmentation.views));
+        }
+        for (const nn::Parameter& parameter : network_.parameters()) {
+            values_.push_back(parameter.value);
+            if (options.ema_decay > 0) averages_.push_back(parameter.value.clone());
+        }
+        if (options.resume) resume();
+    }
+
+    TrainResult run() {
+        const Clock::time_point start = Clock::now();
+        last_checkpoint_ = start;
+        {
+            Progress progress(plan_ ? "train privately" : "train", steps_, "steps");
+            while (step_ < steps_) {
+                one_step();
+                ++step_;
+                if (step_ % evaluation_interval() == 0 || step_ == steps_) add_curve_point();
+                progress.update(step_, note());
+                checkpoint_if_due();
+            }
+            progress.finish();
+        }
+        TrainResult result;
+        use_averages();
+        result.model.spec = options_.spec;
+        result.model.weights = network_.export_weights();
+        if (plan_) result.plan = *plan_;
+        result.steps = step_;
+        result.curve = curve_;
+        result.seconds = seconds_since(start);
+        return result;
+    }
+
+  private:
+    void one_step() {
+        Random random = options_.step_random ? options_.step_random(step_) : Random::from_system();
+        torch::manual_seed(static_cast<uint64_t>(random.next_u64()));  // dropout
+        network_.set_training(true);
+        const std::vector<at::Tensor> gradients =
+            plan_ ? private_gradients(random) : plain_gradients(random);
+        optimizer_->step(values_, gradients, options_.schedule.at(step_, steps_));
+        if (!averages_.empty()) update_averages();
+    }
+
+    std::vector<at::Tensor> private_gradients(Random& random) {
+        const PlanRequest& settings = plan_->settings();
+        const std::vector<int64_t> rows =
+            PoissonSampler(settings.expected_batch, settings.examples).sample(random);
+        for_each_micro_batch(rows, random, [&](const Batch& batch) { private_step_->add(batch); });
+        return private_step_->finish(random);
+    }
+
+    std::vector<at::Tensor> plain_gradients(Random& random) {
+        for (nn::Parameter& parameter : network_.parameters())
+            parameter.value.set_requires_grad(parameter.trainable);
+        const std::vector<int64_t> rows = shuffled_rows();
+        for_each_micro_batch(rows, random, [&](const Batch& batch) {
+            const at::Tensor loss = summed_loss(network_.forward(batch.inputs), batch.labels,
+                                                options_.spec.task, options_.augmentation.views);
+            (loss / static_cast<double>(rows.size())).backward();
+            loss_sum_ += loss.item<double>();
+        });
+        loss_rows_ += static_cast<double>(rows.size());
+        std::vector<at::Tensor> gradients;
+        for (nn::Parameter& parameter : network_.parameters()) {
+            gradients.push_back(parameter.value.grad());
+            parameter.value.mutable_grad().reset();
+            parameter.value.set_requires_grad(false);
+        }
+        return gradients;
+    }
+
+    template <typename Work>
+    void for_each_micro_batch(const std::vector<int64_t>& rows, Random& random, const Work& work) {
+        const at::Device device(options_.device);
+        for (size_t first = 0; first < rows.size(); first += static_cast<size_t>(micro_batch_)) {
+            const size_t count = std::min(rows.size() - first, static_cast<size_t>(micro_batch_));
+            Batch batch = gather_batch(data_, std::span(rows).subspan(first, count),
+                                       options_.augmentation, &random);
+            batch.inputs = batch.inputs.to(device);
+            batch.labels = batch.labels.to(device);
+            work(batch);
+        }
+    }
+
+    // The step-th batch of a run that goes through the data in a new order each epoch.
+    std::vector<int64_t> shuffled_rows() {
+        const int64_t batches = std::max<int64_t>(1, data_.size() / options_.batch_size);
+        const int64_t epoch = step_ / batches, place = step_ % batches;
+        if (epoch != order_epoch_ || order_.empty()) {
+            order_.resize(data_.size());
+            std::iota(order_.begin(), order_.end(), 0);
+            std::mt19937_64 generator(options_.seed * 0x9e3779b97f4a7c15u +
+                                      static_cast<uint64_t>(epoch));
+            for (size_t i = order_.size(); i > 1; --i)
+                std::swap(order_[i - 1], order_[generator() % i]);
+            order_epoch_ = epoch;
+        }
+        const auto first = order_.begin() + place * options_.batch_size;
+        const auto left = std::min<int64_t>(options_.batch_size, order_.end() - first);
+        return {first, first + left};
+    }
+
+    // Early averages would remember the initial weights: the decay grows to its value (as in De et
+    // al. 2022).
+    void update_averages() {
+        const double steps = static_cast<double>(step_ + 1);
+        const double decay = std::min(options_.ema_decay, (1 + steps) / (10 + steps));
+        for (size_t i = 0; i < averages_.size(); ++i)
+            averages_[i].mul_(decay).add_(values_[i], 1 - decay);
+    }
+
+    void use_averages() {
+        for (size_t i = 0; i < averages_.size(); ++i) network_.parameters()[i].value = averages_[i];
+    }
+
+    void use_values() {
+        for (size_t i = 0; i < values_.size(); ++i) network_.parameters()[i].value = values_[i];
+    }
+
+    int64_t evaluation_interval() const {
+        return std::max<int64_t>(1, steps_ / std::max<int64_t>(1, options_.evaluations));
+    }
+
+    void add_curve_point() {
+        CurvePoint point;
+        point.step = step_;
+        point.epoch = static_cast<double>(step_) * static_cast<double>(options_.batch_size) /
+                      static_cast<double>(data_.size());
+        if (plan_) point.epsilon = plan_->epsilon_after(step_).upper;
+        if (test_ != nullptr && !test_->labels.empty()) {
+            use_averages();
+            point.test_accuracy = accuracy(predict(network_, *test_), *test_);
+            use_values();
+        }
+        if (options_.show_training_loss && !plan_ && loss_rows_ > 0)
+            point.training_loss = loss_sum_ / loss_rows_;
+        loss_sum_ = loss_rows_ = 0;
+        curve_.push_back(point);
+    }
+
+    std::string note() const {
+        if (curve_.empty()) return "";
+        const CurvePoint& last = curve_.back();
+        char text[96] = "";
+        int length = 0;
+        if (last.epsilon)
+            length += std::snprintf(text, sizeof(text), "epsilon %.3f  ", *last.epsilon);
+        if (last.test_accuracy) {
+            std::snprintf(text + length, sizeof(text) - static_cast<size_t>(length),
+                          "test accuracy %.2f %%", 100 * *last.test_accuracy);
+        }
+        return text;
+    }
+
+    void checkpoint_if_due() {
+        if (options_.checkpoint.empty()) return;
+        const bool by_steps =
+            options_.checkpoint_steps > 0 && step_ % options_.checkpoint_steps == 0;
+        if (!by_steps && seconds_since(last_checkpoint_) < options_.checkpoint_seconds) return;
+        Checkpoint checkpoint;
+        checkpoint.run_digest = digest_;
+        checkpoint.plan_json = plan_ ? plan_->to_json() : "";
+        checkpoint.steps_done = step_;
+        checkpoint.optimizer_steps = optimizer_->steps_taken();
+        checkpoint.clipping_norm = private_step_ ? private_step_->clipping_norm() : 1;
+        checkpoint.curve_json = curve_to_json(curve_).dump();
+        for (size_t i = 0; i < values_.size(); ++i) {
+            const std::string& name = network_.parameters()[i].name;
+            checkpoint.weights[name] = values_[i];
+            if (!averages_.empty()) checkpoint.averages[name] = averages_[i];
+        }
+        checkpoint.optimizer_state = optimizer_->state();
+        save_checkpoint(checkpoint, options_.checkpoint);
+        last_checkpoint_ = Clock::now();
+    }
+
+    void resume() {
+        const Checkpoint checkpoint = load_checkpoint(options_.checkpoint);
+        if (checkpoint.run_digest != digest_) {
+            throw Error(ErrorCode::kRefused,
+                        options_.checkpoint + " belongs to a run with other data, model or options",
+                        "repeat the flags of that run, or train without --resume");
+        }
+        if (checkpoint.steps_done < 0 || checkpoint.steps_done > steps_ ||
+            !std::isfinite(checkpoint.clipping_norm) || checkpoint.clipping_norm <= 0) {
+            throw Error(ErrorCode::kCorrupt,
+                        options_.checkpoint + " has an impossible position in its run");
+        }
+        restore_tensors(checkpoint.weights, values_, "weight");
+        if (!averages_.empty()) restore_tensors(checkpoint.averages, averages_, "average");
+        optimizer_->restore(checkpoint.optimizer_state, checkpoint.optimizer_steps);
+        if (private_step_) private_step_->set_clipping_norm(checkpoint.clipping_norm);
+        curve_ = curve_from_json(checkpoint.curve_json);
+        step_ = checkpoint.steps_done;
+    }
+
+    void restore_tensors(const std::map<std::string, at::Tensor>& stored,
+                         std::vector<at::Tensor>& targets, const std::string& what) {
+        for (size_t i = 0; i < targets.size(); ++i) {
+            const auto found = stored.find(network_.parameters()[i].name);
+            if (found == stored.end() || found->second.sizes() != targets[i].sizes()) {
+                throw Error(ErrorCode::kCorrupt, options_.checkpoint + " has no " + what + " for " +
+                                                     network_.parameters()[i].name +
+                                                     " in its shape");
+            }
+            targets[i].copy_(found->second);
+        }
+    }
+
+    const data::Dataset& data_;
+    const TrainOptions& options_;
+    const data::Dataset* test_;
+    nn::Network network_;
+    int64_t steps_;
+    std::unique_ptr<PrivacyPlan> plan_;
+    std::unique_ptr<PrivateStep> private_step_;
+    std::unique_ptr<Optimizer> optimizer_;
+    std::string digest_;
+    int64_t micro_batch_ = 1;
+    std::vector<at::Tensor> values_,
+        averages_;  // of all parameters; values_ shares storage with the network
+    int64_t step_ = 0;
+    std::vector<int64_t> order_;
+    int64_t order_epoch_ = -1;
+    double loss_sum_ = 0, loss_rows_ = 0;
+    std::vector<CurvePoint> curve_;
+    Clock::time_point last_checkpoint_;
+};
+
+}  // namespace
+
+int64_t steps_of(const TrainOptions& options, int64_t examples) {
+    const double steps =
+        options.epochs * static_cast<double>(examples) / static_cast<double>(options.batch_size);
+    return std::max<int64_t>(1, std::llround(steps));
+}
+
+PrivacyPlan plan_for(const TrainOptions& options, const data::Dataset& data) {
+    check_options(options, data);
+    const PrivacyOptions& privacy = options.privacy.value();
+    PlanRequest request;
+    request.examples = data.size();
+    request.expected_batch = options.batch_size;
+    request.steps = steps_of(options, data.size());
+    request.delta = privacy.delta > 0 ? privacy.delta : default_delta(data.size());
+    request.target_epsilon = privacy.target_epsilon;
+    request.noise_multiplier = privacy.noise_multiplier;
+    request.clipping = privacy.clipping;
+    request.clipping_norm = privacy.clipping_norm;
+    request.adaptive = privacy.adaptive;
+    request.accountant = privacy.accountant;
+    request.dimension = trainable_parameters(options.spec);
+    request.sensitivity_margin = kSensitivityMargin;
+    if (privacy.clipping == ClippingKind::kPerLayer) {
+        const auto layers = nn::trainable_layers(options.spec);
+        request.layer_norms.assign(layers,
+                                   privacy.clipping_norm / std::sqrt(static_cast<double>(layers)));
+    }
+    return PrivacyPlan::create(request);
+}
+
+TrainResult train(const data::Dataset& data, const TrainOptions& options,
+                  const data::Dataset* test) {
+    return Run(data, options, test).run();
+}
+
+}  // namespace ward::train

@@ -1,0 +1,197 @@
+#include "ward/train/trainer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <string>
+
+#include "ward/core/error.h"
+#include "ward/core/file.h"
+#include "ward/core/progress.h"
+#include "ward/core/testing/seeded_random.h"
+#include "ward/data/load.h"
+#include "ward/train/recipes.h"
+
+namespace ward::train {
+namespace {
+
+using ::testing::HasSubstr;
+
+data::Dataset digits(const std::string& split) {
+    data::LoadRequest request;
+    request.data = "digits";
+    request.split = split;
+    return data::load_dataset(request).dataset;
+}
+
+TrainOptions small_run(const data::Dataset& data, bool private_run) {
+    set_progress_mode(ProgressMode::kOff);
+    TrainOptions options;
+    options.spec = spec_for(data, "mlp", recipe_named("image"));
+    options.batch_size = 64;
+    options.epochs = 1;
+    options.schedule.learning_rate = 0.1;
+    options.ema_decay = 0.5;
+    options.evaluations = 2;
+    if (private_run) {
+        PrivacyOptions privacy;
+        privacy.noise_multiplier = 1;
+        privacy.delta = 1e-5;
+        options.privacy = privacy;
+    }
+    options.step_random = [](int64_t step) {
+        return testonly::seeded_random(11, static_cast<uint64_t>(step));
+    };
+    return options;
+}
+
+std::string scratch(const std::string& name) {
+    const std::string path = ::testing::TempDir() + "ward_trainer_" + name;
+    std::filesystem::remove(path);
+    return path;
+}
+
+std::string message_of(const std::function<void()>& action, ErrorCode code) {
+    try {
+        action();
+    } catch (const Error& error) {
+        EXPECT_EQ(error.code(), code) << error.message();
+        return error.message();
+    }
+    return "no error";
+}
+
+TEST(Trainer, LearnsTheBuiltInDigits) {
+    const data::Dataset train_set = digits("train"), test_set = digits("test");
+    TrainOptions options = small_run(train_set, false);
+    options.epochs = 10;
+    const TrainResult result = train(train_set, options, &test_set);
+    EXPECT_GT(result.curve.back().test_accuracy.value(), 0.93);
+    EXPECT_FALSE(result.curve.back().epsilon.has_value());
+    EXPECT_FALSE(result.plan.has_value());
+}
+
+TEST(Trainer, PrivateRunFollowsItsPlanAndLearns) {
+    const data::Dataset train_set = digits("train"), test_set = digits("test");
+    TrainOptions options = small_run(train_set, true);
+    options.epochs = 20;
+    options.schedule.learning_rate = 0.5;
+    options.optimizer.momentum = 0;
+    options.ema_decay = 0.9;
+    const TrainResult result = train(train_set, options, &test_set);
+    EXPECT_GT(result.curve.back().test_accuracy.value(), 0.65);
+    ASSERT_TRUE(result.plan.has_value());
+    EXPECT_EQ(result.steps, result.plan->steps());
+    EXPECT_DOUBLE_EQ(result.curve.back().epsilon.value(), result.plan->epsilon().upper);
+    EXPECT_LT(result.curve.front().epsilon.value(), result.curve.back().epsilon.value());
+}
+
+TEST(Trainer, ResumedRunEndsWithTheSameBits) {
+    const data::Dataset train_set = digits("train"), test_set = digits("test");
+    for (const bool private_run : {true, false}) {
+        TrainOptions options = small_run(train_set, private_run);
+        options.optimizer.kind = OptimizerKind::kAdam;
+        const TrainResult whole = train(train_set, options, &test_set);
+
+        options.checkpoint = scratch("checkpoint");
+        options.checkpoint_steps = 3;
+        const auto steady = options.step_random;
+        options.step_random = [&](int64_t step) {
+            if (step == 10) throw Error(ErrorCode::kInternal, "stopped");
+            return steady(step);
+        };
+        EXPECT_THROW(train(train_set, options, &test_set), Error);
+        options.step_random = steady;
+        options.resume = true;
+        const TrainResult resumed = train(train_set, options, &test_set);
+        EXPECT_EQ(model::digest(resumed.model), model::digest(whole.model));
+        EXPECT_EQ(resumed.steps, whole.steps);
+        ASSERT_EQ(resumed.curve.size(), whole.curve.size());
+        EXPECT_EQ(resumed.curve.back().epsilon, whole.curve.back().epsilon);
+        EXPECT_EQ(resumed.curve.front().test_accuracy, whole.curve.front().test_accuracy);
+    }
+}
+
+TEST(Trainer, RefusesTheCheckpointOfAnotherRun) {
+    const data::Dataset train_set = digits("train");
+    TrainOptions options = small_run(train_set, true);
+    options.checkpoint = scratch("other");
+    options.checkpoint_steps = 1;
+    (void)train(train_set, options);
+    options.resume = true;
+    options.privacy->noise_multiplier = 0.9;
+    EXPECT_THAT(message_of([&] { train(train_set, options); }, ErrorCode::kRefused),
+                HasSubstr("other data, model or options"));
+    options.privacy->noise_multiplier = 1;
+    write_file_atomically(options.checkpoint, read_text_file(options.checkpoint).substr(0, 500));
+    EXPECT_THAT(message_of([&] { train(train_set, options); }, ErrorCode::kCorrupt),
+                HasSubstr("other"));
+}
+
+TEST(Trainer, CheckpointsHoldNoKeysAndNoRandomState) {
+    const data::Dataset train_set = digits("train");
+    TrainOptions options = small_run(train_set, true);
+    options.checkpoint = scratch("keys");
+    options.checkpoint_steps = 1;
+    (void)train(train_set, options);
+    const std::string text = read_text_file(options.checkpoint);
+    for (const char* word : {"seed", "random", "rng", "key"}) {
+        EXPECT_EQ(text.substr(0, text.find("data_offsets")).find(word), std::string::npos) << word;
+    }
+}
+
+TEST(Trainer, RunsOfOneSeedAgreeAndPrivateRunsDoNot) {
+    const data::Dataset train_set = digits("train");
+    TrainOptions options = small_run(train_set, false);
+    options.step_random = nullptr;
+    EXPECT_EQ(model::digest(train(train_set, options).model),
+              model::digest(train(train_set, options).model));
+    TrainOptions private_options = small_run(train_set, true);
+    private_options.step_random = nullptr;
+    EXPECT_NE(model::digest(train(train_set, private_options).model),
+              model::digest(train(train_set, private_options).model));
+}
+
+TEST(Trainer, OptionsOutOfRangeAreNamed) {
+    const data::Dataset train_set = digits("train");
+    const auto message = [&](const std::function<void(TrainOptions&)>& change,
+                             ErrorCode code = ErrorCode::kUsage) {
+        TrainOptions options = small_run(train_set, true);
+        change(options);
+        return message_of([&] { train(train_set, options); }, code);
+    };
+    EXPECT_THAT(message([](auto& o) { o.batch_size = 100000; }),
+                HasSubstr("batch size must be between 1 and the"));
+    EXPECT_THAT(message([](auto& o) { o.epochs = 0; }), HasSubstr("epochs must be finite and > 0"));
+    EXPECT_THAT(message([](auto& o) { o.schedule.learning_rate = NAN; }),
+                HasSubstr("learning rate"));
+    EXPECT_THAT(message([](auto& o) { o.privacy->delta = 1.5; }), HasSubstr("delta"));
+    EXPECT_THAT(message([](auto& o) { o.privacy->noise_multiplier = -1; }), HasSubstr("noise"));
+    EXPECT_THAT(message([](auto& o) {
+                    o.privacy->noise_multiplier.reset();
+                    o.privacy->target_epsilon = 0;
+                }),
+                HasSubstr("epsilon"));
+    EXPECT_THAT(message([](auto& o) { o.augmentation.views = 0; }), HasSubstr("views"));
+    EXPECT_THAT(message([](auto& o) { o.spec.input_shape = {5}; }, ErrorCode::kInvalid),
+                HasSubstr("another shape"));
+    data::Dataset empty = train_set;
+    empty.inputs.clear();
+    empty.labels.clear();
+    TrainOptions options = small_run(train_set, true);
+    EXPECT_THAT(message_of([&] { train(empty, options); }, ErrorCode::kUsage),
+                HasSubstr("no examples"));
+}
+
+TEST(Recipes, AreCompleteAndFoundByName) {
+    for (const Recipe& recipe : recipes())
+        EXPECT_EQ(recipe_named(recipe.name).summary, recipe.summary);
+    EXPECT_THAT(message_of([] { recipe_named("nothing"); }, ErrorCode::kUsage),
+                HasSubstr("no recipe named nothing"));
+    EXPECT_EQ(default_recipe(digits("train"), 3.0).name, "image");
+}
+
+}  // namespace
+}  // namespace ward::train
