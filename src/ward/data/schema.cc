@@ -19,6 +19,37 @@ bool is_number(ColumnKind kind) {
     return kind == ColumnKind::kNumeric || kind == ColumnKind::kInteger;
 }
 
+// RFC 3629: shortest forms only, no surrogates, nothing above U+10FFFF.
+bool is_utf8(std::string_view text) {
+    size_t i = 0;
+    while (i < text.size()) {
+        const auto lead = static_cast<unsigned char>(text[i]);
+        const size_t more = lead < 0x80 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+        if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || more >= text.size() - i) return false;
+        for (size_t k = 1; k <= more; ++k)
+            if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
+        const auto second = more > 0 ? static_cast<unsigned char>(text[i + 1]) : 0;
+        if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
+            (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f))
+            return false;
+        i += 1 + more;
+    }
+    return true;
+}
+
+// Schemas are stored as JSON, which must be UTF-8.
+void validate_text(const ColumnSchema& column) {
+    const auto check = [&](const std::string& text) {
+        if (!is_utf8(text))
+            fail(column, "a name or category is not UTF-8",
+                 "convert the file: iconv -f LATIN1 -t UTF-8 IN > OUT");
+    };
+    check(column.name);
+    check(column.impute);
+    for (const std::string& category : column.categories) check(category);
+    for (const auto& [alias, category] : column.aliases) check(alias);
+}
+
 void validate_bounds(const ColumnSchema& column) {
     if (!column.min || !column.max) {
         fail(column, "min and max must be declared",
@@ -94,6 +125,7 @@ void validate(const Schema& schema) {
     for (const ColumnSchema& column : schema.columns) {
         if (column.name.empty()) fail(column, "a column needs a name");
         if (!names.insert(column.name).second) fail(column, "the name is declared twice");
+        validate_text(column);
         validate_column(column);
         answers += column.kind == ColumnKind::kLabel || column.kind == ColumnKind::kTarget;
         groups += column.kind == ColumnKind::kGroup;

@@ -293,10 +293,11 @@ RawSet read_raw(const LoadRequest& request, const fs::path& path) {
 // The shape of one example as the network sees it.
 void choose_shape(const RawSet& set, ArrayEncoding* encoding) {
     const std::vector<int64_t> one(set.inputs.shape.begin() + 1, set.inputs.shape.end());
-    const auto is_channels = [](int64_t n) { return n == 1 || n == 3 || n == 4; };
+    const auto is_usual = [](int64_t n) { return n == 1 || n == 3; };
     if (one.size() == 2) {
         encoding->example_shape = {1, one[0], one[1]};
-    } else if (one.size() == 3 && is_channels(one[2]) && !is_channels(one[0])) {
+    } else if (one.size() == 3 && !is_usual(one[0]) &&
+               (is_usual(one[2]) || (one[2] == 4 && one[0] != 4))) {
         encoding->example_shape = {one[2], one[0], one[1]};
         encoding->channels_last = true;
     } else {
