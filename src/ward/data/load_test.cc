@@ -240,6 +240,7 @@ TEST(Arrays, NpyPairsWithShapesNormalisationAndErrors) {
     write("y.npy", npy_file("<i4", "(50,)", labels.data(), 200));
     EXPECT_THAT(error_of([&] { load(folder); }, ErrorCode::kInvalid),
                 HasSubstr("y.npy row 8: expected a class number from 0, got -1"));
+    labels[7] = 1;
     write("y.npy", npy_file("<i4", "(49,)", labels.data(), 196));
     EXPECT_THAT(error_of([&] { load(folder); }, ErrorCode::kInvalid),
                 HasSubstr("holds 50 examples, but"));
@@ -298,6 +299,10 @@ TEST(Describe, CountsColumnsClassesAndProblems) {
     const Dataset data = load_dataset(request).dataset;
     EXPECT_TRUE(data.bounds_read_from_data);
     EXPECT_EQ(describe(request_for("digits")).parts[0].rows, 1797);
+    const Description cancer = describe(request_for("breast-cancer"));
+    EXPECT_EQ(cancer.parts[0].classes[0].value, "malignant");
+    EXPECT_EQ(cancer.parts[0].classes[0].count, 212);
+    EXPECT_TRUE(cancer.problems.empty());
 }
 
 TEST(RealData, MnistAndFashionMnist) {

@@ -38,11 +38,15 @@ bool is_utf8(std::string_view text) {
 }
 
 // Schemas are stored as JSON, which must be UTF-8.
+void check_text(const std::string& where, const std::string& text) {
+    if (is_utf8(text)) return;
+    throw Error(ErrorCode::kInvalid, where + ": a name or category is not UTF-8",
+                "convert the file: iconv -f LATIN1 -t UTF-8 IN > OUT");
+}
+
 void validate_text(const ColumnSchema& column) {
     const auto check = [&](const std::string& text) {
-        if (!is_utf8(text))
-            fail(column, "a name or category is not UTF-8",
-                 "convert the file: iconv -f LATIN1 -t UTF-8 IN > OUT");
+        check_text("schema column '" + column.name + "'", text);
     };
     check(column.name);
     check(column.impute);
@@ -103,6 +107,19 @@ void validate_column(const ColumnSchema& column) {
         fail(column, "a label or target cannot be missing or unknown");
 }
 
+void validate_format(const CsvFormat& format) {
+    const auto is_usable = [](char c) {
+        return static_cast<signed char>(c) > 0 && c != '"' && c != '\n' && c != '\r';
+    };
+    if (!is_usable(format.delimiter) || (format.comment != '\0' && !is_usable(format.comment)) ||
+        format.comment == format.delimiter) {
+        throw Error(ErrorCode::kInvalid,
+                    "schema format: delimiter and comment must be two ASCII characters, neither a "
+                    "quote nor a newline");
+    }
+    for (const std::string& marker : format.missing) check_text("schema format", marker);
+}
+
 }  // namespace
 
 int Schema::find(std::string_view column) const {
@@ -119,6 +136,9 @@ int Schema::find(ColumnKind kind) const {
 
 void validate(const Schema& schema) {
     if (schema.columns.empty()) throw Error(ErrorCode::kInvalid, "the schema declares no columns");
+    validate_format(schema.format);
+    for (const std::string* text : {&schema.name, &schema.train_file, &schema.test_file})
+        check_text("schema", *text);
     std::set<std::string> names;
     int answers = 0;
     int groups = 0;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -101,6 +102,12 @@ struct RawSet {
 
 int64_t size_of(const RawSet& set) { return set.inputs.shape.empty() ? 0 : set.inputs.shape[0]; }
 
+std::string short_number(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.9g", value);
+    return text;
+}
+
 std::vector<int64_t> to_labels(const Array& array, const std::string& source) {
     if (array.shape.size() != 1 && !(array.shape.size() == 2 && array.shape[1] == 1)) {
         throw Error(ErrorCode::kInvalid, source +
@@ -114,7 +121,7 @@ std::vector<int64_t> to_labels(const Array& array, const std::string& source) {
             value != std::trunc(value)) {
             throw Error(ErrorCode::kInvalid, source + " row " + std::to_string(i + 1) +
                                                  ": expected a class number from 0, got " +
-                                                 std::to_string(value));
+                                                 short_number(value));
         }
         labels[i] = static_cast<int64_t>(value);
     }
