@@ -48,7 +48,7 @@ Workload generate(const std::string& name, bool categories, bool quoted, size_t 
     Workload work{name, {}, {}};
     std::mt19937_64 random(1);
     for (int i = 0; i < 16; ++i) {
-        ColumnSchema column = numeric("c" + std::to_string(i),
+        ColumnSchema column = numeric(std::string("c").append(std::to_string(i)),
                                       i % 4 == 0 ? ColumnKind::kInteger : ColumnKind::kNumeric);
         if (i % 4 == 3 && categories) {
             column.kind = ColumnKind::kCategorical;
@@ -138,9 +138,9 @@ int run(int argc, char** argv) {
         std::printf("%-22s %14s %14s %14s %8s\n", "table", "1 thread MB/s", "all MB/s",
                     "getline MB/s", "ratio");
     }
-    const std::string path =
-        (std::filesystem::temp_directory_path() / ("ward_bench_" + std::to_string(megabytes)))
-            .string();
+    const std::string path = (std::filesystem::temp_directory_path() /
+                              std::string("ward_bench_").append(std::to_string(megabytes)))
+                                 .string();
     std::string list;
     for (const auto& [name, categories, quoted] :
          {std::tuple{"numeric", false, false}, std::tuple{"numeric+categorical", true, false},

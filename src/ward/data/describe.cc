@@ -136,15 +136,29 @@ void name_columns(const Schema& schema, bool header, Table* table) {
         table->columns[i].name = schema.columns[i].name;
 }
 
+// Classes under the names that the schema gives them.
+std::vector<ValueCount> count_classes(const Column& column, const ColumnSchema* declared) {
+    std::vector<ValueCount> counts = count_categories(column);
+    if (declared == nullptr) return counts;
+    for (ValueCount& count : counts)
+        for (const auto& [alias, name] : declared->aliases)
+            if (alias == count.value) count.value = name;
+    return counts;
+}
+
 PartDescription describe_part(const Table& table, const std::string& split,
-                              const std::string& label) {
+                              const std::string& label, const Schema& schema) {
     PartDescription part;
     part.split = split;
     part.source = table.source;
     part.rows = table.rows;
     part.digest = table.digest;
     const Column* classes = table.find(label);
-    if (classes != nullptr) part.classes = count_categories(*classes);
+    const int declared = schema.find(label);
+    if (classes != nullptr) {
+        part.classes = count_classes(
+            *classes, declared < 0 ? nullptr : &schema.columns[static_cast<size_t>(declared)]);
+    }
     return part;
 }
 
@@ -163,11 +177,11 @@ Description describe_table(const LoadRequest& request, const internal::TableFile
     out.name =
         schema.name.empty() ? std::filesystem::path(files.train).stem().string() : schema.name;
     out.schema = files.chosen.origin;
-    out.parts.push_back(describe_part(table, files.test.empty() ? "all" : "train", label));
+    out.parts.push_back(describe_part(table, files.test.empty() ? "all" : "train", label, schema));
     if (!files.test.empty()) {
         Table test = read_csv_untyped(files.test, format, raw_label);
         name_columns(schema, format.header, &test);
-        out.parts.push_back(describe_part(test, "test", label));
+        out.parts.push_back(describe_part(test, "test", label, schema));
     }
     for (const Column& column : table.columns) {
         out.columns.push_back(describe_column(column));

@@ -99,10 +99,6 @@ CsvStream::CsvStream(ByteSource source, const CsvFormat& format, const CsvOption
     take_first_record();
 }
 
-CsvStream::~CsvStream() {
-    if (reading_.valid()) reading_.wait();
-}
-
 void CsvStream::fail(const std::string& what, const std::string& hint) const {
     throw Error(ErrorCode::kInvalid, source_.name() + " " + what, hint);
 }
