@@ -9,6 +9,10 @@
 
 #include "ward/cli/internal/commands.h"
 #include "ward/core/error.h"
+#ifdef WARD_HAS_TORCH
+#include "ward/cli/internal/training_outcome.h"
+#include "ward/nn/runtime.h"
+#endif
 
 namespace {
 
@@ -99,6 +103,10 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef WARD_HAS_TORCH
+    ward::nn::tune_process(argv);
+    ward::cli::remember_command_line(argc, argv);
+#endif
     try {
         return run(argc, argv);
     } catch (const ward::Error& error) {

@@ -114,14 +114,11 @@ std::vector<at::Tensor> PrivateStep::finish(Random& random) {
     const double step = plan_.grid_step() * clipping_norm_;
     const double scale = step / static_cast<double>(plan_.settings().expected_batch);
     std::vector<at::Tensor> gradients(network_.parameters().size());
-    std::vector<int32_t> noise;
     for (size_t i = 0; i < gradients.size(); ++i) {
         const nn::Parameter& parameter = network_.parameters()[i];
         if (!parameter.trainable) continue;
-        noise.resize(parameter.value.numel());
-        noise_->sample_parallel_vartime(random, noise);
-        const at::Tensor sum = sums_.empty() ? at::zeros_like(parameter.value) : sums_[i];
-        gradients[i] = lattice_sum_with_noise(sum, step, noise, scale);
+        at::Tensor sum = sums_.empty() ? at::zeros_like(parameter.value) : std::move(sums_[i]);
+        gradients[i] = lattice_sum_with_noise(std::move(sum), step, *noise_, random, scale);
     }
     sums_.clear();
     if (plan_.settings().clipping == dp::ClippingKind::kAdaptive) adapt_clipping_norm(random);

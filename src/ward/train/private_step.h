@@ -1,9 +1,9 @@
 // One private gradient: what a PrivacyPlan says, done.
 //
 // A batch is worked through in micro-batches; each gives a clipped sum in float32, and these are
-// added in double. The whole is rounded coordinate by coordinate to the plan's lattice, one discrete
-// Gaussian per coordinate is added there, and only then does anything leave the lattice. How many
-// micro-batches there are is a question of memory and speed.
+// added in double. The whole is rounded coordinate by coordinate to the plan's lattice, one
+// discrete Gaussian per coordinate is added there, and only then does anything leave the lattice.
+// How many micro-batches there are is a question of memory and speed.
 //
 // The margin kSensitivityMargin covers what float32 sums add to an example's influence, for
 // micro-batches of at most largest_micro_batch() examples

@@ -30,7 +30,7 @@ model::ModelSpec small_cnn() {
 }
 
 dp::PrivacyPlan plan_of(const model::ModelSpec& spec, double noise_multiplier,
-                    dp::ClippingKind clipping = dp::ClippingKind::kFlat) {
+                        dp::ClippingKind clipping = dp::ClippingKind::kFlat) {
     dp::PlanRequest request;
     request.examples = kExamples;
     request.expected_batch = 40;
@@ -230,13 +230,30 @@ TEST(Clipping, ShortGradientsAreLeftAloneAndBrokenOnesDropped) {
     EXPECT_EQ(factors[3].item<double>(), 0);
 }
 
-TEST(Lattice, RoundsToTheNearestMultipleAndAddsExactly) {
+TEST(Lattice, RoundsToTheNearestMultipleAndAddsTheSameNoiseInEitherPrecision) {
     const at::Tensor values = torch::tensor({0.24f, 0.26f, -1.1f, 3.0f, NAN});
-    const std::vector<int32_t> noise{1, -1, 2, 0, 5};
-    const at::Tensor expected = torch::tensor({0.5f, 0.0f, 0.0f, 3.0f, 2.5f});
-    EXPECT_TRUE(at::equal(lattice_sum_with_noise(values, 0.5, noise, 0.5), expected));
-    EXPECT_TRUE(
-        at::equal(lattice_sum_with_noise(values.to(at::kDouble), 0.5, noise, 0.5), expected));
+    const at::Tensor nearest = torch::tensor({0.0f, 1.0f, -2.0f, 6.0f, 0.0f});
+    const dp::DiscreteGaussian noise(20);
+    const auto noisy = [&](const at::Tensor& source, uint64_t seed) {
+        Random random = testonly::seeded_random(seed);
+        return lattice_sum_with_noise(source.clone(), 0.5, noise, random, 2.0);
+    };
+    // Twice the whole number plus twice the noise that the same generator adds to zeros.
+    EXPECT_TRUE(at::equal(noisy(values, 6), nearest * 2 + noisy(torch::zeros({5}), 6)));
+    EXPECT_TRUE(at::equal(noisy(values.to(at::kDouble), 6), noisy(values, 6)));
+    EXPECT_FALSE(at::equal(noisy(values, 6), noisy(values, 7)));
+}
+
+TEST(Lattice, NoiseDoesNotDependOnTheNumberOfThreads) {
+    const dp::DiscreteGaussian noise(1e6);
+    std::vector<at::Tensor> results;
+    for (int threads : {1, 3}) {
+        nn::set_threads(threads);
+        Random random = testonly::seeded_random(2);
+        results.push_back(lattice_sum_with_noise(torch::zeros({200000}), 1, noise, random, 1));
+    }
+    nn::set_threads(2);
+    EXPECT_TRUE(at::equal(results[0], results[1]));
 }
 
 TEST(LargestMicroBatch, ShrinksWithTheBatchAndThePositionsOfALayer) {
