@@ -233,10 +233,13 @@ TEST(CsvErrors, TheFirstFaultOfTheFileWinsForAnyThreadCount) {
         text += i == 20000                  ? "early,Rome,no\n"
                 : i > 30000 && i % 100 == 0 ? "late,Rome,no\n"
                                             : "1,Rome,no\n";
+    CsvOptions options;
+    options.window_bytes = 90000;  // the fault is some windows and pieces behind the beginning
     for (int threads : {1, 3}) {
         set_num_threads(threads);
-        EXPECT_THAT(parse_error(text, people()), HasSubstr("line 20002, column 1 (age): expected "
-                                                           "a number, got 'early'"));
+        EXPECT_THAT(parse_error(text, people(), ErrorCode::kInvalid, options),
+                    HasSubstr("line 20002, column 1 (age): expected "
+                              "a number, got 'early'"));
     }
     set_num_threads(2);
 }
@@ -274,6 +277,26 @@ TEST(Csv, ReadsWhatWasWrittenForAnyWindowAndThreadCount) {
             EXPECT_EQ(table.columns[1].codes, codes) << window << " " << threads;
             EXPECT_EQ(table.digest, sha256_hex(std::string_view(text)));
         }
+    }
+    set_num_threads(2);
+}
+
+// Windows large enough to be cut for several threads, with cuts inside quotes that hold newlines.
+TEST(Csv, PiecesBeginOutsideQuotes) {
+    Schema schema = people();
+    schema.columns[1].categories = {"a\n1,a,no\nb", "\"\n\n"};
+    std::string text = "age,city,y\n";
+    for (int i = 0; i < 20000; ++i)
+        text += std::to_string(i % 90) +
+                (i % 3 == 0 ? ",\"a\n1,a,no\nb\",no\n" : ",\"\"\"\n\n\",yes\n");
+    set_num_threads(1);
+    const Table one = parse(text, schema);
+    EXPECT_EQ(one.rows, 20000);
+    for (int threads : {2, 3, 5, 7}) {
+        set_num_threads(threads);
+        const Table many = parse(text, schema);
+        EXPECT_EQ(many.columns[0].numbers, one.columns[0].numbers);
+        EXPECT_EQ(many.columns[1].codes, one.columns[1].codes);
     }
     set_num_threads(2);
 }
