@@ -39,6 +39,10 @@ int ForwardPass::weight_of(const std::string& path) const {
     throw Error(ErrorCode::kInternal, "no weight named " + path + ".weight");
 }
 
+bool ForwardPass::rounds_to_bf16(const at::Tensor& weight) const {
+    return network.precision_ == Precision::kBf16 && weight.numel() >= kLeastBf16Weights;
+}
+
 // Matrix product over the last dimension, rounded as the network's precision asks, and recorded.
 at::Tensor ForwardPass::linear(const at::Tensor& x, int weight, int bias) const {
     const auto& parameters = network.parameters_;
@@ -46,9 +50,9 @@ at::Tensor ForwardPass::linear(const at::Tensor& x, int weight, int bias) const 
         at::Tensor t = index < 0 ? at::Tensor() : parameters[index].value;
         return tape != nullptr && t.defined() ? t.detach() : t;
     };
-    at::Tensor input = x, w = place(weight), b = place(bias);
-    if (network.precision_ == Precision::kBf16) {
-        input = input.to(at::kBFloat16);
+    at::Tensor input = x.to(at::kFloat), w = place(weight), b = place(bias);
+    if (rounds_to_bf16(w)) {
+        input = x.to(at::kBFloat16);
         w = w.to(at::kBFloat16);
         if (b.defined()) b = b.to(at::kBFloat16);
     }
@@ -71,10 +75,10 @@ at::Tensor ForwardPass::apply(const model::Linear& layer, const LayerNode& node,
 
 at::Tensor ForwardPass::convolution(const LayerNode& node, const at::Tensor& x,
                                     const ConvGeometry& geometry, bool has_bias) const {
-    at::Tensor input = x, w = value(node, 0), b = has_bias ? value(node, 1) : at::Tensor();
+    at::Tensor input = x.to(at::kFloat), w = value(node, 0), b = has_bias ? value(node, 1) : at::Tensor();
     if (w.dim() == 3) w = w.unsqueeze(2);
-    if (network.precision_ == Precision::kBf16) {
-        input = input.to(at::kBFloat16);
+    if (rounds_to_bf16(w)) {
+        input = x.to(at::kBFloat16);
         w = w.to(at::kBFloat16);
         if (b.defined()) b = b.to(at::kBFloat16);
     }

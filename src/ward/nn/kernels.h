@@ -33,7 +33,8 @@ std::tuple<at::Tensor, at::Tensor> layer_norm_parameter_gradients(const at::Tens
                                                                   const at::Tensor& mean,
                                                                   const at::Tensor& rstd);
 
-// sum_b factors[b] * rows[b]: rows {B, n} float32, factors {B} float32 -> {n}, added in double, rounded once.
+// sum_b factors[b] * rows[b]: rows {B, n} float32, factors {B} float32 -> {n}, added in double,
+// rounded once.
 at::Tensor weighted_row_sum(const at::Tensor& rows, const at::Tensor& factors);
 
 }  // namespace ward::nn

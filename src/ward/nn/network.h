@@ -34,7 +34,10 @@ struct Parameter {
 // In kBf16 the inputs and weights of matrix products and convolutions are rounded to bfloat16,
 // products are summed in float32 and results rounded to bfloat16; normalisations, losses, norms and
 // parameters stay in float32.
+// Layers with fewer than kLeastBf16Weights weights stay in float32: converting would cost more than
+// it saves.
 enum class Precision { kFp32, kBf16 };
+inline constexpr int64_t kLeastBf16Weights = 32768;
 Precision parse_precision(std::string_view name);  // "fp32" | "bf16"; throws Error kUsage
 
 // Number of layers that own trainable parameters: the rows of PrivateGradients::squared_norms.

@@ -29,8 +29,8 @@ class Network;
 class Tape;
 class GradientRule;
 
-// Convolutions with at most this many weights always keep their per-example gradients, which are then added in double
-// precision. Larger layers are added in float32 by matrix products.
+// Convolutions with at most this many weights always keep their per-example gradients, which are
+// then added in double precision. Larger layers are added in float32 by matrix products.
 inline constexpr int64_t kAlwaysKeptWeights = 65536;
 
 // For tests and benchmarks: forces one way of computing norms where a rule has several.

@@ -23,6 +23,7 @@ struct ForwardPass {
     at::Tensor value(const LayerNode& node, size_t place) const;
     int trainable_index(const LayerNode& node, size_t place) const;
     int weight_of(const std::string& path) const;
+    bool rounds_to_bf16(const at::Tensor& weight) const;
 
     at::Tensor linear(const at::Tensor& x, int weight, int bias) const;
     at::Tensor convolution(const LayerNode& node, const at::Tensor& x, const ConvGeometry& geometry,
