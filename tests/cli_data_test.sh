@@ -46,4 +46,14 @@ expect 1 "bad.yaml line 2: unknown key 'colums'" "$ward" data describe "$work/cl
 printf 'age;smoker;sick\n50;yes\n' > "$work/ragged.csv"
 expect 1 "ragged.csv line 2 has 2 fields, the header has 3" "$ward" data describe "$work/ragged.csv" --delimiter ';'
 expect 1 "No such file or directory" "$ward" data describe digits --write-schema "$work/none/s.yaml"
+if [ -w /dev/full ]; then
+  got=0
+  "$ward" data describe digits > /dev/full 2> "$work/err" || got=$?
+  [ "$got" -eq 1 ] || fail "a full standard output: exit code $got, expected 1"
+  grep -q 'cannot write all of the standard output' "$work/err" || fail "a full output: $(cat "$work/err")"
+fi
+printf 'who,age,sick\n17,50,0\n17,61,1\n18,40,1\n' > "$work/people.csv"
+"$ward" data describe "$work/people.csv" --label sick --group who --write-schema "$work/g.yaml" \
+  > "$work/text" 2> "$work/err"
+grep -A1 'name: who' "$work/g.yaml" | grep -q 'kind: group' || fail "--group is not in the written schema"
 echo passed

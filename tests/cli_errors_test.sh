@@ -49,6 +49,8 @@ expect 2 "recipe" "${train[@]}" --data digits --epsilon 1 --recipe nothing
 expect 2 "learning rate" "${train[@]}" --data digits --epsilon 1 --learning-rate -1
 expect 2 "precision must be" "${train[@]}" --data digits --epsilon 1 --precision fp8
 expect 2 "folder of --out" train --data digits --epsilon 1 --out "$scratch/none/m.safetensors"
+expect 2 "out is a folder" train --data digits --epsilon 1 --out "$scratch"
+expect 2 "folder of --record" "${train[@]}" --data digits --epsilon 1 --record "$scratch/none/r.json"
 expect 2 "did you mean" "${train[@]}" --data digits --epsilom 1
 expect 1 "no-such" "${train[@]}" --data "$scratch/no-such.csv" --epsilon 1
 expect 1 "delimiter" "${train[@]}" --data "$scratch/delimiter.csv" "${schema[@]}" --epsilon 1

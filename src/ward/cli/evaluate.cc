@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "ward/audit/metrics.h"
@@ -26,6 +27,13 @@ struct Options {
     bool json = false;
 };
 
+std::string percent(const std::optional<double>& share) {
+    if (!share) return "-";
+    char text[32];
+    std::snprintf(text, sizeof(text), "%.2f %%", 100 * *share);
+    return text;
+}
+
 void print_human(const audit::Evaluation& result, const model::Model& model) {
     const audit::Interval interval = audit::wilson_interval(result.correct, result.examples);
     std::printf("accuracy      %.2f %%   (95 %% interval %.2f to %.2f, %ld of %ld examples)\n",
@@ -41,12 +49,7 @@ void print_human(const audit::Evaluation& result, const model::Model& model) {
         const std::string name =
             i < model.card.class_names.size() ? model.card.class_names[i] : std::to_string(i);
         std::printf("%-24s %9ld %10s %10s\n", name.c_str(), static_cast<long>(classes[i].examples),
-                    classes[i].precision
-                        ? (std::to_string(100 * *classes[i].precision).substr(0, 5) + " %").c_str()
-                        : "-",
-                    classes[i].recall
-                        ? (std::to_string(100 * *classes[i].recall).substr(0, 5) + " %").c_str()
-                        : "-");
+                    percent(classes[i].precision).c_str(), percent(classes[i].recall).c_str());
     }
 }
 

@@ -146,6 +146,14 @@ std::string value_text(const Json& value) {
     return value.is_string() ? value.get<std::string>() : value.dump();
 }
 
+void print_list(const std::string& title, const Json& object, const char* key) {
+    if (!object.contains(key) || !object[key].is_array() || object[key].empty()) return;
+    std::cout << "  " << title << "\n";
+    for (const Json& text : object[key])
+        std::cout << "    - " << terminal_safe(value_text(text)) << "\n";
+    std::cout << "\n";
+}
+
 void print_privacy(const std::string& privacy_json) {
     std::cout << "\nPrivacy\n";
     if (privacy_json.empty()) {
@@ -155,8 +163,13 @@ void print_privacy(const std::string& privacy_json) {
     }
     const Json privacy = Json::parse(privacy_json);
     if (privacy.contains("statement")) {
-        std::cout << "  " << terminal_safe(value_text(privacy["statement"])) << "\n\n";
+        std::istringstream lines(value_text(privacy["statement"]));
+        for (std::string line; std::getline(lines, line);)
+            std::cout << "  " << terminal_safe(line) << "\n";
+        std::cout << "\n";
     }
+    print_list("Not covered by the guarantee", privacy, "not_covered");
+    print_list("Warnings", privacy, "warnings");
     for (const auto& [key, value] : privacy.items()) {
         if (key == "statement" || value.is_structured()) continue;
         print_fact(terminal_safe(key), value_text(value));

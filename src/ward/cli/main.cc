@@ -89,6 +89,14 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error,
     return 2;
 }
 
+// A full disk or a failing device shows at the latest when the last bytes leave.
+void check_output() {
+    std::cout.flush();
+    if (std::cout.good() && std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return;
+    throw ward::Error(ward::ErrorCode::kIo, "cannot write all of the standard output",
+                      "free some disk space, or choose another place for it");
+}
+
 int run(int argc, char** argv) {
     CLI::App app{"Privacy and security of neural networks, from raw data to the deployed model.",
                  "ward"};
@@ -100,6 +108,7 @@ int run(int argc, char** argv) {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
     try {
         app.parse(argc, argv);
+        check_output();
         return 0;
     } catch (const CLI::Success& wanted) {  // --help, --version
         return app.exit(wanted);

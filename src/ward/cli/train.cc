@@ -132,17 +132,30 @@ train::TrainOptions run_options(const Options& options, const data::Dataset& dat
     return run;
 }
 
+// What would fail after hours of training had better fail now.
+void check_output(const std::string& flag, const std::string& file) {
+    if (file.empty()) return;
+    const auto folder = std::filesystem::path(file).parent_path();
+    if (!folder.empty() && !std::filesystem::is_directory(folder)) {
+        throw Error(ErrorCode::kUsage,
+                    "the folder of " + flag + " does not exist: " + folder.string(),
+                    "make it first");
+    }
+    if (std::filesystem::is_directory(file)) {
+        throw Error(ErrorCode::kUsage, flag + " is a folder: " + file, "name a file in it");
+    }
+}
+
 void check_outputs(const Options& options) {
     if (options.resume && options.checkpoint.empty()) {
         throw Error(ErrorCode::kUsage, "--resume needs the file of the run's checkpoints",
                     "give --checkpoint FILE");
     }
-    if (options.out.empty()) return;
-    const auto folder = std::filesystem::path(options.out).parent_path();
-    if (!folder.empty() && !std::filesystem::is_directory(folder)) {
-        throw Error(ErrorCode::kUsage, "the folder of --out does not exist: " + folder.string(),
-                    "make it first");
-    }
+    if (options.out.empty() && !options.dry_run)
+        log_warning("without --out the model will not be kept");
+    check_output("--out", options.out);
+    check_output("--record", options.record);
+    check_output("--checkpoint", options.checkpoint);
 }
 
 void print_plan(const dp::PrivacyPlan& plan) {
@@ -166,6 +179,8 @@ void run(const Options& options, const std::string& command_line) {
     }
     const std::optional<data::LoadedData> test = load_test_part(options.data, loaded.dataset);
     if (run.privacy) {
+        if (const std::string limit = group_limit(loaded.dataset); !limit.empty())
+            log_warning("not covered: " + limit);
         for (const std::string& warning : train::plan_for(run, loaded.dataset).warnings())
             log_warning(warning);
     }

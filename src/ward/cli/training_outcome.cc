@@ -193,11 +193,21 @@ std::optional<data::LoadedData> load_test_part(const DataOptions& options,
     }
 }
 
+std::string group_limit(const data::Dataset& data) {
+    if (data.groups.empty()) return {};
+    return "all rows of one person (column declared as group) together: the guarantee is for each "
+           "single row; for a person with k rows, epsilon is k times as large and delta grows";
+}
+
 void finish_training(TrainingOutcome& outcome, const OutcomeFiles& files) {
     std::optional<audit::PrivacyFacts> privacy;
     if (outcome.result.plan) {
         privacy = audit::privacy_facts(*outcome.result.plan,
                                        outcome.loaded.dataset.bounds_read_from_data);
+    }
+    if (privacy) {
+        const std::string limit = group_limit(outcome.loaded.dataset);
+        if (!limit.empty()) privacy->not_covered.push_back(limit);
     }
     fill_card(outcome, privacy);
     const audit::TrainingRecord record =

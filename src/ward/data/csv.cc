@@ -127,9 +127,10 @@ void plan_by_name(const CsvStream& stream, const Schema& schema, const std::vect
     for (size_t i = 0; i < schema.columns.size(); ++i) {
         const ColumnSchema& column = schema.columns[i];
         if (column.kind == ColumnKind::kIgnored) continue;
+        if (is_answer(column) && !options.labels_required) continue;  // unknown yet: any text
         const auto at = std::find(header.begin(), header.end(), column.name);
         if (at == header.end()) {
-            if (is_answer(column) && !options.labels_required) continue;
+            if (column.kind == ColumnKind::kGroup && !options.labels_required) continue;
             std::string hint = delimiter_hint(stream, schema.format, schema.columns.size());
             if (hint.empty())
                 hint = "compare the header with the schema; --header no if there is none";
@@ -153,6 +154,10 @@ void plan_by_position(const CsvStream& stream, const Schema& schema, const std::
         std::any_of(schema.columns.begin(), schema.columns.end(), is_answer);
     for (size_t i = 0; i < schema.columns.size(); ++i) {
         if (without_answer && is_answer(schema.columns[i])) continue;
+        if (is_answer(schema.columns[i]) && !options.labels_required) {
+            plan->fields.emplace_back().name = schema.columns[i].name;
+            continue;
+        }
         plan->fields.push_back(plan_field(schema.columns[i]));
         plan->fields.back().target = target[i];
     }
@@ -235,7 +240,7 @@ Table read_all(ByteSource source, const Schema& schema, const CsvOptions& option
         throw Error(ErrorCode::kInvalid, shape.source + " holds no rows",
                     "check that it is the right file");
     }
-    // A label column that the file lacks (rows to predict) is not part of the table.
+    // Columns that were not read (label and group of rows to predict) are not part of the table.
     std::erase_if(table.columns, [](const Column& column) { return column.size() == 0; });
     table.source = shape.source;
     table.digest = shape.digest;

@@ -24,8 +24,9 @@
 namespace ward::data {
 
 struct CsvOptions {
-    bool labels_required = true;  // false: the label column may be absent (rows to predict)
-    bool row_hashes = false;      // fill Table::row_hashes
+    // false: rows to predict; the label is not read, label and group columns may be absent
+    bool labels_required = true;
+    bool row_hashes = false;                  // fill Table::row_hashes
     size_t window_bytes = size_t{2} << 20;    // per thread
     size_t max_row_bytes = size_t{16} << 20;  // longer rows are refused
     size_t max_columns = 65536;

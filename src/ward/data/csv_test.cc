@@ -138,6 +138,15 @@ TEST(Csv, MissingUnknownAliasesAndLabelsToPredict) {
                 HasSubstr("t.csv line 1: the header has no column 'y'"));
     schema.format.header = false;
     EXPECT_EQ(parse("1,Rome\n", schema, to_predict).rows, 1);
+    EXPECT_EQ(parse("1,Rome,\n", schema, to_predict).find("y"), nullptr);
+    EXPECT_EQ(parse("1,Rome,pending\n", schema, to_predict).rows, 1);
+    schema.format.header = true;
+    EXPECT_EQ(parse("age,city,y\n1,Rome,\n", schema, to_predict).find("y"), nullptr);
+    schema.columns.push_back(number("who", ColumnKind::kGroup));
+    EXPECT_EQ(parse("age,city,y\n1,Rome,\n", schema, to_predict).find("who"), nullptr);
+    EXPECT_EQ(parse("age,city,who\n1,Rome,7\n", schema, to_predict).find("who")->ids[0], 7);
+    EXPECT_THAT(parse_error("age,city,y\n1,Rome,no\n", schema, ErrorCode::kNotFound),
+                HasSubstr("no column 'who'"));
 }
 
 TEST(Csv, GroupsAreNumbersOrHashes) {

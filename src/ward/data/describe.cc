@@ -162,6 +162,27 @@ PartDescription describe_part(const Table& table, const std::string& split,
     return part;
 }
 
+// The person of each row, as asked for or as the schema says: never an input of a model.
+void keep_group(const LoadRequest& request, const Schema& schema, Description* out) {
+    std::string group = request.group;
+    if (const int declared = schema.find(ColumnKind::kGroup); group.empty() && declared >= 0)
+        group = schema.columns[static_cast<size_t>(declared)].name;
+    if (group.empty()) return;
+    const int at = out->inferred.find(group);
+    if (at < 0) {
+        throw Error(ErrorCode::kNotFound,
+                    out->parts.front().source + " has no column '" + group + "'",
+                    "see `ward data describe` for the columns");
+    }
+    const auto i = static_cast<size_t>(at);
+    if (out->inferred.columns[i].kind == ColumnKind::kLabel)
+        throw Error(ErrorCode::kUsage, "column '" + group + "' cannot be both label and group");
+    out->inferred.columns[i] = ColumnSchema{};
+    out->inferred.columns[i].name = group;
+    out->inferred.columns[i].kind = ColumnKind::kGroup;
+    out->columns[i].kind = "group";
+}
+
 Description describe_table(const LoadRequest& request, const internal::TableFiles& files) {
     const Schema& schema = files.chosen.schema;
     const CsvFormat format = format_for(request, schema);
@@ -174,8 +195,9 @@ Description describe_table(const LoadRequest& request, const internal::TableFile
 
     Description out;
     out.kind = "table";
-    out.name =
-        schema.name.empty() ? std::filesystem::path(files.train).stem().string() : schema.name;
+    out.name = schema.name.empty()
+                   ? std::filesystem::path(internal::without_gz(files.train)).stem().string()
+                   : schema.name;
     out.schema = files.chosen.origin;
     out.parts.push_back(describe_part(table, files.test.empty() ? "all" : "train", label, schema));
     if (!files.test.empty()) {
@@ -192,6 +214,7 @@ Description describe_table(const LoadRequest& request, const internal::TableFile
         if (declared < 0 && column.name == label) out.columns.back().kind = "label";
     }
     out.inferred = infer_schema(table, label);
+    keep_group(request, schema, &out);
     out.inferred.name = out.name;
     out.inferred.format = format;
     out.inferred.train_file = schema.train_file;

@@ -194,6 +194,35 @@ TEST(Table, TheModelsRecordEncodesNewRows) {
     request.preprocessing_json = train.preprocessing_json;
     request.labels_required = false;
     EXPECT_THAT(load_dataset(request).dataset.inputs, ElementsAre(0.5f, 0, 1));
+
+    // Outcome not known yet, no patient id: fine for all rows, but the split is by patient.
+    write_file_atomically(rows, std::string_view("smoker,age,sick\nyes,60,\n"));
+    EXPECT_THAT(load_dataset(request).dataset.inputs, ElementsAre(0.5f, 0, 1));
+    request.split = "test";
+    EXPECT_THAT(error_of([&] { load_dataset(request); }, ErrorCode::kInvalid),
+                HasSubstr("lacks the group column"));
+}
+
+TEST(Describe, WritesTheGroupThatWasAskedForAsGroup) {
+    const Clinic clinic("describe_group");
+    LoadRequest request = request_for(clinic.csv);
+    request.label = "sick";
+    request.group = "patient";
+    const Description seen = describe(request);
+    EXPECT_EQ(seen.columns[0].kind, "group");
+    EXPECT_EQ(seen.inferred.columns[0].kind, ColumnKind::kGroup);
+    const std::string written = clinic.folder / "group.yaml";
+    write_schema(seen.inferred, written);
+    LoadRequest train = request_for(clinic.csv);
+    train.schema = written;
+    EXPECT_EQ(load_dataset(train).dataset.example_shape, (std::vector<int64_t>{4}));
+    EXPECT_FALSE(load_dataset(train).dataset.groups.empty());
+    request.group = "age";  // a number, which would otherwise become an input
+    EXPECT_EQ(describe(request).inferred.columns[1].kind, ColumnKind::kGroup);
+    request.group = "nobody";
+    EXPECT_THAT(error_of([&] { describe(request); }, ErrorCode::kNotFound), HasSubstr("'nobody'"));
+    request.group = "sick";
+    error_of([&] { describe(request); }, ErrorCode::kUsage);
 }
 
 Bytes npy_file(const std::string& descr, const std::string& shape, const void* data, size_t size) {

@@ -9,7 +9,6 @@
 #include "ward/data/load.h"
 #include "ward/train/trainer.h"
 
-
 namespace ward::cli {
 
 struct TrainingOutcome {
@@ -29,6 +28,9 @@ struct OutcomeFiles {
 
 // The test part of the same data, encoded as the training part; nothing where there is none.
 std::optional<data::LoadedData> load_test_part(const DataOptions& options, const data::Dataset& train);
+
+// What a guarantee per row does not promise to people with several rows; empty without groups.
+std::string group_limit(const data::Dataset& data);
 
 // Evaluates, writes the files, prints the summary.
 void finish_training(TrainingOutcome& outcome, const OutcomeFiles& files);

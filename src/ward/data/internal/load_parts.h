@@ -34,6 +34,8 @@ LoadedData load_arrays(const LoadRequest& request, const std::filesystem::path& 
 // `folder/name` or `folder/name.gz`, whichever exists; empty otherwise.
 std::string existing_file(const std::filesystem::path& folder, const std::string& name);
 
+std::string without_gz(const std::string& name);
+
 // The rows of the wanted part of a set in one piece, and words for it.
 LoadedData keep_part(LoadedData&& all, const LoadRequest& request,
                      const std::vector<uint64_t>& row_keys);

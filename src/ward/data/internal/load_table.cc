@@ -7,13 +7,14 @@
 #include "ward/data/internal/load_parts.h"
 
 namespace ward::data::internal {
-namespace {
-
-namespace fs = std::filesystem;
 
 std::string without_gz(const std::string& name) {
     return name.ends_with(".gz") ? name.substr(0, name.size() - 3) : name;
 }
+
+namespace {
+
+namespace fs = std::filesystem;
 
 bool same_name(const fs::path& file, const std::string& declared) {
     return !declared.empty() && without_gz(file.filename().string()) == without_gz(declared);
@@ -161,7 +162,7 @@ void add_notes(const Encoded& encoded, LoadedData* loaded) {
         if (count > 0) loaded->notes.push_back(std::to_string(count) + " " + what);
     };
     note(encoded.clamped_values, "values were outside the declared bounds and were clamped");
-    note(encoded.missing_values, "values were missing and were filled in as declared");
+    note(encoded.missing_values, "values were missing and were treated as declared");
     note(encoded.unknown_values, "values were outside the declared categories");
     if (encoded.data.bounds_read_from_data) {
         loaded->notes.push_back(
@@ -200,6 +201,14 @@ LoadedData load_table(const LoadRequest& request, const TableFiles& files) {
         Table test = read_csv(files.test, schema, options);
         table.digest += test.digest;
         append(table, std::move(test));
+    }
+    const int group = schema.find(ColumnKind::kGroup);
+    if (group >= 0 && !own_parts && request.split != "all" &&
+        table.find(schema.columns[static_cast<size_t>(group)].name) == nullptr) {
+        throw Error(ErrorCode::kInvalid,
+                    file + " lacks the group column, without which its " + request.split +
+                        " part is not known",
+                    "use --split all, or give the column");
     }
     Encoded encoded = encode(table, schema);
     LoadedData loaded;
