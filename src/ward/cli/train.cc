@@ -1,6 +1,8 @@
 // `ward train`: from a data set to a model file, privately or not.
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <cmath>
+#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -146,6 +148,18 @@ void check_output(const std::string& flag, const std::string& file) {
     }
 }
 
+// Ctrl-C and SIGTERM end the run after its current step; a second one ends the process at once.
+const std::atomic<bool>* stop_on_signals() {
+    static std::atomic<bool> asked{false};
+    const auto handler = [](int signal) {
+        asked = true;
+        std::signal(signal, SIG_DFL);
+    };
+    std::signal(SIGINT, handler);
+    std::signal(SIGTERM, handler);
+    return &asked;
+}
+
 void check_outputs(const Options& options) {
     if (options.resume && options.checkpoint.empty()) {
         throw Error(ErrorCode::kUsage, "--resume needs the file of the run's checkpoints",
@@ -169,7 +183,7 @@ void run(const Options& options, const std::string& command_line) {
     apply(options.runtime);
     const data::LoadedData loaded = data::load_dataset(to_request(options.data, "train"));
     log_notes(loaded);
-    const train::TrainOptions run = run_options(options, loaded.dataset);
+    train::TrainOptions run = run_options(options, loaded.dataset);
     if (options.dry_run) {
         if (run.privacy)
             print_plan(train::plan_for(run, loaded.dataset));
@@ -184,6 +198,7 @@ void run(const Options& options, const std::string& command_line) {
         for (const std::string& warning : train::plan_for(run, loaded.dataset).warnings())
             log_warning(warning);
     }
+    run.stop = stop_on_signals();
     train::TrainResult result = train::train(loaded.dataset, run, test ? &test->dataset : nullptr);
     TrainingOutcome outcome{loaded, test, run, std::move(result), command_line, options.runtime};
     finish_training(outcome, {options.out, options.record, options.json});

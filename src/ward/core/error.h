@@ -18,6 +18,7 @@ enum class ErrorCode {
     kCorrupt,      // bytes that cannot be what they claim to be: exit code 1
     kUnsupported,  // well formed, but not something Ward can do: exit code 1
     kRefused,      // against a privacy plan, policy or budget: exit code 3
+    kInterrupted,  // stopped on request (Ctrl-C): exit code 130
     kInternal,     // a defect of Ward: exit code 1
 };
 
@@ -30,9 +31,10 @@ class Error : public std::runtime_error {
     std::string message() const { return what(); }
     const std::string& hint() const { return hint_; }
 
-    // 1 failure, 2 usage, 3 refused by policy or budget.
+    // 1 failure, 2 usage, 3 refused by policy or budget, 130 interrupted.
     int exit_code() const {
         if (code_ == ErrorCode::kUsage) return 2;
+        if (code_ == ErrorCode::kInterrupted) return 130;
         return code_ == ErrorCode::kRefused ? 3 : 1;
     }
 

@@ -185,6 +185,7 @@ class Run {
                 if (step_ % evaluation_interval() == 0 || step_ == steps_) add_curve_point();
                 progress.update(step_, note());
                 checkpoint_if_due();
+                stop_if_asked();
             }
             progress.finish();
         }
@@ -325,7 +326,24 @@ class Run {
         if (options_.checkpoint.empty()) return;
         const bool by_steps =
             options_.checkpoint_steps > 0 && step_ % options_.checkpoint_steps == 0;
-        if (!by_steps && seconds_since(last_checkpoint_) < options_.checkpoint_seconds) return;
+        if (by_steps || seconds_since(last_checkpoint_) >= options_.checkpoint_seconds) {
+            write_checkpoint();
+        }
+    }
+
+    void stop_if_asked() {
+        if (options_.stop == nullptr || !*options_.stop || step_ == steps_) return;
+        const std::string where = "stopped after step " + std::to_string(step_) + " of " + std::to_string(steps_);
+        if (options_.checkpoint.empty()) {
+            throw Error(ErrorCode::kInterrupted, where + "; nothing was kept",
+                        "with --checkpoint FILE a run can be resumed");
+        }
+        write_checkpoint();
+        throw Error(ErrorCode::kInterrupted, where + "; its state is in " + options_.checkpoint,
+                    "go on with the same flags and --resume");
+    }
+
+    void write_checkpoint() {
         Checkpoint checkpoint;
         checkpoint.run_digest = digest_;
         checkpoint.plan_json = plan_ ? plan_->to_json() : "";

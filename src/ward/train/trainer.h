@@ -13,6 +13,7 @@
 // Thread safety: none.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -59,6 +60,10 @@ struct TrainOptions {
     int64_t checkpoint_steps = 0;     // also every so many steps, when > 0
     bool resume = false;
     int64_t evaluations = 10;  // points of the accuracy curve, when there is test data
+
+    // When it turns true (from a signal handler or another thread) the run ends after its current step: a checkpoint is
+    // written, where there is a file for it, and Error kInterrupted thrown.
+    const std::atomic<bool>* stop = nullptr;
 
     // Randomness of one step. For tests; the default draws from the system.
     std::function<Random(int64_t step)> step_random;

@@ -114,6 +114,20 @@ TEST(Trainer, ResumedRunEndsWithTheSameBits) {
     }
 }
 
+TEST(Trainer, StopsOnRequestAfterWritingACheckpoint) {
+    const data::Dataset train_set = digits("train");
+    TrainOptions options = small_run(train_set, true);
+    const TrainResult whole = train(train_set, options);
+    const std::atomic<bool> stop{true};
+    options.stop = &stop;
+    options.checkpoint = scratch("stopped");
+    EXPECT_THAT(message_of([&] { train(train_set, options); }, ErrorCode::kInterrupted),
+                HasSubstr("stopped after step 1 of"));
+    options.stop = nullptr;
+    options.resume = true;
+    EXPECT_EQ(model::digest(train(train_set, options).model), model::digest(whole.model));
+}
+
 TEST(Trainer, RefusesTheCheckpointOfAnotherRun) {
     const data::Dataset train_set = digits("train");
     TrainOptions options = small_run(train_set, true);
