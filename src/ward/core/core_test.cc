@@ -1,7 +1,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <string>
@@ -99,21 +102,38 @@ TEST(File, ErrorsNameTheFileAndTheReason) {
 }
 
 TEST(File, FullDiskIsOneClearError) {
-    if (!std::filesystem::exists("/dev/full")) GTEST_SKIP();
-    // A link to /dev/full under the temporary name makes every write fail with ENOSPC.
-    const std::string path = scratch("full");
-    std::filesystem::remove(path);
+    // A limit on the size of files stands in for a full disk.
+    const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    const rlimit limit{16, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limit), 0);
+    std::string message, hint;
+    try {
+        write_file_atomically(scratch("full"), std::string_view("more than sixteen bytes"));
+    } catch (const Error& error) {
+        message = error.message();
+        hint = error.hint();
+    }
+    ::setrlimit(RLIMIT_FSIZE, &before);
+    std::signal(SIGXFSZ, handler);
+    EXPECT_THAT(message, HasSubstr("cannot write " + scratch("full")));
+    EXPECT_THAT(hint, HasSubstr("free some disk space"));
+    EXPECT_FALSE(std::filesystem::exists(scratch("full")));
+}
+
+// In a folder that others may write to, a link under the temporary name must not lead the bytes
+// elsewhere.
+TEST(File, LinksUnderTheTemporaryNameAreNotFollowed) {
+    const std::string path = scratch("linked"), victim = scratch("victim");
+    write_file_atomically(victim, std::string_view("untouched"));
     const std::string temporary = path + ".partial-" + std::to_string(::getpid());
     std::filesystem::remove(temporary);
-    std::filesystem::create_symlink("/dev/full", temporary);
-    try {
-        write_file_atomically(path, std::string_view("x"));
-        FAIL();
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), ErrorCode::kIo);
-        EXPECT_THAT(error.message(), HasSubstr("No space left"));
-    }
-    EXPECT_FALSE(std::filesystem::exists(path));
+    std::filesystem::create_symlink(victim, temporary);
+    write_file_atomically(path, std::string_view("new"));
+    EXPECT_EQ(read_text_file(victim), "untouched");
+    EXPECT_EQ(read_text_file(path), "new");
+    EXPECT_FALSE(std::filesystem::is_symlink(path));
 }
 
 TEST(ParallelFor, CoversEachItemOnceForAnyThreadCount) {

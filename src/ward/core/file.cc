@@ -109,7 +109,10 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 AtomicFile::AtomicFile(std::string path)
     : path_(std::move(path)), temporary_(path_ + ".partial-" + std::to_string(::getpid())) {
-    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    // What a killed process left, or a link that somebody put there, is not written through.
+    ::unlink(temporary_.c_str());
+    descriptor_ =
+        ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (descriptor_ < 0) fail("cannot create");
 }
 
@@ -122,8 +125,9 @@ AtomicFile::~AtomicFile() {
 void AtomicFile::fail(const std::string& what) {
     const int reason = errno;
     throw Error(ErrorCode::kIo, what + " " + path_ + ": " + std::strerror(reason),
-                reason == ENOSPC ? "free some disk space or choose another folder"
-                                 : "check the folder and its permissions");
+                reason == ENOSPC || reason == EFBIG || reason == EDQUOT
+                    ? "free some disk space or choose another folder"
+                    : "check the folder and its permissions");
 }
 
 void AtomicFile::write(ByteView data) {

@@ -256,6 +256,9 @@ TEST(Arrays, NpyPairsWithShapesNormalisationAndErrors) {
     EXPECT_NEAR(all.inputs[1], (pixels[3] / 255.0 - 0.5) / 2, 1e-6);
     EXPECT_NEAR(all.inputs[16], pixels[1] / 255.0, 1e-6);
     EXPECT_EQ(all.class_names.size(), 3u);
+    EXPECT_TRUE(all.bounds_read_from_data);  // the greatest label says how many classes there are
+    request.num_classes = 3;
+    EXPECT_FALSE(load_dataset(request).dataset.bounds_read_from_data);
     EXPECT_EQ(load(folder).size() + load(folder, "test").size(), 50);
 
     LoadRequest evaluation = request_for(folder / "X.npy", "test");

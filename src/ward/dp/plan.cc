@@ -93,6 +93,12 @@ double sigma_steps_at(double noise, double margin, double dimension, double step
     return noise * ((1 + margin) / step + std::sqrt(dimension));
 }
 
+// Draws of the discrete Gaussian in a whole run: parameters, and the count of adaptive clipping.
+double discrete_samples(const PlanRequest& r) {
+    const double counts = r.clipping == ClippingKind::kAdaptive ? 1 : 0;
+    return (static_cast<double>(r.dimension) + counts) * static_cast<double>(r.steps);
+}
+
 }  // namespace
 
 PrivacyPlan::PrivacyPlan(PlanRequest settings) : settings_(std::move(settings)) {
@@ -125,9 +131,7 @@ PrivacyPlan PrivacyPlan::create(const PlanRequest& request) {
     if (request.target_epsilon) {
         // The slack does not depend on the noise but through sigma in steps, at least 2^24.
         settings.noise_multiplier = 1;
-        const GridSlack slack = internal::grid_slack(
-            static_cast<double>(request.dimension) * static_cast<double>(request.steps),
-            kLeastSigmaSteps);
+        const GridSlack slack = internal::grid_slack(discrete_samples(settings), kLeastSigmaSteps);
         const double target = *request.target_epsilon - slack.epsilon;
         if (!(target > 0) || !(slack.delta < request.delta / 2)) {
             throw Error(ErrorCode::kRefused,
@@ -194,9 +198,7 @@ double PrivacyPlan::noise_sigma_steps() const {
 }
 
 GridSlack PrivacyPlan::slack() const {
-    const double samples =
-        static_cast<double>(settings_.dimension) * static_cast<double>(settings_.steps);
-    return internal::grid_slack(samples, kLeastSigmaSteps);
+    return internal::grid_slack(discrete_samples(settings_), kLeastSigmaSteps);
 }
 
 SampledGaussianPhase PrivacyPlan::accounted_phase(int64_t steps) const {

@@ -43,6 +43,16 @@ TEST(PrivacyPlan, EpsilonIsThatOfItsPhasesPlusTheSlack) {
     EXPECT_GT(plan.slack().epsilon, 0);
 }
 
+TEST(PrivacyPlan, TheCountOfAdaptiveClippingIsOneMoreDraw) {
+    PlanRequest adaptive = request();
+    adaptive.dimension = 1;
+    PlanRequest flat = adaptive;
+    flat.dimension = 2;
+    adaptive.clipping = ClippingKind::kAdaptive;
+    EXPECT_EQ(PrivacyPlan::create(adaptive).slack().epsilon,
+              PrivacyPlan::create(flat).slack().epsilon);
+}
+
 TEST(PrivacyPlan, TargetEpsilonIsMetFromBelow) {
     for (ClippingKind clipping : {ClippingKind::kFlat, ClippingKind::kAdaptive}) {
         for (Accountant accountant : {Accountant::kPld, Accountant::kRdp}) {

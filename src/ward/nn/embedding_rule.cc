@@ -55,12 +55,13 @@ class EmbeddingRule : public GradientRule {
     }
 
     RuleNorms norms() override {
-        RuleNorms result{embedding_squares(), torch::zeros({examples_}, at::kDouble)};
+        RuleNorms result{embedding_squares(), {}};
+        result.slack = cancellation_slack(result.squared);
         if (!tied_.input.defined()) return result;
         const RuleNorms linear = ghost_norms(tied_);
         result.squared =
             (result.squared + linear.squared.to(at::kCPU) + 2 * cross_products()).clamp_min(0);
-        result.slack = linear.slack.to(at::kCPU);
+        result.slack = cancellation_slack(result.squared) + linear.slack.to(at::kCPU);
         return result;
     }
 
@@ -87,6 +88,15 @@ class EmbeddingRule : public GradientRule {
             }
         });
         return squares;
+    }
+
+    // Rows of equal tokens may cancel in the norm, but they are added one by one in float32 to the
+    // sum: T roundings of partial sums as long as sum_t ||g_t||.
+    at::Tensor cancellation_slack(const at::Tensor& squared) const {
+        const at::Tensor lengths =
+            row_squares(gradients_.view({-1, shape_[1]})).sqrt().view({examples_, -1}).sum(1);
+        const at::Tensor radius = lengths.to(at::kCPU) * dot_error(gradients_.size(1) + 2);
+        return radius * (2 * squared.sqrt() + radius);
     }
 
     // <embedding gradient, linear gradient> = sum_ts z_s[token_t] <g_t, h_s>, per example, in

@@ -1,6 +1,7 @@
 // Gradient rule of linear maps: weight {d, p} used at T positions, bias {d}.
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <utility>
 
 #include "ward/nn/internal/bf16_matmul.h"
@@ -15,13 +16,19 @@ namespace {
 RuleNorms ghost_norms_aten(const LinearOperands& operands) {
     const at::Tensor a = operands.input.to(at::kFloat), g = operands.gradient.to(at::kFloat);
     const at::Tensor a_gram = at::bmm(a, a.transpose(1, 2)), g_gram = at::bmm(g, g.transpose(1, 2));
-    const at::Tensor squared = (a_gram * g_gram).sum({1, 2}, false, at::kDouble);
-    const at::Tensor radius = (a_gram.diagonal(0, 1, 2) * g_gram.diagonal(0, 1, 2))
-                                  .clamp_min(0)
-                                  .sqrt()
-                                  .sum(1, false, at::kDouble);
+    // In double: a product that overflows to -inf would read as a norm of 0.
+    const at::Tensor squared = (a_gram.to(at::kDouble) * g_gram).sum({1, 2});
+    const double lost = underflow_of(a.size(2) + g.size(2));
+    const auto norms = [lost](const at::Tensor& gram) {
+        return (gram.diagonal(0, 1, 2).to(at::kDouble) + lost).sqrt();
+    };
+    const at::Tensor a_norms = norms(a_gram), g_norms = norms(g_gram);
     const double error = dot_error(a.size(2) + g.size(2) + a.size(1) + 64);
-    return {squared.clamp_min(0), radius.square() * error};
+    const at::Tensor slack = (a_norms * g_norms).sum(1).square() * error +
+                             (a_norms.sum(1).square() + g_norms.sum(1).square()) * lost;
+    return {at::where(at::isfinite(squared), squared.clamp_min(0),
+                      at::full_like(squared, std::numeric_limits<double>::infinity())),
+            slack};
 }
 
 }  // namespace
@@ -171,10 +178,13 @@ class LinearRule : public GradientRule {
     at::Tensor bf16_slack(const at::Tensor& squared) const {
         const double u = kept_.defined() ? 0 : rounding_of(operands_.gradient);
         if (u == 0) return torch::zeros_like(squared);
-        const at::Tensor radius = (operands_.input.to(at::kFloat).norm(2, {2}) *
-                                   operands_.gradient.to(at::kFloat).norm(2, {2}))
-                                      .sum(1, false, at::kDouble) *
-                                  (u * (1 + 1e-5));
+        const auto norms = [](const at::Tensor& rows) {
+            return row_squares(rows.reshape({-1, rows.size(2)}))
+                .sqrt()
+                .view({rows.size(0), rows.size(1)});
+        };
+        const at::Tensor radius =
+            (norms(operands_.input) * norms(operands_.gradient)).sum(1) * (u * (1 + 1e-5));
         return radius * (2 * squared.sqrt() + radius);
     }
 

@@ -5,10 +5,11 @@
 namespace ward::train {
 namespace {
 
-// A gradient that is not finite contributes nothing; the factor is the largest float32 not above
-// the double.
+// A gradient that is not finite contributes nothing, nor does one whose factor is below the normal
+// float32 numbers, where rounding could double it. Else a float32 just below the double.
 at::Tensor rounded_down(const at::Tensor& factors) {
-    const at::Tensor finite = at::where(at::isfinite(factors), factors, at::zeros_like(factors));
+    const at::Tensor usable = at::isfinite(factors).logical_and(factors >= 0x1p-125);
+    const at::Tensor finite = at::where(usable, factors, at::zeros_like(factors));
     return (finite * (1 - 0x1p-23)).to(at::kFloat);
 }
 

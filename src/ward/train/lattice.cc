@@ -23,7 +23,9 @@ inline __attribute__((always_inline)) void add_noise(const Real* values, const i
                                                      float* out) {
     for (int64_t i = 0; i < n; ++i) {
         const double x = static_cast<double>(values[i]) * inverse_step;
-        const double bounded = x >= -kLargest && x <= kLargest ? x : 0.0;  // also for NaN
+        const double number = x == x ? x : 0.0;
+        const double low = number > -kLargest ? number : -kLargest;
+        const double bounded = low < kLargest ? low : kLargest;
         out[i] = static_cast<float>(((bounded + kRounder) - kRounder + noise[i]) * scale);
     }
 }

@@ -16,6 +16,12 @@ namespace ward::train {
 
 at::Tensor summed_loss(const at::Tensor& outputs, const at::Tensor& labels, model::Task task,
                        int64_t views) {
+    // Shapes that broadcast would compare each example with the targets of all others.
+    if (task == model::Task::kRegression && outputs.sizes() != labels.sizes()) {
+        throw Error(ErrorCode::kInvalid,
+                    "a regression needs one target for each output of the model",
+                    "choose a model with one output, or data with targets");
+    }
     const at::Tensor total = task == model::Task::kClassification
                                  ? at::cross_entropy_loss(outputs, labels, {}, at::Reduction::Sum)
                                  : at::mse_loss(outputs, labels, at::Reduction::Sum) * 0.5;
@@ -132,7 +138,7 @@ std::vector<at::Tensor> PrivateStep::finish(Random& random) {
 void PrivateStep::adapt_clipping_norm(Random& random) {
     const dp::AdaptiveClipping& adaptive = plan_.settings().adaptive;
     const double lattice_step =
-        std::min(0.5, std::exp2(std::ceil(std::log2(plan_.count_noise())) - 24));
+        std::min(0.5, std::exp2(std::floor(std::log2(plan_.count_noise())) - 24));
     const dp::DiscreteGaussian noise(plan_.count_noise() / lattice_step);
     int64_t value = 0;
     noise.sample_vartime(random, std::span<int64_t>(&value, 1));

@@ -269,5 +269,135 @@ TEST(LargestMicroBatch, ShrinksWithTheBatchAndThePositionsOfALayer) {
     EXPECT_LT(largest_micro_batch(model::make_model("transformer", options), 256, 1), 100);
 }
 
+model::ModelSpec regression_of(model::Shape input, std::vector<model::LayerSpec> layers,
+                               bool tokens = false) {
+    model::ModelSpec spec;
+    spec.name = "hostile";
+    spec.input_shape = std::move(input);
+    spec.token_input = tokens;
+    spec.outputs = 1;
+    spec.task = model::Task::kRegression;
+    spec.layers = std::move(layers);
+    return spec;
+}
+
+// How far the last example of the batch moves the clipped sum, in clipping norms.
+double influence_of_last(const nn::Network& network, const Batch& batch,
+                         double clipping_norm = 0.5) {
+    dp::PlanRequest request;
+    request.examples = kExamples;
+    request.expected_batch = 40;
+    request.steps = 10;
+    request.delta = 1e-5;
+    request.noise_multiplier = 1;
+    request.clipping_norm = clipping_norm;
+    for (const nn::Parameter& parameter : network.parameters())
+        request.dimension += parameter.trainable ? parameter.value.numel() : 0;
+    request.dimension -= 1;
+    request.sensitivity_margin = kSensitivityMargin;
+    const dp::PrivacyPlan plan = dp::PrivacyPlan::create(request);
+    const int64_t rows = batch.inputs.size(0);
+    const auto with = gradient_of(network, plan, batch, rows, 3),
+               without = gradient_of(network, plan, rows_of(batch, 0, rows - 1), rows, 3);
+    double squared = 0;
+    for (size_t i = 0; i < with.size(); ++i) {
+        if (with[i].defined())
+            squared += (with[i].to(at::kDouble) - without[i].to(at::kDouble))
+                           .square()
+                           .sum()
+                           .item<double>();
+    }
+    return std::sqrt(squared) * 40 / clipping_norm;
+}
+
+// <a_t,a_s><g_t,g_s> falls below the least float32 off the diagonal only: the ghost norm must not
+// become 0. The inputs lie in the null space of the first layer, so that no other layer's gradient
+// grows along.
+TEST(PrivateStep, OverflowingGhostNormsDoNotLetAnExampleThrough) {
+    const int64_t time = 24, features = 96;
+    const nn::Network network(regression_of({time, features}, {{"fc", model::Linear{8}},
+                                                               {"mean", model::MeanOverTime{}},
+                                                               {"out", model::Linear{1}}}),
+                              1);
+    torch::manual_seed(1);
+    const at::Tensor w = network.parameters()[0].value.to(at::kDouble);
+    at::Tensor v = torch::randn({features}, at::kDouble);
+    v = v - w.t().mv(at::linalg_solve(w.mm(w.t()), w.mv(v)));
+    v = v / v.norm();
+    for (double scale : {1e6, 1e10, 1e12, 1e14, 1e17}) {
+        Batch batch{torch::randn({2, time, features}), torch::full({2, 1}, 1e12f)};
+        batch.inputs[1].zero_();
+        batch.inputs[1][0] = (v * scale).to(at::kFloat);
+        batch.inputs[1][5] = (v * (-0.5 * scale)).to(at::kFloat);
+        EXPECT_LT(influence_of_last(network, batch), 1 + kSensitivityMargin) << scale;
+    }
+}
+
+// Squares of the gradient underflow, the inputs are as large.
+TEST(PrivateStep, UnderflowingNormsDoNotLetAnExampleThrough) {
+    for (const bool several_positions : {false, true}) {
+        const int64_t time = several_positions ? 2 : 1, features = 4000;
+        nn::Network network(regression_of({time, features}, {{"fc", model::Linear{1500, false}},
+                                                             {"mean", model::MeanOverTime{}},
+                                                             {"out", model::Linear{1, false}}}),
+                            1);
+        network.parameters()[0].value.zero_();
+        network.parameters()[1].value.fill_(1e-23);
+        Batch batch{torch::zeros({2, time, features}), torch::zeros({2, 1})};
+        batch.inputs[1].fill_(1e18);
+        batch.labels[1] = static_cast<float>(time);
+        EXPECT_LT(influence_of_last(network, batch, 1e-3), 1 + kSensitivityMargin) << time;
+    }
+}
+
+// The same token twice, with gradients that cancel but for a trace: the norm is that of the trace,
+// the additions in float32 are not.
+TEST(PrivateStep, CancellingTokensDoNotWashOutTheOthers) {
+    nn::Network network(regression_of({2},
+                                      {{"emb", model::Embedding{3, 1}},
+                                       {"flat", model::Flatten{}},
+                                       {"out", model::Linear{1, false}, true}},
+                                      true),
+                        1);
+    network.parameters()[0].value.zero_();
+    network.parameters()[1].value[0][0] = 1.0f;
+    network.parameters()[1].value[0][1] = -1.0f + 0x1p-24f;
+    for (double target : {1e5, 1e6, 4e6, 3e7}) {
+        Batch batch{torch::ones({9, 2}), torch::full({9, 1}, 0.1234f)};
+        batch.inputs.select(1, 1).zero_();
+        batch.inputs[8].fill_(1);
+        batch.labels[8] = target;
+        EXPECT_LT(influence_of_last(network, batch), 1 + kSensitivityMargin) << target;
+    }
+}
+
+TEST(PrivateStep, TargetsThatBroadcastAreRefused) {
+    const nn::Network network(regression_of({4}, {{"out", model::Linear{1}}}), 1);
+    EXPECT_THROW(influence_of_last(network, {torch::randn({5, 4}), torch::randn({5})}), Error);
+    EXPECT_THROW(influence_of_last(network, {torch::randn({5, 4}), torch::zeros({5}, at::kLong)}),
+                 Error);
+}
+
+TEST(Clipping, FactorsBelowTheNormalNumbersAreZero) {
+    const at::Tensor bounds = torch::full({1, 1}, 1e76, at::kDouble);
+    for (double norm : {2e-7, 1e-6, 1e-3, 1e-1, 1e2}) {
+        for (const at::Tensor& factors :
+             {flat_clip_factors(bounds, norm), automatic_clip_factors(bounds, norm),
+              per_layer_clip_factors(bounds, {norm})}) {
+            EXPECT_LE(static_cast<double>(factors.item<float>()) * 1e38, norm) << norm;
+        }
+    }
+}
+
+TEST(Lattice, ValuesBeyondItsEndStayThere) {
+    Random random = testonly::seeded_random(1);
+    const dp::DiscreteGaussian noise(4);
+    const at::Tensor values =
+        torch::tensor({0x1p49, 0x1p52, 1e300, HUGE_VAL, -HUGE_VAL, std::nan("")}, at::kDouble);
+    const at::Tensor out = lattice_sum_with_noise(values, 1, noise, random, 1);
+    const std::vector<double> expected = {0x1p49, 0x1p50, 0x1p50, 0x1p50, -0x1p50, 0};
+    for (int64_t i = 0; i < 6; ++i) EXPECT_NEAR(out[i].item<double>(), expected[i], 200) << i;
+}
+
 }  // namespace
 }  // namespace ward::train

@@ -56,8 +56,15 @@ void check_options(const TrainOptions& options, const data::Dataset& data) {
                         " takes",
                     "choose a model for this kind of data");
     }
-    if (options.spec.task == model::Task::kClassification &&
-        options.spec.outputs < static_cast<int64_t>(data.class_names.size())) {
+    const bool classification = options.spec.task == model::Task::kClassification;
+    if (classification ? data.labels.empty() : data.targets.empty() || !data.labels.empty()) {
+        throw Error(ErrorCode::kInvalid,
+                    "model " + options.spec.name + " is for " +
+                        (classification ? "classification" : "regression") + ", data set " +
+                        data.name + " has no " + (classification ? "labels" : "targets"),
+                    "choose a model for this kind of data");
+    }
+    if (classification && options.spec.outputs < static_cast<int64_t>(data.class_names.size())) {
         throw Error(ErrorCode::kInvalid, "the data has " + std::to_string(data.class_names.size()) +
                                              " classes, the model only " +
                                              std::to_string(options.spec.outputs) + " outputs");
@@ -372,6 +379,11 @@ class Run {
             !std::isfinite(checkpoint.clipping_norm) || checkpoint.clipping_norm <= 0) {
             throw Error(ErrorCode::kCorrupt,
                         options_.checkpoint + " has an impossible position in its run");
+        }
+        if (plan_ && plan_->settings().clipping != dp::ClippingKind::kAdaptive &&
+            checkpoint.clipping_norm != plan_->clipping_norm()) {
+            throw Error(ErrorCode::kCorrupt,
+                        options_.checkpoint + " has another clipping norm than its plan");
         }
         restore_tensors(checkpoint.weights, values_, "weight");
         if (!averages_.empty()) restore_tensors(checkpoint.averages, averages_, "average");

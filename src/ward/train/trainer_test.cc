@@ -12,6 +12,7 @@
 #include "ward/core/progress.h"
 #include "ward/core/testing/seeded_random.h"
 #include "ward/data/load.h"
+#include "ward/train/checkpoint.h"
 #include "ward/train/recipes.h"
 
 namespace ward::train {
@@ -142,6 +143,39 @@ TEST(Trainer, RefusesTheCheckpointOfAnotherRun) {
     write_file_atomically(options.checkpoint, read_text_file(options.checkpoint).substr(0, 500));
     EXPECT_THAT(message_of([&] { train(train_set, options); }, ErrorCode::kCorrupt),
                 HasSubstr("other"));
+}
+
+// Per-layer limits come from the plan, the noise from the current norm: a smaller norm in the file
+// would be noise that is too small.
+TEST(Trainer, RefusesACheckpointWithAnotherClippingNorm) {
+    const data::Dataset train_set = digits("train");
+    for (dp::ClippingKind kind : {dp::ClippingKind::kPerLayer, dp::ClippingKind::kFlat}) {
+        TrainOptions options = small_run(train_set, true);
+        options.privacy->clipping = kind;
+        options.checkpoint = scratch("norm");
+        options.checkpoint_steps = 1;
+        (void)train(train_set, options);
+        Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+        options.resume = true;
+        EXPECT_NO_THROW(train(train_set, options));
+        checkpoint.clipping_norm *= 1e-6;
+        save_checkpoint(checkpoint, options.checkpoint);
+        EXPECT_THAT(message_of([&] { train(train_set, options); }, ErrorCode::kCorrupt),
+                    HasSubstr("another clipping norm"));
+    }
+}
+
+TEST(Trainer, RefusesATaskThatTheDataIsNotFor) {
+    const data::Dataset classes = digits("train");
+    TrainOptions options = small_run(classes, true);
+    options.spec.task = model::Task::kRegression;
+    EXPECT_THAT(message_of([&] { train(classes, options); }, ErrorCode::kInvalid),
+                HasSubstr("has no targets"));
+    data::Dataset numbers = classes;
+    numbers.targets.assign(numbers.labels.begin(), numbers.labels.end());
+    numbers.labels.clear();
+    EXPECT_THAT(message_of([&] { train(numbers, small_run(classes, true)); }, ErrorCode::kInvalid),
+                HasSubstr("has no labels"));
 }
 
 TEST(Trainer, CheckpointsHoldNoKeysAndNoRandomState) {

@@ -54,6 +54,7 @@ struct ArrayEncoding {
     std::vector<double> mean;
     std::vector<double> std;
     std::vector<std::string> class_names;
+    bool classes_from_labels = false;  // nobody declared how many there are; not stored
 
     std::string to_json() const {
         return Json{{"ward_preprocessing", 1},
@@ -339,6 +340,7 @@ void choose_classes(const LoadRequest& request, const RawSet& set, ArrayEncoding
     if (set.cifar) encoding->class_names = kCifarClasses;
     if (!encoding->class_names.empty() || set.labels.empty()) return;
     int64_t classes = request.num_classes;
+    encoding->classes_from_labels = classes == 0;
     if (classes == 0) classes = 1 + *std::max_element(set.labels.begin(), set.labels.end());
     for (int64_t i = 0; i < classes; ++i) encoding->class_names.push_back(std::to_string(i));
 }
@@ -440,6 +442,11 @@ LoadedData load_arrays(const LoadRequest& request, const fs::path& path) {
     encode_inputs(set, encoding, &data);
     data.labels = std::move(set.labels);
     data.class_names = encoding.class_names;
+    data.bounds_read_from_data = encoding.classes_from_labels;
+    if (data.bounds_read_from_data) {
+        loaded.notes.push_back(
+            "the number of classes was read from the labels: no privacy guarantee covers that");
+    }
     data.preprocessing_json = encoding.to_json();
     data.digest = sha256_hex(set.digest + "\n" + data.preprocessing_json);
     loaded.source = set.source;

@@ -62,9 +62,13 @@ LinearOperands join_linear_uses(const std::vector<ParameterUse>& uses, int64_t e
 // section 3.1).
 double dot_error(int64_t terms);
 
+// What a float32 sum of `terms` products may lose, in absolute terms, because products fall below
+// the smallest subnormal number; with room for the squares of such losses.
+double underflow_of(int64_t terms);
+
 // sum_ts A_ts G_ts from the upper triangles of two Gram matrices {n, n} whose entries are sums of
 // `terms` products in all, and a bound on what the exact value may exceed it by: dot_error times
-// (sum_t ||a_t|| ||g_t||)^2.
+// (sum_t ||a_t|| ||g_t||)^2, and what underflows. Infinite when an entry is not finite.
 struct GramNorm {
     double squared, slack;
 };
