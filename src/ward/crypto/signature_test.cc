@@ -175,7 +175,7 @@ TEST(Ed25519, WycheproofVerification) {
             ++count;
         }
     }
-    EXPECT_EQ(count, file["numberOfTests"]);
+    EXPECT_EQ(count, file["numberOfTests"].get<int>());
 }
 
 TEST(Ed25519, EdgeCasesOfCctvFollowOneRule) {

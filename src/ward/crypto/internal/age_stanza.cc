@@ -10,6 +10,7 @@
 #include "ward/core/random.h"
 #include "ward/crypto/internal/aead_cipher.h"
 #include "ward/crypto/internal/encoding.h"
+#include "ward/crypto/internal/x25519.h"
 #include "ward/crypto/kdf.h"
 
 namespace ward::crypto::internal {
@@ -38,17 +39,14 @@ std::optional<SecretBytes> open_file_key(const SecretBytes& wrap_key, const Byte
     return file_key;
 }
 
-// Nothing for a point of low order, whose shared secret everybody knows.
+// Nothing for a point of low order.
 std::optional<SecretBytes> x25519_wrap_key(ByteView secret_scalar, ByteView peer_point,
                                            ByteView ephemeral, ByteView recipient) {
-    SecretBytes shared(kPointBytes);
-    if (crypto_scalarmult_curve25519(shared.reveal_mutable().data(), secret_scalar.data(),
-                                     peer_point.data()) != 0) {
-        return std::nullopt;
-    }
+    const auto shared = x25519(secret_scalar, peer_point);
+    if (!shared) return std::nullopt;
     Bytes salt(ephemeral.begin(), ephemeral.end());
     salt.insert(salt.end(), recipient.begin(), recipient.end());
-    return hkdf(Hash::kSha256, shared.reveal(), salt, kX25519Info, kAeadKeyBytes);
+    return hkdf(Hash::kSha256, shared->reveal(), salt, kX25519Info, kAeadKeyBytes);
 }
 
 AgeStanza wrap_x25519(const SecretBytes& file_key, const AgeRecipient& recipient, Random& random) {
