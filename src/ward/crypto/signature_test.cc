@@ -170,7 +170,7 @@ TEST(Ed25519, WycheproofVerification) {
             const auto message = internal::decode_hex(test["msg"].get<std::string>());
             const auto signature = internal::decode_hex(test["sig"].get<std::string>());
             EXPECT_EQ(VerificationKey({}, key).verify_message(*message, *signature),
-                      test["result"] == "valid")
+                      test["result"].get<std::string>() == "valid")
                 << test["tcId"];
             ++count;
         }

@@ -39,8 +39,8 @@ bool for_each_test(const std::string& name,
     int count = 0;
     for (const Json& group : file["testGroups"]) {
         for (const Json& test : group["tests"]) {
-            SCOPED_TRACE(name + " test " + test["tcId"].dump());
-            check(group, test, test["result"] == "valid");
+            SCOPED_TRACE(name + " test " + std::to_string(test["tcId"].get<int>()));
+            check(group, test, test["result"].get<std::string>() == "valid");
             ++count;
         }
     }
