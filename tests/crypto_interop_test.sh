@@ -98,6 +98,23 @@ expect 1 "cannot write" bash -c "trap '' XFSZ; ulimit -f 1000; '$ward' encrypt -
 [ -z "$(ls full.age* 2> /dev/null)" ] || fail "a failed write left a file"
 rm -f big target
 
+# ---- a model, tensor by tensor
+python3 - << 'PY'
+import json, os, struct
+header = json.dumps({"__metadata__": {"a": "b"},
+                     "w": {"dtype": "F32", "shape": [50000], "data_offsets": [0, 200000]},
+                     "b": {"dtype": "F32", "shape": [2], "data_offsets": [200000, 200008]}}).encode()
+open("m.safetensors", "wb").write(struct.pack("<Q", len(header)) + header + os.urandom(200008))
+PY
+"$ward" encrypt --per-tensor -R team.txt m.safetensors m.sealed
+"$ward" decrypt -i age.txt m.sealed back3 && cmp back3 m.safetensors || fail "the model does not come back"
+"$ward" rewrap -i ward.txt -r "$(cat age.pub)" m.sealed m2.sealed
+"$ward" decrypt -i age.txt m2.sealed - | cmp - m.safetensors || fail "the rewrapped model does not come back"
+expect 1 "none of the identities" "$ward" decrypt -i ward.txt m2.sealed back4
+printf x | dd of=m.sealed bs=1 seek=70000 conv=notrunc status=none
+expect 1 'range "w": chunk 1 does not authenticate' "$ward" decrypt -i age.txt m.sealed back4
+[ ! -e back4 ] || fail "a damaged model left a file"
+
 # ---- minisign
 "$ward" key new --signing ours.key > /dev/null
 minisign -G -W -p theirs.pub -s theirs.key > /dev/null

@@ -1,15 +1,20 @@
-// `ward encrypt`, `ward decrypt` and `ward rewrap`: files in the age format.
+// `ward encrypt`, `ward decrypt` and `ward rewrap`: files in the age format, and models encrypted
+// tensor by tensor.
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "ward/cli/internal/commands.h"
 #include "ward/cli/internal/recipient_options.h"
 #include "ward/core/error.h"
+#include "ward/core/file.h"
 #include "ward/crypto/age.h"
+#include "ward/crypto/sealed_container.h"
+#include "ward/model/safetensors.h"
 
 namespace ward::cli {
 namespace {
@@ -17,6 +22,7 @@ namespace {
 struct Options {
     std::string in = "-";
     std::string out = "-";
+    bool per_tensor = false;
     RecipientOptions recipients;
     IdentityOptions identities;
 };
@@ -51,9 +57,45 @@ void with_file_name(const std::string& path, Work work) {
     }
 }
 
+bool is_sealed_container(const std::string& path) {
+    if (path == "-" || !std::filesystem::is_regular_file(path)) return false;
+    crypto::FileSource file(path);
+    Bytes first(64);
+    first.resize(file.read(first));
+    return crypto::looks_like_sealed_container(first);
+}
+
+// The tensors by name, and as the header all that comes before them in the file.
+void encrypt_tensors(const std::string& path, crypto::ByteSink& out,
+                     const crypto::AgeRecipients& recipients) {
+    const MappedFile file(path);
+    const model::TensorTable table = model::parse_safetensors(file.bytes(), path);
+    const ByteView data = file.bytes().subspan(table.data_offset);
+    std::vector<crypto::NamedRange> ranges;
+    for (const model::TensorEntry& tensor : table.tensors) {
+        ranges.push_back({tensor.name, data.subspan(tensor.begin, tensor.end - tensor.begin)});
+    }
+    crypto::write_sealed_container(out, file.bytes().first(table.data_offset), ranges, recipients);
+}
+
+void decrypt_tensors(const std::string& path, crypto::ByteSink& out, const crypto::AgeKeys& keys) {
+    const crypto::SealedReader reader(path, keys);
+    out.write(reader.header());
+    for (const crypto::SealedEntry& entry : reader.entries()) reader.read(entry, out);
+}
+
 void run_encrypt(const Options& options) {
     check_files(options, !options.recipients.armor);
     const crypto::AgeRecipients recipients = load_recipients(options.recipients);
+    if (options.per_tensor) {
+        if (options.in == "-") {
+            throw Error(ErrorCode::kUsage, "--per-tensor needs a file for IN, got -");
+        }
+        crypto::FileSink out(options.out);
+        encrypt_tensors(options.in, out, recipients);
+        out.commit();
+        return;
+    }
     crypto::FileSource in(options.in);
     crypto::FileSink out(options.out);
     crypto::age_encrypt(in, out, recipients, options.recipients.armor);
@@ -63,9 +105,12 @@ void run_encrypt(const Options& options) {
 void run_decrypt(const Options& options) {
     check_files(options, false);
     const crypto::AgeKeys keys = load_keys(options.identities);
+    const bool sealed = is_sealed_container(options.in);
     crypto::FileSource in(options.in);
     crypto::FileSink out(options.out);
-    with_file_name(options.in, [&] { crypto::age_decrypt(in, out, keys); });
+    with_file_name(options.in, [&] {
+        sealed ? decrypt_tensors(options.in, out, keys) : crypto::age_decrypt(in, out, keys);
+    });
     out.commit();
 }
 
@@ -73,10 +118,18 @@ void run_rewrap(const Options& options) {
     check_files(options, !options.recipients.armor);
     const crypto::AgeKeys keys = load_keys(options.identities);
     const crypto::AgeRecipients recipients = load_recipients(options.recipients);
+    const bool sealed = is_sealed_container(options.in);
+    if (sealed && options.recipients.armor) {
+        throw Error(ErrorCode::kUsage, "--armor is for age files, not for a sealed container");
+    }
     crypto::FileSource in(options.in);
     crypto::FileSink out(options.out);
     with_file_name(options.in, [&] {
-        crypto::age_rewrap(in, out, keys, recipients, options.recipients.armor);
+        if (sealed) {
+            crypto::rewrap_sealed_container(options.in, out, keys, recipients);
+        } else {
+            crypto::age_rewrap(in, out, keys, recipients, options.recipients.armor);
+        }
     });
     out.commit();
 }
@@ -88,16 +141,21 @@ void add_encrypt_command(CLI::App& app) {
         "encrypt", "Encrypt a file for public keys or with a passphrase (age format)");
     auto options = std::make_shared<Options>();
     add_recipient_options(*command, options->recipients);
+    command
+        ->add_flag("--per-tensor", options->per_tensor,
+                   "Encrypt each tensor of a .safetensors file by itself (a sealed container)")
+        ->excludes("--armor");
     add_files(*command, *options);
     command->footer(
         "Examples:\n  ward encrypt -r age1... patients.csv patients.csv.age\n"
+        "  ward encrypt --per-tensor -R team.txt model.safetensors model.sealed\n"
         "  tar c models | ward encrypt -R team.txt - models.tar.age");
     command->callback([options] { run_encrypt(*options); });
 }
 
 void add_decrypt_command(CLI::App& app) {
     auto* command = app.add_subcommand(
-        "decrypt", "Decrypt an age file; nothing appears unless all is authentic");
+        "decrypt", "Decrypt an age file or model; nothing appears unless all is authentic");
     auto options = std::make_shared<Options>();
     add_identity_options(*command, options->identities);
     add_files(*command, *options);
@@ -108,8 +166,8 @@ void add_decrypt_command(CLI::App& app) {
 }
 
 void add_rewrap_command(CLI::App& app) {
-    auto* command =
-        app.add_subcommand("rewrap", "Change who can open an age file, without encrypting it anew");
+    auto* command = app.add_subcommand(
+        "rewrap", "Change who can open an encrypted file, without encrypting it anew");
     auto options = std::make_shared<Options>();
     add_identity_options(*command, options->identities);
     add_recipient_options(*command, options->recipients);

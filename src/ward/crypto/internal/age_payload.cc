@@ -15,7 +15,7 @@
 namespace ward::crypto::internal {
 namespace {
 
-constexpr size_t kChunkBytes = size_t{64} << 10;
+constexpr size_t kChunkBytes = kStreamChunkBytes;
 constexpr size_t kSealedChunkBytes = kChunkBytes + kAeadTagBytes;
 constexpr size_t kBatchChunks = 32;
 constexpr size_t kPayloadNonceBytes = 16;
@@ -61,9 +61,10 @@ BatchResult seal_batch(const Batch& batch, const SecretBytes& key) {
 
 class BatchOpener {
   public:
-    BatchOpener(const Batch& batch, const SecretBytes& key)
+    BatchOpener(const Batch& batch, const SecretBytes& key, const std::string& name)
         : batch_(batch),
           key_(key),
+          name_(name),
           count_(count_chunks(batch.in.size(), kSealedChunkBytes)),
           first_(batch.offset / kSealedChunkBytes) {}
 
@@ -125,24 +126,39 @@ class BatchOpener {
 
     Error failure(size_t i, const std::string& what) const {
         return Error(ErrorCode::kCorrupt,
-                     "age payload: chunk " + std::to_string(first_ + i) + " " + what);
+                     name_ + ": chunk " + std::to_string(first_ + i) + " " + what);
     }
 
     const Batch& batch_;
     const SecretBytes& key_;
+    const std::string& name_;
     size_t count_;
     uint64_t first_;
 };
 
 }  // namespace
 
+void seal_stream(ByteSource& in, ByteSink& out, const SecretBytes& key) {
+    run_pipeline(in, out, kBatchChunks * kChunkBytes, kBatchChunks * kSealedChunkBytes,
+                 [&](const Batch& batch) { return seal_batch(batch, key); });
+}
+
+void open_stream(ByteSource& in, ByteSink& out, const SecretBytes& key, const std::string& name) {
+    run_pipeline(in, out, kBatchChunks * kSealedChunkBytes, kBatchChunks * kChunkBytes,
+                 [&](const Batch& batch) { return BatchOpener(batch, key, name).run(); });
+}
+
+uint64_t sealed_stream_bytes(uint64_t plaintext_bytes) {
+    const uint64_t chunks =
+        std::max<uint64_t>(1, (plaintext_bytes + kChunkBytes - 1) / kChunkBytes);
+    return plaintext_bytes + chunks * kAeadTagBytes;
+}
+
 void encrypt_age_payload(ByteSource& in, ByteSink& out, const SecretBytes& file_key) {
     std::array<uint8_t, kPayloadNonceBytes> nonce{};
     Random::from_system().fill(nonce);
     out.write(nonce);
-    const SecretBytes key = payload_key(file_key, nonce);
-    run_pipeline(in, out, kBatchChunks * kChunkBytes, kBatchChunks * kSealedChunkBytes,
-                 [&](const Batch& batch) { return seal_batch(batch, key); });
+    seal_stream(in, out, payload_key(file_key, nonce));
 }
 
 void decrypt_age_payload(ByteSource& in, ByteSink& out, const SecretBytes& file_key) {
@@ -150,9 +166,7 @@ void decrypt_age_payload(ByteSource& in, ByteSink& out, const SecretBytes& file_
     if (in.read(nonce) != nonce.size()) {
         fail_age_header("the file was truncated before the end of the payload's 16-byte nonce");
     }
-    const SecretBytes key = payload_key(file_key, nonce);
-    run_pipeline(in, out, kBatchChunks * kSealedChunkBytes, kBatchChunks * kChunkBytes,
-                 [&](const Batch& batch) { return BatchOpener(batch, key).run(); });
+    open_stream(in, out, payload_key(file_key, nonce), "age payload");
 }
 
 }  // namespace ward::crypto::internal
