@@ -181,7 +181,8 @@ TEST(Age, RewrapChangesWhoOpensButNotThePayload) {
                                rewrapped.begin() + static_cast<long>(header_bytes(rewrapped)),
                                rewrapped.end()));
     }
-    MemorySource in(encrypt(plaintext, first));
+    const Bytes file = encrypt(plaintext, first);
+    MemorySource in(file);
     MemorySink out;
     EXPECT_THROW(age_rewrap(in, out, keys_of(after), second), Error);
     EXPECT_TRUE(out.bytes().empty()) << "nothing is written before the header has been opened";

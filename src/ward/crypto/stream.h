@@ -33,6 +33,7 @@ class ByteSink {
 class MemorySource : public ByteSource {
   public:
     explicit MemorySource(ByteView data) : rest_(data) {}
+    explicit MemorySource(Bytes&&) = delete;
     size_t read(std::span<uint8_t> out) override;
 
   private:
