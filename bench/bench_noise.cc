@@ -18,7 +18,7 @@
 
 namespace {
 
-using ward::DiscreteGaussian;
+using ward::dp::DiscreteGaussian;
 using ward::Random;
 
 // The median of nine runs, in seconds; one run before to warm up.
@@ -56,7 +56,7 @@ nlohmann::ordered_json measure() {
                                                {"msamples_per_s_all_threads", kCount / all / 1e6},
                                                {"ms_per_1.9M", one * 1e3}});
     }
-    const ward::PoissonSampler sampler(256, 60000);
+    const ward::dp::PoissonSampler sampler(256, 60000);
     std::vector<int64_t> batch;
     result["poisson_60000_us"] = 1e6 * seconds([&] { batch = sampler.sample(random); });
     return result;

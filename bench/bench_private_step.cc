@@ -3,7 +3,6 @@
 // Both are whole steps on the same synthetic batch: forward, backward, update by SGD. The private
 // one adds norms, clipping, lattice and noise. The variants take turns, round by round, and medians
 // are compared; memory is the peak of a process of its own for each variant.
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <fstream>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -162,9 +162,12 @@ void probe(const Workload& workload, const std::string& variant) {
     Stepper stepper(workload, variant != "plain",
                     variant == "bf16" ? nn::Precision::kBf16 : nn::Precision::kFp32);
     for (int i = 0; i < 3; ++i) stepper.milliseconds();
-    rusage usage{};
-    getrusage(RUSAGE_SELF, &usage);
-    std::printf("%ld\n", usage.ru_maxrss * 1024);
+    // Not getrusage: its peak survives exec and would be this process's parent's.
+    std::ifstream status("/proc/self/status");
+    for (std::string line; std::getline(status, line);) {
+        if (line.rfind("VmHWM:", 0) == 0)
+            std::printf("%lld\n", 1024 * std::atoll(line.c_str() + 6));
+    }
 }
 
 nlohmann::ordered_json row(const Workload& workload, const char* precision, double plain_ms,

@@ -29,7 +29,7 @@ endif()
 # Warnings, for Ward's own code only.
 add_library(ward_warnings INTERFACE)
 target_compile_options(ward_warnings INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor
-                       -Wno-missing-field-initializers
+                       -Wno-missing-field-initializers -Wno-restrict
                        $<$<BOOL:${WARD_WERROR}>:-Werror>)
 
 if(WARD_SANITIZE)

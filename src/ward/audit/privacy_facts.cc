@@ -5,15 +5,15 @@
 namespace ward::audit {
 namespace {
 
-std::string clipping_name(ClippingKind kind) {
+std::string clipping_name(dp::ClippingKind kind) {
     switch (kind) {
-        case ClippingKind::kFlat:
+        case dp::ClippingKind::kFlat:
             return "flat";
-        case ClippingKind::kPerLayer:
+        case dp::ClippingKind::kPerLayer:
             return "per-layer";
-        case ClippingKind::kAutomatic:
+        case dp::ClippingKind::kAutomatic:
             return "automatic";
-        case ClippingKind::kAdaptive:
+        case dp::ClippingKind::kAdaptive:
             return "adaptive";
     }
     return "";
@@ -21,15 +21,15 @@ std::string clipping_name(ClippingKind kind) {
 
 }  // namespace
 
-PrivacyFacts privacy_facts(const PrivacyPlan& plan, bool bounds_read_from_data) {
-    const PlanEpsilon epsilon = plan.epsilon();
+PrivacyFacts privacy_facts(const dp::PrivacyPlan& plan, bool bounds_read_from_data) {
+    const dp::PlanEpsilon epsilon = plan.epsilon();
     PrivacyFacts facts;
     facts.epsilon_upper = epsilon.upper;
     facts.epsilon_lower = epsilon.lower;
     facts.rdp_epsilon = epsilon.rdp;
     facts.delta = plan.delta();
     facts.adjacency = "add or remove one";
-    facts.unit = plan.settings().unit == PrivacyUnit::kExample ? "example" : "group";
+    facts.unit = plan.settings().unit == dp::PrivacyUnit::kExample ? "example" : "group";
     facts.sampler = "poisson";
     facts.noise_multiplier = plan.noise_multiplier();
     facts.clipping = clipping_name(plan.settings().clipping);
@@ -48,7 +48,7 @@ PrivacyFacts privacy_facts(const PrivacyPlan& plan, bool bounds_read_from_data) 
     return facts;
 }
 
-std::string card_privacy_json(const PrivacyFacts& facts, const PrivacyPlan& plan) {
+std::string card_privacy_json(const PrivacyFacts& facts, const dp::PrivacyPlan& plan) {
     auto json = nlohmann::ordered_json::parse(to_json(facts));
     json["plan"] = nlohmann::ordered_json::parse(plan.to_json());
     return json.dump();

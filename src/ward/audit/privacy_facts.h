@@ -9,10 +9,10 @@
 namespace ward::audit {
 
 // Figures of the whole plan and its statement, with what it does not cover.
-PrivacyFacts privacy_facts(const PrivacyPlan& plan, bool bounds_read_from_data);
+PrivacyFacts privacy_facts(const dp::PrivacyPlan& plan, bool bounds_read_from_data);
 
 // The JSON object that model cards carry, with the members of a training record's "privacy" and the
 // plan itself under "plan", so that a card alone is enough to account again.
-std::string card_privacy_json(const PrivacyFacts& facts, const PrivacyPlan& plan);
+std::string card_privacy_json(const PrivacyFacts& facts, const dp::PrivacyPlan& plan);
 
 }  // namespace ward::audit

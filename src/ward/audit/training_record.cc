@@ -1,5 +1,6 @@
 #include "ward/audit/training_record.h"
 
+#include <algorithm>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -15,6 +16,7 @@ constexpr const char* kFormat = "ward-training-record-1";
 constexpr size_t kMaxBytes = size_t{64} << 20;
 constexpr size_t kMaxCurvePoints = 1'000'000;
 constexpr size_t kMaxBins = 1000;
+constexpr size_t kMaxDepth = 64;
 constexpr double kMost = std::numeric_limits<double>::max();
 
 template <typename Value>
@@ -230,17 +232,36 @@ Resources read_resources(JsonReader reader) {
     return resources;
 }
 
+// The deepest nesting of brackets outside strings, in text that need not be JSON.
+size_t nesting(std::string_view text) {
+    size_t depth = 0, deepest = 0;
+    bool in_string = false;
+    for (size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (in_string) {
+            if (c == '\\') ++i;
+            if (c == '"') in_string = false;
+        } else if (c == '"') {
+            in_string = true;
+        } else if (c == '{' || c == '[') {
+            deepest = std::max(deepest, ++depth);
+        } else if ((c == '}' || c == ']') && depth > 0) {
+            --depth;
+        }
+    }
+    return deepest;
+}
+
 nlohmann::json parse_object(std::string_view text, const std::string& name) {
     if (text.size() > kMaxBytes) {
         throw Error(ErrorCode::kCorrupt, name + ": a training record has at most " +
                                              std::to_string(kMaxBytes) + " bytes");
     }
-    const auto callback = [&](int depth, nlohmann::json::parse_event_t, nlohmann::json&) {
-        if (depth > 64) throw Error(ErrorCode::kCorrupt, name + ": JSON is nested too deep");
-        return true;
-    };
+    if (nesting(text) > kMaxDepth) {
+        throw Error(ErrorCode::kCorrupt, name + ": JSON is nested too deep");
+    }
     try {
-        return nlohmann::json::parse(text, callback);
+        return nlohmann::json::parse(text);
     } catch (const nlohmann::json::exception&) {
         throw Error(ErrorCode::kCorrupt, name + ": not valid JSON",
                     "give the .record.json files that `ward train` wrote");

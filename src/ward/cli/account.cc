@@ -61,12 +61,12 @@ int64_t steps_of(const AccountOptions& o, double rate) {
     return static_cast<int64_t>(std::ceil(*o.epochs / rate * (1 - 1e-12)));
 }
 
-nlohmann::ordered_json figures(const SampledGaussianPhase& phase, double delta) {
-    const std::span<const SampledGaussianPhase> phases(&phase, 1);
-    const CertifiedValue pld = pld_epsilon(phases, delta);
-    const RdpEpsilon series =
-        rdp_epsilon(phases, delta, default_rdp_orders(), RdpFormula::kAbsoluteSeries);
-    const RdpEpsilon exact = rdp_epsilon(phases, delta);
+nlohmann::ordered_json figures(const dp::SampledGaussianPhase& phase, double delta) {
+    const std::span<const dp::SampledGaussianPhase> phases(&phase, 1);
+    const dp::CertifiedValue pld = dp::pld_epsilon(phases, delta);
+    const dp::RdpEpsilon series =
+        dp::rdp_epsilon(phases, delta, dp::default_rdp_orders(), dp::RdpFormula::kAbsoluteSeries);
+    const dp::RdpEpsilon exact = dp::rdp_epsilon(phases, delta);
     return {{"pld", {{"upper", pld.upper}, {"lower", pld.lower}}},
             {"rdp",
              {{"epsilon", series.epsilon},
@@ -112,9 +112,9 @@ void account_for_plan(const AccountOptions& o) {
         o.steps || o.examples || o.batch) {
         usage("--plan goes with --json only, got other values too", "the plan holds them all");
     }
-    const PrivacyPlan plan = PrivacyPlan::from_json(read_text_file(o.plan, size_t{1} << 20));
+    const dp::PrivacyPlan plan = dp::PrivacyPlan::from_json(read_text_file(o.plan, size_t{1} << 20));
     nlohmann::ordered_json result = figures(plan.accounted_phase(plan.steps()), plan.delta());
-    const PlanEpsilon epsilon = plan.epsilon();  // with the cost of discrete noise
+    const dp::PlanEpsilon epsilon = plan.epsilon();  // with the cost of discrete noise
     result["pld"] = {{"upper", epsilon.upper}, {"lower", epsilon.lower}};
     result["statement"] = plan.statement();
     if (o.as_json) {
@@ -137,13 +137,13 @@ void run_account(const AccountOptions& o) {
     }
     if (!o.delta) usage("--delta is missing", "a common choice is 1e-5, below 1 / examples");
     const double rate = rate_of(o);
-    SampledGaussianPhase phase{rate, 1, steps_of(o, rate)};
+    dp::SampledGaussianPhase phase{rate, 1, steps_of(o, rate)};
     if (phase.steps < 1) {
         usage("--steps must be at least 1, got " + std::to_string(phase.steps),
               "count optimiser steps");
     }
     phase.noise_multiplier = o.target_epsilon
-                                 ? calibrate_noise_multiplier(*o.target_epsilon, *o.delta,
+                                 ? dp::calibrate_noise_multiplier(*o.target_epsilon, *o.delta,
                                                               phase.sampling_rate, phase.steps)
                                  : *o.noise_multiplier;
     nlohmann::ordered_json result = figures(phase, *o.delta);

@@ -3,7 +3,7 @@
 namespace ward::cli {
 
 void add_all_commands(CLI::App& app) {
-#if 0
+#ifdef WARD_HAS_TORCH
     add_train_command(app);
     add_evaluate_command(app);
     add_predict_command(app);
@@ -17,6 +17,7 @@ void add_all_commands(CLI::App& app) {
     add_rewrap_command(app);
     add_sign_command(app);
     add_verify_command(app);
+    add_data_command(app);
     add_doctor_command(app);
 }
 

@@ -1,14 +1,23 @@
 // `ward`: one program, one subcommand per task. See internal/commands.h for the rules.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "ward/cli/internal/commands.h"
 #include "ward/core/error.h"
+#ifdef WARD_HAS_TORCH
+#include "ward/cli/internal/training_outcome.h"
+#include "ward/nn/runtime.h"
+#endif
 
 namespace {
 
@@ -73,6 +82,9 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error,
     std::replace(message.begin(), message.end(), '\n', ' ');
     if (!message.empty())
         message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
+    if (command == &app && !arguments.empty() && !arguments.front().starts_with('-')) {
+        message = "there is no command " + arguments.front();
+    }
     print_error(message, hint);
     return 2;
 }
@@ -96,9 +108,30 @@ int run(int argc, char** argv) {
     }
 }
 
+#ifndef WARD_HAS_TORCH
+// Commands of this program; help and everything else is for the one that knows all commands.
+bool needs_no_torch(int argc, char** argv) {
+    static constexpr std::string_view kCommands[] = {"account", "data", "inspect", "report", "--version"};
+    return argc > 1 && std::find(std::begin(kCommands), std::end(kCommands), argv[1]) != std::end(kCommands);
+}
+
+// Replaces this process by `ward-torch` beside it; returns where there is none.
+void hand_over_to_torch(char** argv) {
+    std::error_code ignored;
+    const auto self = std::filesystem::read_symlink("/proc/self/exe", ignored);
+    execv((self.parent_path() / "ward-torch").c_str(), argv);
+}
+#endif
+
 }  // namespace
 
 int main(int argc, char** argv) {
+#ifdef WARD_HAS_TORCH
+    ward::nn::tune_process(argv);
+    ward::cli::remember_command_line(argc, argv);
+#else
+    if (!needs_no_torch(argc, argv)) hand_over_to_torch(argv);
+#endif
     try {
         return run(argc, argv);
     } catch (const ward::Error& error) {

@@ -31,20 +31,6 @@ struct Builtin {
 constexpr Builtin kBuiltins[] = {{"digits", "digits.csv.gz"},
                                  {"breast-cancer", "breast_cancer.csv"}};
 
-// The path of `data`: itself, or the file of a built-in set.
-fs::path resolve(const std::string& data) {
-    std::error_code ignored;
-    if (fs::exists(data, ignored)) return data;
-    std::string names;
-    for (const Builtin& builtin : kBuiltins) {
-        if (data == builtin.name) return fs::path(builtin_folder()) / builtin.file;
-        names += (names.empty() ? "" : ", ") + std::string(builtin.name);
-    }
-    throw Error(ErrorCode::kNotFound,
-                "no file, folder or built-in data set is called '" + data + "'",
-                "built in: " + names + "; else check the path");
-}
-
 }  // namespace
 
 std::vector<std::string> builtin_names() {
@@ -76,19 +62,17 @@ std::string builtin_folder() {
 
 LoadedData load_dataset(const LoadRequest& request) {
     check(request);
-    const fs::path path = resolve(request.data);
+    const fs::path path = internal::resolve_data(request.data);
     if (internal::is_array_set(path)) return internal::load_arrays(request, path);
     const std::optional<internal::TableFiles> files = internal::find_table(request, path);
     if (!files) {
-        throw Error(ErrorCode::kNotFound, "found no data set in " + path.string(),
-                    "expected IDX files (train-images-idx3-ubyte[.gz], ...), CIFAR *.bin, "
-                    "features.npy with labels.npy, schema.yaml with its files, or name one file");
+        throw internal::nothing_found(path);
     }
     return internal::load_table(request, *files);
 }
 
 std::optional<ChosenSchema> choose_schema(const LoadRequest& request) {
-    const fs::path path = resolve(request.data);
+    const fs::path path = internal::resolve_data(request.data);
     if (internal::is_array_set(path)) return std::nullopt;
     LoadRequest lenient = request;
     lenient.bounds_from_data = false;
@@ -103,6 +87,25 @@ std::optional<ChosenSchema> choose_schema(const LoadRequest& request) {
 }
 
 namespace internal {
+
+fs::path resolve_data(const std::string& data) {
+    std::error_code ignored;
+    if (fs::exists(data, ignored)) return data;
+    std::string names;
+    for (const Builtin& builtin : kBuiltins) {
+        if (data == builtin.name) return fs::path(builtin_folder()) / builtin.file;
+        names += (names.empty() ? "" : ", ") + std::string(builtin.name);
+    }
+    throw Error(ErrorCode::kNotFound,
+                "no file, folder or built-in data set is called '" + data + "'",
+                "built in: " + names + "; else check the path");
+}
+
+Error nothing_found(const fs::path& path) {
+    return Error(ErrorCode::kNotFound, "found no data set in " + path.string(),
+                 "expected IDX files (train-images-idx3-ubyte[.gz], ...), CIFAR *.bin, "
+                 "features.npy with labels.npy, schema.yaml with its files, or name one file");
+}
 
 std::string existing_file(const fs::path& folder, const std::string& name) {
     std::error_code ignored;

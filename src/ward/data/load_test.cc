@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <set>
@@ -14,6 +15,7 @@
 #include "ward/core/error.h"
 #include "ward/core/file.h"
 #include "ward/data/dataset.h"
+#include "ward/data/describe.h"
 
 namespace ward::data {
 namespace {
@@ -105,6 +107,202 @@ TEST(Builtin, FolderCanBeChosenAndItsAbsenceIsExplained) {
     ::setenv("WARD_DATA_DIR", right.c_str(), 1);
     EXPECT_EQ(load("digits", "all").size(), 1797);
     ::unsetenv("WARD_DATA_DIR");
+}
+
+// A table of 400 rows of 100 people, and a folder to put things into.
+struct Clinic {
+    explicit Clinic(const std::string& name) : folder(scratch_folder(name)) {
+        std::string text = "patient,age,smoker,sick\n";
+        for (int i = 0; i < 400; ++i) {
+            text += 'p';
+            text += std::to_string(i % 100) + "," + std::to_string(20 + i % 60) + "," +
+                    (i % 3 == 0 ? "yes" : "no") + "," + (i % 2 == 0 ? "1" : "0") + "\n";
+        }
+        write_file_atomically(csv, std::string_view(text));
+    }
+    std::filesystem::path folder;
+    std::string csv = folder / "clinic.csv";
+};
+
+const char* const kClinicSchema = R"(ward_schema: 1
+files: {train: clinic.csv}
+columns:
+  - {name: patient, kind: group}
+  - {name: age, kind: integer, min: 0, max: 120}
+  - {name: smoker, kind: categorical, categories: ["no", "yes"]}
+  - {name: sick, kind: label, classes: ["0", "1"]}
+)";
+
+TEST(Table, GroupsStayOnOneSideAndFolderSchemasAreFound) {
+    const Clinic clinic("groups");
+    write_file_atomically(clinic.folder / "schema.yaml", std::string_view(kClinicSchema));
+    const Dataset train = load(clinic.folder);
+    const Dataset test = load(clinic.folder, "test");
+    EXPECT_EQ(train.size() + test.size(), 400);
+    EXPECT_EQ(train.example_size(), 3);
+    EXPECT_EQ(train.name, "clinic");
+    const std::set<int64_t> people(train.groups.begin(), train.groups.end());
+    EXPECT_GT(test.size(), 20);
+    for (int64_t person : test.groups) EXPECT_FALSE(people.contains(person));
+}
+
+TEST(Table, OptionsOverruleTheSchema) {
+    const Clinic clinic("overrule");
+    const std::string schema = clinic.folder / "s.yaml";
+    write_file_atomically(schema, std::string_view(kClinicSchema));
+    LoadRequest request = request_for(clinic.csv, "all");
+    request.schema = schema;
+    request.label = "smoker";
+    const Dataset data = load_dataset(request).dataset;
+    EXPECT_THAT(data.class_names, ElementsAre("no", "yes"));
+    EXPECT_THAT(data.feature_names, ElementsAre("age", "sick=0", "sick=1"));
+    request.label = "age";
+    EXPECT_THAT(error_of([&] { load_dataset(request); }, ErrorCode::kInvalid),
+                HasSubstr("column 'age' is the label but declares no classes"));
+    request.label = "nope";
+    EXPECT_THAT(error_of([&] { load_dataset(request); }, ErrorCode::kNotFound),
+                HasSubstr("no column 'nope'"));
+    request.label.clear();
+    request.delimiter = ';';
+    EXPECT_THAT(error_of([&] { load_dataset(request); }, ErrorCode::kNotFound),
+                HasSubstr("is the delimiter ','? (--delimiter)"));
+}
+
+TEST(Table, WithoutSchemaBoundsAreReadOnlyWhenAskedAndMarked) {
+    const Clinic clinic("infer");
+    LoadRequest request = request_for(clinic.csv);
+    request.label = "sick";
+    EXPECT_THAT(error_of([&] { load_dataset(request); }, ErrorCode::kInvalid),
+                AllOf(HasSubstr("has no schema: bounds and categories must be declared"),
+                      HasSubstr("--write-schema")));
+    request.bounds_from_data = true;
+    const LoadedData loaded = load_dataset(request);
+    EXPECT_TRUE(loaded.dataset.bounds_read_from_data);
+    EXPECT_THAT(loaded.notes.back(), HasSubstr("read from the data"));
+    request.label.clear();
+    EXPECT_THAT(error_of([&] { load_dataset(request); }, ErrorCode::kInvalid),
+                HasSubstr("no column is declared as the label"));
+}
+
+TEST(Table, TheModelsRecordEncodesNewRows) {
+    const Clinic clinic("record");
+    write_file_atomically(clinic.folder / "schema.yaml", std::string_view(kClinicSchema));
+    const Dataset train = load(clinic.folder);
+    const std::string rows = clinic.folder / "new.csv";
+    write_file_atomically(rows, std::string_view("smoker,age,patient\nyes,60,x\n"));
+    LoadRequest request = request_for(rows, "all");
+    request.preprocessing_json = train.preprocessing_json;
+    request.labels_required = false;
+    EXPECT_THAT(load_dataset(request).dataset.inputs, ElementsAre(0.5f, 0, 1));
+}
+
+Bytes npy_file(const std::string& descr, const std::string& shape, const void* data, size_t size) {
+    std::string text = "{'descr': '" + descr + "', 'fortran_order': False, 'shape': " + shape + "}";
+    text.resize(118, ' ');
+    const std::string start = std::string("\x93NUMPY\x01\0\x76\0", 10) + text;
+    Bytes out(start.size() + size);
+    std::copy(start.begin(), start.end(), out.begin());
+    std::memcpy(out.data() + start.size(), data, size);
+    return out;
+}
+
+TEST(Arrays, NpyPairsWithShapesNormalisationAndErrors) {
+    const auto folder = scratch_folder("npy");
+    std::vector<uint8_t> pixels(50 * 4 * 4 * 3);
+    for (size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<uint8_t>(i * 7 + i / 48);
+    std::vector<int32_t> labels(50);
+    for (size_t i = 0; i < 50; ++i) labels[i] = static_cast<int32_t>(i % 3);
+    const auto write = [&](const std::string& name, const Bytes& content) {
+        write_file_atomically(folder / name, ByteView(content));
+    };
+    write("X.npy", npy_file("|u1", "(50, 4, 4, 3)", pixels.data(), pixels.size()));
+    EXPECT_THAT(error_of([&] { load(folder); }, ErrorCode::kNotFound),
+                HasSubstr("but not its labels y.npy"));
+    write("y.npy", npy_file("<i4", "(50,)", labels.data(), 200));
+    LoadRequest request = request_for(folder, "all");
+    request.mean = {0.5, 0, 0};
+    request.std = {2, 1, 1};
+    const Dataset all = load_dataset(request).dataset;
+    EXPECT_THAT(all.example_shape, ElementsAre(3, 4, 4));  // channels first
+    EXPECT_NEAR(all.inputs[1], (pixels[3] / 255.0 - 0.5) / 2, 1e-6);
+    EXPECT_NEAR(all.inputs[16], pixels[1] / 255.0, 1e-6);
+    EXPECT_EQ(all.class_names.size(), 3u);
+    EXPECT_EQ(load(folder).size() + load(folder, "test").size(), 50);
+
+    LoadRequest evaluation = request_for(folder / "X.npy", "test");
+    evaluation.preprocessing_json = all.preprocessing_json;
+    EXPECT_EQ(load_dataset(evaluation).dataset.preprocessing_json, all.preprocessing_json);
+
+    request.std = {1};
+    EXPECT_THAT(error_of([&] { load_dataset(request); }, ErrorCode::kUsage),
+                HasSubstr("one value per channel (3)"));
+    labels[7] = -1;
+    write("y.npy", npy_file("<i4", "(50,)", labels.data(), 200));
+    EXPECT_THAT(error_of([&] { load(folder); }, ErrorCode::kInvalid),
+                HasSubstr("y.npy row 8: expected a class number from 0, got -1"));
+    labels[7] = 1;
+    write("y.npy", npy_file("<i4", "(49,)", labels.data(), 196));
+    EXPECT_THAT(error_of([&] { load(folder); }, ErrorCode::kInvalid),
+                HasSubstr("holds 50 examples, but"));
+    const float bad[2] = {1, NAN};
+    write("X.npy", npy_file("<f4", "(2, 1)", bad, 8));
+    write("y.npy", npy_file("|u1", "(2,)", "\0\1", 2));
+    EXPECT_THAT(error_of([&] { load(folder, "all"); }, ErrorCode::kInvalid),
+                HasSubstr("X.npy row 2: expected finite numbers"));
+}
+
+TEST(LoadErrors, NamesSplitsAndFolders) {
+    EXPECT_THAT(error_of([] { load("digitz"); }, ErrorCode::kNotFound),
+                HasSubstr("is called 'digitz' | built in: digits, breast-cancer"));
+    EXPECT_THAT(error_of([] { load("digits", "dev"); }, ErrorCode::kUsage),
+                HasSubstr("split must be train, test or all, got 'dev'"));
+    EXPECT_THAT(error_of([] { load(""); }, ErrorCode::kUsage), HasSubstr("no data given"));
+    LoadRequest request = request_for("digits");
+    request.test_fraction = 1;
+    EXPECT_THAT(error_of([&] { load_dataset(request); }, ErrorCode::kUsage),
+                HasSubstr("test fraction"));
+    EXPECT_THAT(error_of([] { load(scratch_folder("empty")); }, ErrorCode::kNotFound),
+                HasSubstr("found no data set in"));
+    const auto folder = scratch_folder("half");
+    write_file_atomically(folder / "train-images-idx3-ubyte",
+                          ByteView(Bytes{0, 0, 8, 3, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1}));
+    write_file_atomically(folder / "train-labels-idx1-ubyte",
+                          ByteView(Bytes{0, 0, 8, 1, 0, 0, 0, 0}));
+    EXPECT_THAT(error_of([&] { load(folder); }, ErrorCode::kInvalid), HasSubstr("no examples"));
+    EXPECT_THAT(error_of([&] { load(folder, "test"); }, ErrorCode::kNotFound),
+                HasSubstr("holds no test part"));
+}
+
+TEST(Describe, CountsColumnsClassesAndProblems) {
+    const Clinic clinic("describe");
+    const std::string schema = clinic.folder / "s.yaml";
+    std::string strict = kClinicSchema;
+    strict.replace(strict.find("max: 120"), 8, "max: 70");
+    strict.replace(strict.find("[\"no\", \"yes\"]"), 13, "[\"no\", \"si\"]");
+    write_file_atomically(schema, std::string_view(strict));
+    LoadRequest request = request_for(clinic.csv);
+    request.schema = schema;
+    const Description seen = describe(request);
+    EXPECT_EQ(seen.parts[0].rows, 400);
+    EXPECT_EQ(seen.parts[0].classes[0].count, 200);
+    EXPECT_EQ(seen.columns[1].min, 20);
+    EXPECT_EQ(seen.columns[1].max, 79);
+    EXPECT_EQ(seen.columns[3].kind, "label");
+    EXPECT_THAT(seen.problems,
+                ElementsAre(HasSubstr("column age: 54 values are outside the declared bounds"),
+                            HasSubstr("column smoker: 134 values are not among the declared")));
+    EXPECT_TRUE(seen.inferred.bounds_from_data);
+
+    const std::string written = clinic.folder / "written.yaml";
+    write_schema(seen.inferred, written);
+    request.schema = written;
+    const Dataset data = load_dataset(request).dataset;
+    EXPECT_TRUE(data.bounds_read_from_data);
+    EXPECT_EQ(describe(request_for("digits")).parts[0].rows, 1797);
+    const Description cancer = describe(request_for("breast-cancer"));
+    EXPECT_EQ(cancer.parts[0].classes[0].value, "malignant");
+    EXPECT_EQ(cancer.parts[0].classes[0].count, 212);
+    EXPECT_TRUE(cancer.problems.empty());
 }
 
 TEST(RealData, MnistAndFashionMnist) {

@@ -19,6 +19,41 @@ bool is_number(ColumnKind kind) {
     return kind == ColumnKind::kNumeric || kind == ColumnKind::kInteger;
 }
 
+// RFC 3629: shortest forms only, no surrogates, nothing above U+10FFFF.
+bool is_utf8(std::string_view text) {
+    size_t i = 0;
+    while (i < text.size()) {
+        const auto lead = static_cast<unsigned char>(text[i]);
+        const size_t more = lead < 0x80 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
+        if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || more >= text.size() - i) return false;
+        for (size_t k = 1; k <= more; ++k)
+            if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
+        const auto second = more > 0 ? static_cast<unsigned char>(text[i + 1]) : 0;
+        if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
+            (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f))
+            return false;
+        i += 1 + more;
+    }
+    return true;
+}
+
+// Schemas are stored as JSON, which must be UTF-8.
+void check_text(const std::string& where, const std::string& text) {
+    if (is_utf8(text)) return;
+    throw Error(ErrorCode::kInvalid, where + ": a name or category is not UTF-8",
+                "convert the file: iconv -f LATIN1 -t UTF-8 IN > OUT");
+}
+
+void validate_text(const ColumnSchema& column) {
+    const auto check = [&](const std::string& text) {
+        check_text("schema column '" + column.name + "'", text);
+    };
+    check(column.name);
+    check(column.impute);
+    for (const std::string& category : column.categories) check(category);
+    for (const auto& [alias, category] : column.aliases) check(alias);
+}
+
 void validate_bounds(const ColumnSchema& column) {
     if (!column.min || !column.max) {
         fail(column, "min and max must be declared",
@@ -72,6 +107,19 @@ void validate_column(const ColumnSchema& column) {
         fail(column, "a label or target cannot be missing or unknown");
 }
 
+void validate_format(const CsvFormat& format) {
+    const auto is_usable = [](char c) {
+        return static_cast<signed char>(c) > 0 && c != '"' && c != '\n' && c != '\r';
+    };
+    if (!is_usable(format.delimiter) || (format.comment != '\0' && !is_usable(format.comment)) ||
+        format.comment == format.delimiter) {
+        throw Error(ErrorCode::kInvalid,
+                    "schema format: delimiter and comment must be two ASCII characters, neither a "
+                    "quote nor a newline");
+    }
+    for (const std::string& marker : format.missing) check_text("schema format", marker);
+}
+
 }  // namespace
 
 int Schema::find(std::string_view column) const {
@@ -88,12 +136,16 @@ int Schema::find(ColumnKind kind) const {
 
 void validate(const Schema& schema) {
     if (schema.columns.empty()) throw Error(ErrorCode::kInvalid, "the schema declares no columns");
+    validate_format(schema.format);
+    for (const std::string* text : {&schema.name, &schema.train_file, &schema.test_file})
+        check_text("schema", *text);
     std::set<std::string> names;
     int answers = 0;
     int groups = 0;
     for (const ColumnSchema& column : schema.columns) {
         if (column.name.empty()) fail(column, "a column needs a name");
         if (!names.insert(column.name).second) fail(column, "the name is declared twice");
+        validate_text(column);
         validate_column(column);
         answers += column.kind == ColumnKind::kLabel || column.kind == ColumnKind::kTarget;
         groups += column.kind == ColumnKind::kGroup;

@@ -399,6 +399,7 @@ std::string schema_to_yaml(const Schema& schema) {
 }
 
 void write_schema(const Schema& schema, const std::string& path) {
+    validate(schema);
     const bool json = path.ends_with(".json");
     write_file_atomically(path,
                           json ? schema_value(schema).dump(2) + "\n" : schema_to_yaml(schema));

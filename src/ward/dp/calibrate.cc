@@ -8,7 +8,7 @@
 #include "ward/dp/pld.h"
 #include "ward/dp/rdp.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 constexpr double kLeast = 0.01;
@@ -107,7 +107,13 @@ double calibrate_noise_multiplier(double target_epsilon, double delta, double sa
         return solve(by_rdp, 1, 0.7, 1e-5, target_epsilon, delta);
     }
     const double start = solve(by_rdp, 1, 0.7, 0.02, target_epsilon, delta);
-    return solve(by_pld, start, 0.08, 5e-5, target_epsilon, delta);
+    if (start <= kLeast) return kLeast;  // already the looser accountant is content
+    // Coarse grids first: RDP may be far off where steps are few or rates small.
+    const Excess coarsely = [&](double x) {
+        return log_ratio(pld_epsilon(at(x), delta, {0.02, 20}).upper);
+    };
+    const double near = solve(coarsely, start, 0.08, 3e-3, target_epsilon, delta);
+    return solve(by_pld, near, 3e-3, 5e-5, target_epsilon, delta);
 }
 
-}  // namespace ward
+}  // namespace ward::dp

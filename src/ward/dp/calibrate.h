@@ -6,7 +6,7 @@
 
 #include "ward/dp/mechanism.h"
 
-namespace ward {
+namespace ward::dp {
 
 enum class Accountant { kPld, kRdp };
 
@@ -18,4 +18,4 @@ enum class Accountant { kPld, kRdp };
 double calibrate_noise_multiplier(double target_epsilon, double delta, double sampling_rate,
                                   int64_t steps, Accountant accountant = Accountant::kPld);
 
-}  // namespace ward
+}  // namespace ward::dp

@@ -10,7 +10,7 @@
 #include "ward/core/parallel.h"
 #include "ward/dp/internal/dgauss_kernels.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 constexpr size_t kBatch = 2048;  // candidates at a time: 16 KiB of random words
@@ -121,4 +121,4 @@ double DiscreteGaussian::relative_error() const { return 0x1p-92; }
 
 double DiscreteGaussian::tail_mass() const { return table_->tail; }
 
-}  // namespace ward
+}  // namespace ward::dp

@@ -22,7 +22,7 @@
 
 #include "ward/core/random.h"
 
-namespace ward {
+namespace ward::dp {
 
 namespace internal {
 struct DgaussTable;
@@ -62,4 +62,4 @@ class DiscreteGaussian {
     std::shared_ptr<const internal::DgaussTable> table_;
 };
 
-}  // namespace ward
+}  // namespace ward::dp

@@ -18,7 +18,7 @@
 #include "ward/dp/internal/dgauss_kernels.h"
 #include "ward/dp/internal/double_double.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 using testonly::seeded_random;
@@ -350,4 +350,4 @@ TEST(DiscreteGaussian, SigmasOutOfRangeAreNamed) {
 }
 
 }  // namespace
-}  // namespace ward
+}  // namespace ward::dp

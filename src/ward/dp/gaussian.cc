@@ -7,7 +7,7 @@
 #include "ward/dp/internal/normal.h"
 #include "ward/dp/mechanism.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 void require_sigma(double sigma) {
@@ -66,4 +66,4 @@ double gaussian_sigma(double epsilon, double delta) {
     return high;
 }
 
-}  // namespace ward
+}  // namespace ward::dp

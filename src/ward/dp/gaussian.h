@@ -3,7 +3,7 @@
 // such steps is one step with sigma / sqrt(k). Thread safety: free functions without state.
 #pragma once
 
-namespace ward {
+namespace ward::dp {
 
 // The smallest delta for which noise of standard deviation sigma on a sum of L2 sensitivity 1 is
 // (epsilon, delta)-private. Relative error below 1e-11. Throws Error kUsage unless sigma > 0 and
@@ -16,4 +16,4 @@ double gaussian_epsilon(double sigma, double delta);
 // The smallest sigma for (epsilon, delta), to a relative 1e-12.
 double gaussian_sigma(double epsilon, double delta);
 
-}  // namespace ward
+}  // namespace ward::dp

@@ -5,7 +5,7 @@
 
 #include "ward/core/error.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 template <typename T>
@@ -43,4 +43,4 @@ void require_valid_epsilon(double epsilon) {
             "common values lie between 0.1 and 10");
 }
 
-}  // namespace ward
+}  // namespace ward::dp

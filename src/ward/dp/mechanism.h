@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <span>
 
-namespace ward {
+namespace ward::dp {
 
 struct SampledGaussianPhase {
     double sampling_rate = 1;     // q in (0, 1]
@@ -21,4 +21,4 @@ void require_valid_phases(std::span<const SampledGaussianPhase> phases);
 void require_valid_delta(double delta);
 void require_valid_epsilon(double epsilon);
 
-}  // namespace ward
+}  // namespace ward::dp

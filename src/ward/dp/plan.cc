@@ -9,7 +9,7 @@
 #include "ward/dp/internal/plan_text.h"
 #include "ward/dp/rdp.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 constexpr double kLeastSigmaSteps = 0x1p24;  // then sigma lies in [2^24, 2^25): 32-bit samples
@@ -264,4 +264,4 @@ PrivacyPlan PrivacyPlan::from_json(const std::string& text) {
     return plan;
 }
 
-}  // namespace ward
+}  // namespace ward::dp

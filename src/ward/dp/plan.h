@@ -27,7 +27,7 @@
 #include "ward/dp/mechanism.h"
 #include "ward/dp/pld.h"
 
-namespace ward {
+namespace ward::dp {
 
 enum class ClippingKind {
     kFlat,       // scale down to norm C when above it
@@ -140,4 +140,4 @@ class PrivacyPlan {
     double grid_step_ = 1;
 };
 
-}  // namespace ward
+}  // namespace ward::dp

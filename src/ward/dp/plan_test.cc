@@ -10,7 +10,7 @@
 #include "ward/core/error.h"
 #include "ward/dp/discrete_gaussian.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 using ::testing::HasSubstr;
@@ -225,4 +225,4 @@ TEST(PrivacyPlan, StepsBeyondThePlanAreRefused) {
 }
 
 }  // namespace
-}  // namespace ward
+}  // namespace ward::dp

@@ -11,7 +11,7 @@
 #include "ward/dp/internal/loss_moments.h"
 #include "ward/dp/internal/step_loss.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 using internal::ComposedLoss;
@@ -75,6 +75,15 @@ double total_steps(std::span<const SampledGaussianPhase> phases) {
     return steps;
 }
 
+// In the add direction no step loses more than -log(1 - q).
+double greatest_add_loss(std::span<const SampledGaussianPhase> phases) {
+    double sum = 0;
+    for (const auto& phase : phases) {
+        sum -= static_cast<double>(phase.steps) * std::log1p(-phase.sampling_rate);
+    }
+    return sum * (1 + 1e-12);
+}
+
 // What is asked of one direction: the epsilon at a delta or the delta at an epsilon.
 struct Question {
     std::optional<double> delta, epsilon;
@@ -125,6 +134,10 @@ Layout choose_layout(const LossMoments& moments, const Question& question, doubl
 // upper bound no longer matters beside `enough`.
 CertifiedValue bound_direction(std::span<const SampledGaussianPhase> phases, Direction direction,
                                const Question& question, const PldOptions& options, double enough) {
+    double greatest = kInfinity;  // total loss: bounded in the add direction
+    if (direction == Direction::kAdd) greatest = greatest_add_loss(phases);
+    if (question.epsilon && *question.epsilon >= greatest) return {0, 0};
+    if (question.delta && greatest <= enough) return {greatest, 0};
     const double steps = total_steps(phases);
     const double right_mass = 1e-5 * question.least_delta() / steps;
     const LossMoments moments(phases, direction, right_mass);
@@ -152,7 +165,7 @@ CertifiedValue bound_direction(std::span<const SampledGaussianPhase> phases, Dir
     // The grid blurs each step by about h^2 / 10: little beside its variance and beside its mean.
     double h = std::min({0.25 * moments.step_deviation(theta), width / 1024,
                          std::sqrt(1e-2 * std::max(high, 1e-9) / steps)});
-    CertifiedValue best{kInfinity, 0};
+    CertifiedValue best{question.delta ? greatest : 1, 0};
     for (int round = 0; round < 6; ++round) {
         plan.log2_size = std::clamp(static_cast<int>(std::ceil(std::log2(width / h))), 10,
                                     options.max_log2_grid);
@@ -210,4 +223,4 @@ CertifiedValue pld_delta(std::span<const SampledGaussianPhase> phases, double ep
     return bound_both(kept, {std::nullopt, epsilon}, options);
 }
 
-}  // namespace ward
+}  // namespace ward::dp

@@ -19,7 +19,7 @@
 
 #include "ward/dp/mechanism.h"
 
-namespace ward {
+namespace ward::dp {
 
 // lower <= true value <= upper.
 struct CertifiedValue {
@@ -43,4 +43,4 @@ CertifiedValue pld_epsilon(std::span<const SampledGaussianPhase> phases, double 
 CertifiedValue pld_delta(std::span<const SampledGaussianPhase> phases, double epsilon,
                          const PldOptions& options = {});
 
-}  // namespace ward
+}  // namespace ward::dp

@@ -7,7 +7,7 @@
 #include "ward/core/bytes.h"
 #include "ward/core/error.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 __extension__ using Wide = unsigned __int128;
@@ -86,4 +86,4 @@ double PoissonSampler::probability() const {
     return static_cast<double>(numerator_) / static_cast<double>(denominator_);
 }
 
-}  // namespace ward
+}  // namespace ward::dp

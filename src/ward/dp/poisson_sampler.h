@@ -12,7 +12,7 @@
 
 #include "ward/core/random.h"
 
-namespace ward {
+namespace ward::dp {
 
 class PoissonSampler {
   public:
@@ -38,4 +38,4 @@ class PoissonSampler {
     uint64_t later_digits_[3] = {};  // the next 192 binary digits of p
 };
 
-}  // namespace ward
+}  // namespace ward::dp

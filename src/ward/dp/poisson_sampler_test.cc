@@ -9,7 +9,7 @@
 #include "ward/core/error.h"
 #include "ward/core/testing/seeded_random.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 using testonly::seeded_random;
@@ -68,4 +68,4 @@ TEST(PoissonSampler, BadRatesAreNamed) {
 }
 
 }  // namespace
-}  // namespace ward
+}  // namespace ward::dp

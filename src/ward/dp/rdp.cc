@@ -7,7 +7,7 @@
 
 #include "ward/core/error.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -208,4 +208,4 @@ RdpEpsilon rdp_epsilon(std::span<const SampledGaussianPhase> phases, double delt
     return epsilon_from_rdp(orders, rdp_curve(phases, orders, formula), delta);
 }
 
-}  // namespace ward
+}  // namespace ward::dp

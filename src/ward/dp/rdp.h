@@ -16,7 +16,7 @@
 
 #include "ward/dp/mechanism.h"
 
-namespace ward {
+namespace ward::dp {
 
 // 1.1, 1.2, ..., 10.9, 11, 12, ..., 63, 128, 256, 512, 1024.
 const std::vector<double>& default_rdp_orders();
@@ -52,4 +52,4 @@ RdpEpsilon rdp_epsilon(std::span<const SampledGaussianPhase> phases, double delt
                        std::span<const double> orders = default_rdp_orders(),
                        RdpFormula formula = RdpFormula::kExact);
 
-}  // namespace ward
+}  // namespace ward::dp

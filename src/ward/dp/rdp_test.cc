@@ -9,7 +9,7 @@
 
 #include "ward/core/error.h"
 
-namespace ward {
+namespace ward::dp {
 namespace {
 
 using ::testing::HasSubstr;
@@ -175,4 +175,4 @@ TEST(Rdp, BadInputIsNamed) {
 }
 
 }  // namespace
-}  // namespace ward
+}  // namespace ward::dp

@@ -15,31 +15,63 @@ std::string parser_message(const std::exception& error) {
     return text.rfind("[json", 0) == 0 && end != std::string::npos ? text.substr(end + 2) : text;
 }
 
+// A first pass that builds nothing: syntax, depth and names that stand twice. The parser's own
+// callback would do as well, but looks at all siblings after each nested object: quadratic in a
+// hostile header.
+class StrictPass : public nlohmann::json_sax<JsonTree> {
+  public:
+    StrictPass(std::string what, size_t max_depth, ErrorCode code)
+        : what_(std::move(what)), max_depth_(max_depth), code_(code) {}
+
+    bool null() override { return true; }
+    bool boolean(bool) override { return true; }
+    bool number_integer(number_integer_t) override { return true; }
+    bool number_unsigned(number_unsigned_t) override { return true; }
+    bool number_float(number_float_t, const string_t&) override { return true; }
+    bool string(string_t&) override { return true; }
+    bool binary(binary_t&) override { return true; }
+    bool start_object(size_t) override { return open(); }
+    bool end_object() override { return close(); }
+    bool start_array(size_t) override { return open(); }
+    bool end_array() override { return close(); }
+    bool key(string_t& name) override {
+        if (keys_.back().insert(name).second) return true;
+        fail("the key " + in_quotes(name) + " stands twice");
+    }
+    bool parse_error(size_t, const std::string&,
+                     const nlohmann::detail::exception& error) override {
+        fail("not valid JSON: " + parser_message(error));
+    }
+
+  private:
+    [[noreturn]] void fail(const std::string& message) const {
+        throw Error(code_, what_ + ": " + message);
+    }
+    bool open() {
+        if (keys_.size() == max_depth_) {
+            fail("JSON is nested more than " + std::to_string(max_depth_) + " deep");
+        }
+        keys_.emplace_back();
+        return true;
+    }
+    bool close() {
+        keys_.pop_back();
+        return true;
+    }
+
+    std::string what_;
+    size_t max_depth_;
+    ErrorCode code_;
+    std::vector<std::set<std::string>> keys_;  // of the objects around the current place
+};
+
 }  // namespace
 
 JsonTree parse_json_object(std::string_view text, const std::string& what, int max_depth,
                            ErrorCode code) {
-    std::vector<std::set<std::string>> keys;
-    const auto callback = [&](int depth, JsonTree::parse_event_t event, JsonTree& parsed) {
-        if (depth > max_depth) {
-            throw Error(code,
-                        what + ": JSON is nested more than " + std::to_string(max_depth) + " deep");
-        }
-        if (event == JsonTree::parse_event_t::object_start) keys.emplace_back();
-        if (event == JsonTree::parse_event_t::object_end) keys.pop_back();
-        if (event == JsonTree::parse_event_t::key &&
-            !keys.back().insert(parsed.get<std::string>()).second) {
-            throw Error(
-                code, what + ": the key " + in_quotes(parsed.get<std::string>()) + " stands twice");
-        }
-        return true;
-    };
-    JsonTree value;
-    try {
-        value = JsonTree::parse(text, callback);
-    } catch (const JsonTree::exception& error) {
-        throw Error(code, what + ": not valid JSON: " + parser_message(error));
-    }
+    StrictPass strict(what, static_cast<size_t>(max_depth), code);
+    JsonTree::sax_parse(text, &strict);
+    JsonTree value = JsonTree::parse(text);
     if (!value.is_object()) throw Error(code, what + ": not a JSON object");
     return value;
 }
@@ -47,7 +79,7 @@ JsonTree parse_json_object(std::string_view text, const std::string& what, int m
 std::string json_text(const Json& value, const std::string& what) {
     try {
         return value.dump();
-    } catch (const JsonTree::exception& error) {
+    } catch (const Json::exception& error) {
         throw Error(ErrorCode::kInvalid, what + ": " + parser_message(error));
     }
 }

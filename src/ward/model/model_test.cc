@@ -127,6 +127,17 @@ TEST(Safetensors, RefusesHostileHeaders) {
     EXPECT_THAT(refusal("{\"\xff\":1}", 0), HasSubstr("not valid JSON"));
 }
 
+TEST(Safetensors, LargeHostileHeadersTakeLinearTime) {
+    // 50,000 empty tensors; anything quadratic takes very long here.
+    std::string header = "{";
+    for (int i = 0; i < 50'000; ++i) {
+        header += (i == 0 ? "\"" : ",\"") + std::to_string(i) +
+                  R"(":{"dtype":"F32","shape":[0],"data_offsets":[0,0]})";
+    }
+    EXPECT_EQ(parse_safetensors(file_of(header + "}", 0), "m").tensors.size(), 50'000u);
+    EXPECT_THAT(refusal(header + R"(,"7":{}})", 0), HasSubstr("the key \"7\" stands twice"));
+}
+
 TEST(Safetensors, RefusesLyingLengths) {
     const auto parse = [](Bytes bytes) {
         return message_of([&] { parse_safetensors(bytes, "m"); }, ErrorCode::kCorrupt);

@@ -130,11 +130,12 @@ class ConvRule : public GradientRule {
             std::clamp<int64_t>(kTileFloats / (patch() * shape_.out_width), 1, shape_.out_height);
         const SingleThreadBlas single_thread;
         at::parallel_for(0, batch, 1, [&](int64_t first, int64_t last) {
+            PatchSource patches(shape_);
             std::vector<float> columns(patch() * tile_rows * shape_.out_width),
                 scratch(keep ? 0 : size);
             for (int64_t b = first; b < last; ++b) {
                 float* gradient = keep ? kept + b * size : scratch.data();
-                example_gradient(b, tile_rows, columns.data(), gradient);
+                example_gradient(b, tile_rows, patches, columns.data(), gradient);
                 out[b] = sum_of_squares(gradient, size);
             }
         });
@@ -142,7 +143,8 @@ class ConvRule : public GradientRule {
     }
 
     // gradient {groups, D / groups, patch} of example b, summed over its views.
-    void example_gradient(int64_t b, int64_t tile_rows, float* columns, float* gradient) const {
+    void example_gradient(int64_t b, int64_t tile_rows, PatchSource& patches, float* columns,
+                          float* gradient) const {
         const int64_t image_size = shape_.channels * shape_.height * shape_.width;
         const float *input = use_.input.data_ptr<float>(), *outer = use_.gradient.data_ptr<float>();
         for (int64_t view = b * context_.views; view < (b + 1) * context_.views; ++view) {
@@ -150,10 +152,11 @@ class ConvRule : public GradientRule {
                 const float* image = input + (view * groups() + group) * image_size;
                 const float* g = outer + (view * groups() + group) * out_channels_ * area();
                 float* out = gradient + group * out_channels_ * patch();
+                patches.load(image);
                 for (int64_t row = 0; row < shape_.out_height; row += tile_rows) {
                     const int64_t end = std::min(shape_.out_height, row + tile_rows);
                     const int64_t tile = (end - row) * shape_.out_width;
-                    im2col(shape_, image, row, end, columns);
+                    patches.im2col(row, end, columns);
                     const bool first = row == 0 && view == b * context_.views;
                     multiply(out_channels_, patch(), tile,
                              {g + row * shape_.out_width, area(), false}, {columns, tile, true},
@@ -186,9 +189,11 @@ class ConvRule : public GradientRule {
         const int64_t image_size = shape_.channels * shape_.height * shape_.width;
         const SingleThreadBlas single_thread;
         at::parallel_for(0, batch, 1, [&](int64_t first, int64_t last) {
+            PatchSource patches(shape_);
             std::vector<float> columns(p * t), a_gram(t * t), g_gram(t * t);
             for (int64_t b = first; b < last; ++b) {
-                im2col(shape_, input + b * image_size, 0, shape_.out_height, columns.data());
+                patches.load(input + b * image_size);
+                patches.im2col(0, shape_.out_height, columns.data());
                 gram(t, p, {columns.data(), t, true}, a_gram.data());
                 gram(t, d, {outer + b * d * t, t, true}, g_gram.data());
                 const GramNorm norm = norm_from_grams(a_gram.data(), g_gram.data(), t, p + d);

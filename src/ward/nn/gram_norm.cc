@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ward/nn/internal/gradient_rule.h"
 #include "ward/core/simd.h"
+#include "ward/nn/internal/gradient_rule.h"
 
 namespace ward::nn {
 namespace {

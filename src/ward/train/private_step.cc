@@ -34,19 +34,19 @@ Batch finite_rows(const Batch& batch, const at::Tensor& finite, int64_t views) {
 
 }  // namespace
 
-PrivateStep::PrivateStep(const nn::Network& network, const PrivacyPlan& plan, int64_t views)
+PrivateStep::PrivateStep(const nn::Network& network, const dp::PrivacyPlan& plan, int64_t views)
     : network_(network),
       plan_(plan),
       views_(views),
       clipping_norm_(plan.clipping_norm()),
       largest_micro_batch_(
           ward::train::largest_micro_batch(network.spec(), plan.settings().expected_batch, views)),
-      noise_(std::make_unique<DiscreteGaussian>(plan.noise_sigma_steps())) {
+      noise_(std::make_unique<dp::DiscreteGaussian>(plan.noise_sigma_steps())) {
     int64_t trainable = 0;
     for (const nn::Parameter& parameter : network.parameters()) {
         if (parameter.trainable) trainable += parameter.value.numel();
     }
-    const PlanRequest& settings = plan.settings();
+    const dp::PlanRequest& settings = plan.settings();
     if (settings.dimension != trainable) {
         throw Error(ErrorCode::kRefused,
                     "the privacy plan is for " + std::to_string(settings.dimension) +
@@ -64,12 +64,12 @@ PrivateStep::~PrivateStep() = default;
 
 at::Tensor PrivateStep::clip_factors(const at::Tensor& squared_norm_bounds) const {
     switch (plan_.settings().clipping) {
-        case ClippingKind::kPerLayer:
+        case dp::ClippingKind::kPerLayer:
             return per_layer_clip_factors(squared_norm_bounds, plan_.settings().layer_norms);
-        case ClippingKind::kAutomatic:
+        case dp::ClippingKind::kAutomatic:
             return automatic_clip_factors(squared_norm_bounds, clipping_norm_);
-        case ClippingKind::kFlat:
-        case ClippingKind::kAdaptive:
+        case dp::ClippingKind::kFlat:
+        case dp::ClippingKind::kAdaptive:
             return flat_clip_factors(squared_norm_bounds, clipping_norm_);
     }
     throw Error(ErrorCode::kInternal, "unknown clipping");
@@ -114,17 +114,14 @@ std::vector<at::Tensor> PrivateStep::finish(Random& random) {
     const double step = plan_.grid_step() * clipping_norm_;
     const double scale = step / static_cast<double>(plan_.settings().expected_batch);
     std::vector<at::Tensor> gradients(network_.parameters().size());
-    std::vector<int32_t> noise;
     for (size_t i = 0; i < gradients.size(); ++i) {
         const nn::Parameter& parameter = network_.parameters()[i];
         if (!parameter.trainable) continue;
-        noise.resize(parameter.value.numel());
-        noise_->sample_parallel_vartime(random, noise);
-        const at::Tensor sum = sums_.empty() ? at::zeros_like(parameter.value) : sums_[i];
-        gradients[i] = lattice_sum_with_noise(sum, step, noise, scale);
+        at::Tensor sum = sums_.empty() ? at::zeros_like(parameter.value) : std::move(sums_[i]);
+        gradients[i] = lattice_sum_with_noise(std::move(sum), step, *noise_, random, scale);
     }
     sums_.clear();
-    if (plan_.settings().clipping == ClippingKind::kAdaptive) adapt_clipping_norm(random);
+    if (plan_.settings().clipping == dp::ClippingKind::kAdaptive) adapt_clipping_norm(random);
     centred_count_ = 0;
     return gradients;
 }
@@ -133,10 +130,10 @@ std::vector<at::Tensor> PrivateStep::finish(Random& random) {
 // NeurIPS 2021, algorithm 1: each example counts 1/2 when its norm is within C and -1/2 when not,
 // so that it moves the count by 1/2.
 void PrivateStep::adapt_clipping_norm(Random& random) {
-    const AdaptiveClipping& adaptive = plan_.settings().adaptive;
+    const dp::AdaptiveClipping& adaptive = plan_.settings().adaptive;
     const double lattice_step =
         std::min(0.5, std::exp2(std::ceil(std::log2(plan_.count_noise())) - 24));
-    const DiscreteGaussian noise(plan_.count_noise() / lattice_step);
+    const dp::DiscreteGaussian noise(plan_.count_noise() / lattice_step);
     int64_t value = 0;
     noise.sample_vartime(random, std::span<int64_t>(&value, 1));
     const double noisy = centred_count_ + static_cast<double>(value) * lattice_step;

@@ -1,9 +1,9 @@
 // One private gradient: what a PrivacyPlan says, done.
 //
 // A batch is worked through in micro-batches; each gives a clipped sum in float32, and these are
-// added in double. The whole is rounded coordinate by coordinate to the plan's lattice, one discrete
-// Gaussian per coordinate is added there, and only then does anything leave the lattice. How many
-// micro-batches there are is a question of memory and speed.
+// added in double. The whole is rounded coordinate by coordinate to the plan's lattice, one
+// discrete Gaussian per coordinate is added there, and only then does anything leave the lattice.
+// How many micro-batches there are is a question of memory and speed.
 //
 // The margin kSensitivityMargin covers what float32 sums add to an example's influence, for
 // micro-batches of at most largest_micro_batch() examples
@@ -23,7 +23,7 @@
 #include "ward/nn/network.h"
 #include "ward/train/batch.h"
 
-namespace ward {
+namespace ward::dp {
 class DiscreteGaussian;
 }
 
@@ -43,7 +43,7 @@ int64_t largest_micro_batch(const model::ModelSpec& spec, int64_t expected_batch
 
 class PrivateStep {
   public:
-    PrivateStep(const nn::Network& network, const PrivacyPlan& plan, int64_t views);
+    PrivateStep(const nn::Network& network, const dp::PrivacyPlan& plan, int64_t views);
     ~PrivateStep();
 
     // Adds the clipped sum of a micro-batch to the current step. Throws Error kRefused for more
@@ -66,11 +66,11 @@ class PrivateStep {
     void adapt_clipping_norm(Random& random);
 
     const nn::Network& network_;
-    const PrivacyPlan& plan_;
+    const dp::PrivacyPlan& plan_;
     int64_t views_;
     double clipping_norm_;
     int64_t largest_micro_batch_;
-    std::unique_ptr<DiscreteGaussian> noise_;
+    std::unique_ptr<dp::DiscreteGaussian> noise_;
     std::vector<at::Tensor> sums_;  // so far: float32 of the first micro-batch, then double
     double centred_count_ =
         0;  // +1/2 per gradient within C, -1/2 per longer one, for adaptive clipping

@@ -29,9 +29,9 @@ model::ModelSpec small_cnn() {
     return model::make_model("cnn", options);
 }
 
-PrivacyPlan plan_of(const model::ModelSpec& spec, double noise_multiplier,
-                    ClippingKind clipping = ClippingKind::kFlat) {
-    PlanRequest request;
+dp::PrivacyPlan plan_of(const model::ModelSpec& spec, double noise_multiplier,
+                        dp::ClippingKind clipping = dp::ClippingKind::kFlat) {
+    dp::PlanRequest request;
     request.examples = kExamples;
     request.expected_batch = 40;
     request.steps = 10;
@@ -39,13 +39,13 @@ PrivacyPlan plan_of(const model::ModelSpec& spec, double noise_multiplier,
     request.noise_multiplier = noise_multiplier;
     request.clipping = clipping;
     request.clipping_norm = 0.5;
-    if (clipping == ClippingKind::kPerLayer) {
+    if (clipping == dp::ClippingKind::kPerLayer) {
         const auto layers = nn::trainable_layers(spec);
         request.layer_norms.assign(layers, 0.5 / std::sqrt(static_cast<double>(layers)));
     }
     request.dimension = model::parameter_count(spec);
     request.sensitivity_margin = kSensitivityMargin;
-    return PrivacyPlan::create(request);
+    return dp::PrivacyPlan::create(request);
 }
 
 Batch random_batch(int64_t rows) {
@@ -57,7 +57,7 @@ Batch rows_of(const Batch& batch, int64_t first, int64_t count) {
     return {batch.inputs.narrow(0, first, count), batch.labels.narrow(0, first, count)};
 }
 
-std::vector<at::Tensor> gradient_of(const nn::Network& network, const PrivacyPlan& plan,
+std::vector<at::Tensor> gradient_of(const nn::Network& network, const dp::PrivacyPlan& plan,
                                     const Batch& batch, int64_t micro_batch, uint64_t seed) {
     PrivateStep step(network, plan, 1);
     for (int64_t first = 0; first < batch.inputs.size(0); first += micro_batch) {
@@ -81,7 +81,7 @@ double length(const std::vector<at::Tensor>& a) {
 }
 
 // The clipped sum alone: what is left when the same noise is taken away again.
-std::vector<at::Tensor> clipped_sum(const nn::Network& network, const PrivacyPlan& plan,
+std::vector<at::Tensor> clipped_sum(const nn::Network& network, const dp::PrivacyPlan& plan,
                                     const Batch& batch, int64_t micro_batch) {
     const std::vector<at::Tensor> with = gradient_of(network, plan, batch, micro_batch, 3);
     const std::vector<at::Tensor> noise = gradient_of(network, plan, rows_of(batch, 0, 0), 1, 3);
@@ -95,7 +95,7 @@ std::vector<at::Tensor> clipped_sum(const nn::Network& network, const PrivacyPla
 
 TEST(PrivateStep, SumsDoNotDependOnTheMicroBatch) {
     const nn::Network network(small_cnn(), 1);
-    const PrivacyPlan plan = plan_of(network.spec(), 0.3);
+    const dp::PrivacyPlan plan = plan_of(network.spec(), 0.3);
     const Batch batch = random_batch(37);
     const auto whole = clipped_sum(network, plan, batch, 37);
     for (int64_t micro_batch : {1, 2, 7, 20}) {
@@ -107,7 +107,7 @@ TEST(PrivateStep, SumsDoNotDependOnTheMicroBatch) {
 
 TEST(PrivateStep, SameSettingsGiveTheSameBits) {
     const nn::Network network(small_cnn(), 1);
-    const PrivacyPlan plan = plan_of(network.spec(), 1);
+    const dp::PrivacyPlan plan = plan_of(network.spec(), 1);
     const Batch batch = random_batch(30);
     const auto once = gradient_of(network, plan, batch, 11, 8),
                again = gradient_of(network, plan, batch, 11, 8);
@@ -117,9 +117,9 @@ TEST(PrivateStep, SameSettingsGiveTheSameBits) {
 TEST(PrivateStep, NoExampleMovesTheSumByMoreThanTheClippingNormAndItsMargin) {
     const nn::Network network(small_cnn(), 1);
     const Batch batch = random_batch(24);
-    for (ClippingKind kind :
-         {ClippingKind::kFlat, ClippingKind::kPerLayer, ClippingKind::kAutomatic}) {
-        const PrivacyPlan plan = plan_of(network.spec(), 0.3, kind);
+    for (dp::ClippingKind kind :
+         {dp::ClippingKind::kFlat, dp::ClippingKind::kPerLayer, dp::ClippingKind::kAutomatic}) {
+        const dp::PrivacyPlan plan = plan_of(network.spec(), 0.3, kind);
         const auto whole = clipped_sum(network, plan, batch, 24);
         for (int64_t left_out = 0; left_out < 24; ++left_out) {
             Batch others{at::cat({batch.inputs.narrow(0, 0, left_out),
@@ -135,7 +135,7 @@ TEST(PrivateStep, NoExampleMovesTheSumByMoreThanTheClippingNormAndItsMargin) {
 
 TEST(PrivateStep, NoiseHasTheDeviationOfThePlanAlsoForAnEmptyBatch) {
     const nn::Network network(small_cnn(), 1);
-    const PrivacyPlan plan = plan_of(network.spec(), 2);
+    const dp::PrivacyPlan plan = plan_of(network.spec(), 2);
     const auto noise = gradient_of(network, plan, random_batch(0), 1, 9);
     double squares = 0;
     int64_t count = 0;
@@ -169,7 +169,7 @@ TEST(PrivateStep, WithoutClippingAndNoiseItIsTheOrdinaryGradient) {
 
 TEST(PrivateStep, AdaptiveClippingMovesTowardsTheQuantile) {
     const nn::Network network(small_cnn(), 1);
-    const PrivacyPlan plan = plan_of(network.spec(), 1, ClippingKind::kAdaptive);
+    const dp::PrivacyPlan plan = plan_of(network.spec(), 1, dp::ClippingKind::kAdaptive);
     PrivateStep step(network, plan, 1);
     step.set_clipping_norm(1e-3);  // far below every gradient norm
     Random random = testonly::seeded_random(4);
@@ -184,7 +184,7 @@ TEST(PrivateStep, AdaptiveClippingMovesTowardsTheQuantile) {
 
 TEST(PrivateStep, AnExampleWithABrokenGradientContributesNothing) {
     const nn::Network network(small_cnn(), 1);
-    const PrivacyPlan plan = plan_of(network.spec(), 0.3);
+    const dp::PrivacyPlan plan = plan_of(network.spec(), 0.3);
     Batch batch = random_batch(6);
     const Batch others{batch.inputs.narrow(0, 1, 5), batch.labels.narrow(0, 1, 5)};
     batch.inputs[0].fill_(std::numeric_limits<float>::infinity());
@@ -194,13 +194,13 @@ TEST(PrivateStep, AnExampleWithABrokenGradientContributesNothing) {
 
 TEST(PrivateStep, RefusesAPlanForAnotherModel) {
     const nn::Network network(small_cnn(), 1);
-    PlanRequest request = plan_of(network.spec(), 1).settings();
+    dp::PlanRequest request = plan_of(network.spec(), 1).settings();
     request.dimension += 1;
-    const PrivacyPlan other = PrivacyPlan::create(request);
+    const dp::PrivacyPlan other = dp::PrivacyPlan::create(request);
     EXPECT_THROW(PrivateStep(network, other, 1), Error);
     request.dimension -= 1;
     request.sensitivity_margin = 0;
-    const PrivacyPlan tight = PrivacyPlan::create(request);
+    const dp::PrivacyPlan tight = dp::PrivacyPlan::create(request);
     EXPECT_THROW(PrivateStep(network, tight, 1), Error);
 }
 
@@ -230,13 +230,30 @@ TEST(Clipping, ShortGradientsAreLeftAloneAndBrokenOnesDropped) {
     EXPECT_EQ(factors[3].item<double>(), 0);
 }
 
-TEST(Lattice, RoundsToTheNearestMultipleAndAddsExactly) {
+TEST(Lattice, RoundsToTheNearestMultipleAndAddsTheSameNoiseInEitherPrecision) {
     const at::Tensor values = torch::tensor({0.24f, 0.26f, -1.1f, 3.0f, NAN});
-    const std::vector<int32_t> noise{1, -1, 2, 0, 5};
-    const at::Tensor expected = torch::tensor({0.5f, 0.0f, 0.0f, 3.0f, 2.5f});
-    EXPECT_TRUE(at::equal(lattice_sum_with_noise(values, 0.5, noise, 0.5), expected));
-    EXPECT_TRUE(
-        at::equal(lattice_sum_with_noise(values.to(at::kDouble), 0.5, noise, 0.5), expected));
+    const at::Tensor nearest = torch::tensor({0.0f, 1.0f, -2.0f, 6.0f, 0.0f});
+    const dp::DiscreteGaussian noise(20);
+    const auto noisy = [&](const at::Tensor& source, uint64_t seed) {
+        Random random = testonly::seeded_random(seed);
+        return lattice_sum_with_noise(source.clone(), 0.5, noise, random, 2.0);
+    };
+    // Twice the whole number plus twice the noise that the same generator adds to zeros.
+    EXPECT_TRUE(at::equal(noisy(values, 6), nearest * 2 + noisy(torch::zeros({5}), 6)));
+    EXPECT_TRUE(at::equal(noisy(values.to(at::kDouble), 6), noisy(values, 6)));
+    EXPECT_FALSE(at::equal(noisy(values, 6), noisy(values, 7)));
+}
+
+TEST(Lattice, NoiseDoesNotDependOnTheNumberOfThreads) {
+    const dp::DiscreteGaussian noise(1e6);
+    std::vector<at::Tensor> results;
+    for (int threads : {1, 3}) {
+        nn::set_threads(threads);
+        Random random = testonly::seeded_random(2);
+        results.push_back(lattice_sum_with_noise(torch::zeros({200000}), 1, noise, random, 1));
+    }
+    nn::set_threads(2);
+    EXPECT_TRUE(at::equal(results[0], results[1]));
 }
 
 TEST(LargestMicroBatch, ShrinksWithTheBatchAndThePositionsOfALayer) {

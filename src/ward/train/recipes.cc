@@ -27,17 +27,17 @@ Schedule constant(double learning_rate) { return {ScheduleKind::kConstant, learn
 std::vector<Recipe> make_recipes() {
     std::vector<Recipe> list;
     list.push_back({"mnist",
-                    "MNIST and like grey images, epsilon 2 to 8",
+                    "MNIST and like grey images of 28 x 28",
                     "cnn",
                     Function::kTanh,
                     {},
                     2048,
                     40,
                     0.1,
-                    ClippingKind::kFlat,
+                    dp::ClippingKind::kFlat,
                     sgd(0.9),
-                    constant(4),
-                    0.99,
+                    constant(2),
+                    0.98,
                     {}});
     list.push_back({"mnist-strict",
                     "the same below epsilon 2",
@@ -45,51 +45,64 @@ std::vector<Recipe> make_recipes() {
                     Function::kTanh,
                     {},
                     2048,
-                    15,
+                    20,
                     0.1,
-                    ClippingKind::kFlat,
+                    dp::ClippingKind::kFlat,
                     sgd(0.9),
-                    constant(4),
-                    0.99,
+                    constant(2),
+                    0.96,
                     {}});
     list.push_back({"image",
                     "small images from scratch",
                     "cnn",
                     Function::kTanh,
                     {},
-                    256,
-                    60,
-                    0.5,
-                    ClippingKind::kFlat,
+                    1024,
+                    40,
+                    0.1,
+                    dp::ClippingKind::kFlat,
                     sgd(0.9),
-                    constant(0.5),
-                    0.99,
+                    constant(1),
+                    0.98,
                     {}});
-    list.push_back({"table",
-                    "tables with some thousand rows or more",
+    list.push_back({"small-image",
+                    "some thousand small images",
                     "logistic",
                     Function::kTanh,
                     {},
                     1024,
+                    40,
+                    0.5,
+                    dp::ClippingKind::kFlat,
+                    sgd(0.9),
+                    constant(2),
+                    0.9,
+                    {}});
+    list.push_back({"table",
+                    "tables with five thousand rows or more",
+                    "logistic",
+                    Function::kTanh,
+                    {},
+                    2048,
                     20,
                     0.5,
-                    ClippingKind::kFlat,
+                    dp::ClippingKind::kFlat,
                     sgd(0.9),
-                    constant(0.5),
-                    0.99,
+                    constant(2),
+                    0.95,
                     {}});
     list.push_back({"small-table",
-                    "tables with some hundred rows",
+                    "smaller tables",
                     "logistic",
                     Function::kTanh,
                     {},
                     128,
-                    40,
+                    30,
                     0.5,
-                    ClippingKind::kFlat,
+                    dp::ClippingKind::kFlat,
                     sgd(0.9),
-                    constant(0.3),
-                    0.95,
+                    constant(1),
+                    0.9,
                     {}});
     list.push_back({"sequence",
                     "tokens or time series",
@@ -99,10 +112,10 @@ std::vector<Recipe> make_recipes() {
                     256,
                     10,
                     1,
-                    ClippingKind::kFlat,
+                    dp::ClippingKind::kFlat,
                     adam(),
                     constant(1e-3),
-                    0.99,
+                    0.98,
                     {}});
     return list;
 }
@@ -111,9 +124,8 @@ std::vector<Recipe> make_recipes() {
 std::string kind_of(const data::Dataset& data) {
     if (data.tokens || data.example_shape.size() == 2) return "sequence";
     if (data.example_shape.size() == 3) {
-        return data.example_shape == std::vector<int64_t>{1, 28, 28} && data.size() >= 20000
-                   ? "mnist"
-                   : "image";
+        const bool like_mnist = data.example_shape == std::vector<int64_t>{1, 28, 28};
+        return data.size() < 5000 ? "small-image" : like_mnist ? "mnist" : "image";
     }
     return data.size() < 5000 ? "small-table" : "table";
 }

@@ -25,7 +25,7 @@ struct Recipe {
     int64_t batch_size = 256;
     double epochs = 10;
     double clipping_norm = 1;
-    ClippingKind clipping = ClippingKind::kFlat;
+    dp::ClippingKind clipping = dp::ClippingKind::kFlat;
     OptimizerOptions optimizer;
     Schedule schedule;
     double ema_decay = 0;

@@ -151,7 +151,7 @@ class Run {
         network_.set_precision(options.precision);
         OptimizerOptions optimizer = options.optimizer;
         if (options.privacy) {
-            plan_ = std::make_unique<PrivacyPlan>(plan_for(options, data));
+            plan_ = std::make_unique<dp::PrivacyPlan>(plan_for(options, data));
             private_step_ =
                 std::make_unique<PrivateStep>(network_, *plan_, options.augmentation.views);
             const double deviation = private_step_->noise_standard_deviation();
@@ -211,9 +211,9 @@ class Run {
     }
 
     std::vector<at::Tensor> private_gradients(Random& random) {
-        const PlanRequest& settings = plan_->settings();
+        const dp::PlanRequest& settings = plan_->settings();
         const std::vector<int64_t> rows =
-            PoissonSampler(settings.expected_batch, settings.examples).sample(random);
+            dp::PoissonSampler(settings.expected_batch, settings.examples).sample(random);
         for_each_micro_batch(rows, random, [&](const Batch& batch) { private_step_->add(batch); });
         return private_step_->finish(random);
     }
@@ -381,7 +381,7 @@ class Run {
     const data::Dataset* test_;
     nn::Network network_;
     int64_t steps_;
-    std::unique_ptr<PrivacyPlan> plan_;
+    std::unique_ptr<dp::PrivacyPlan> plan_;
     std::unique_ptr<PrivateStep> private_step_;
     std::unique_ptr<Optimizer> optimizer_;
     std::string digest_;
@@ -404,10 +404,10 @@ int64_t steps_of(const TrainOptions& options, int64_t examples) {
     return std::max<int64_t>(1, std::llround(steps));
 }
 
-PrivacyPlan plan_for(const TrainOptions& options, const data::Dataset& data) {
+dp::PrivacyPlan plan_for(const TrainOptions& options, const data::Dataset& data) {
     check_options(options, data);
     const PrivacyOptions& privacy = options.privacy.value();
-    PlanRequest request;
+    dp::PlanRequest request;
     request.examples = data.size();
     request.expected_batch = options.batch_size;
     request.steps = steps_of(options, data.size());
@@ -420,12 +420,12 @@ PrivacyPlan plan_for(const TrainOptions& options, const data::Dataset& data) {
     request.accountant = privacy.accountant;
     request.dimension = trainable_parameters(options.spec);
     request.sensitivity_margin = kSensitivityMargin;
-    if (privacy.clipping == ClippingKind::kPerLayer) {
+    if (privacy.clipping == dp::ClippingKind::kPerLayer) {
         const auto layers = nn::trainable_layers(options.spec);
         request.layer_norms.assign(layers,
                                    privacy.clipping_norm / std::sqrt(static_cast<double>(layers)));
     }
-    return PrivacyPlan::create(request);
+    return dp::PrivacyPlan::create(request);
 }
 
 TrainResult train(const data::Dataset& data, const TrainOptions& options,

@@ -34,10 +34,10 @@ struct PrivacyOptions {
     std::optional<double> target_epsilon;    // exactly one
     std::optional<double> noise_multiplier;  // of these two
     double delta = 0;                        // 0: 1 / (10 N), rounded down to a power of ten
-    ClippingKind clipping = ClippingKind::kFlat;
+    dp::ClippingKind clipping = dp::ClippingKind::kFlat;
     double clipping_norm = 1;
-    AdaptiveClipping adaptive;
-    Accountant accountant = Accountant::kPld;
+    dp::AdaptiveClipping adaptive;
+    dp::Accountant accountant = dp::Accountant::kPld;
 };
 
 struct TrainOptions {
@@ -74,14 +74,14 @@ struct CurvePoint {
 
 struct TrainResult {
     model::Model model;
-    std::optional<PrivacyPlan> plan;
+    std::optional<dp::PrivacyPlan> plan;
     int64_t steps = 0;
     std::vector<CurvePoint> curve;
     double seconds = 0;  // of this process's part of the run
 };
 
 // The plan a run would follow, without running it. Throws Error kUsage or kRefused.
-PrivacyPlan plan_for(const TrainOptions& options, const data::Dataset& data);
+dp::PrivacyPlan plan_for(const TrainOptions& options, const data::Dataset& data);
 
 // Steps of a run: epochs * examples / batch size, at least 1.
 int64_t steps_of(const TrainOptions& options, int64_t examples);

@@ -190,7 +190,7 @@ TEST(Recipes, AreCompleteAndFoundByName) {
         EXPECT_EQ(recipe_named(recipe.name).summary, recipe.summary);
     EXPECT_THAT(message_of([] { recipe_named("nothing"); }, ErrorCode::kUsage),
                 HasSubstr("no recipe named nothing"));
-    EXPECT_EQ(default_recipe(digits("train"), 3.0).name, "image");
+    EXPECT_EQ(default_recipe(digits("train"), 3.0).name, "small-image");
 }
 
 }  // namespace

@@ -13,6 +13,7 @@ class App;
 namespace ward::cli {
 
 void add_account_command(CLI::App& app);
+void add_data_command(CLI::App& app);
 void add_doctor_command(CLI::App& app);
 
 // Only in builds with LibTorch.

@@ -99,10 +99,6 @@ CsvStream::CsvStream(ByteSource source, const CsvFormat& format, const CsvOption
     take_first_record();
 }
 
-CsvStream::~CsvStream() {
-    if (reading_.valid()) reading_.wait();
-}
-
 void CsvStream::fail(const std::string& what, const std::string& hint) const {
     throw Error(ErrorCode::kInvalid, source_.name() + " " + what, hint);
 }
@@ -289,8 +285,13 @@ std::vector<CsvPiece> CsvStream::cut(const uint8_t* begin, const uint8_t* end) {
         }
         inside ^= stretch.quotes & 1;
     }
+    parallel_for(0, static_cast<int64_t>(pieces.size()), 1, [&](int64_t first, int64_t last) {
+        for (auto i = static_cast<size_t>(first); i < static_cast<size_t>(last); ++i) {
+            const auto bytes = static_cast<size_t>(pieces[i].end - pieces[i].begin);
+            pieces[i].newlines = scan_kernels().summarise(pieces[i].begin, bytes).newlines;
+        }
+    });
     for (CsvPiece& piece : pieces) {
-        piece.newlines = static_cast<size_t>(std::count(piece.begin, piece.end, '\n'));
         piece.first_line = line_;
         line_ += piece.newlines;
     }

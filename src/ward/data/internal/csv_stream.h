@@ -36,7 +36,8 @@ class CsvStream {
   public:
     // Reads up to the first record. Throws Error kInvalid for an empty or unreadable input.
     CsvStream(ByteSource source, const CsvFormat& format, const CsvOptions& options);
-    ~CsvStream();
+    CsvStream(const CsvStream&) = delete;
+    CsvStream& operator=(const CsvStream&) = delete;
 
     // The first record (the header, where there is one) and its line; it is part of the pieces
     // unless `skip_first_record` was called.
@@ -73,6 +74,7 @@ class CsvStream {
     size_t window_bytes_;
     Buffer current_;
     Buffer spare_;
+    // Fills spare_ from source_; declared behind them, because its destructor waits for the reader.
     std::future<size_t> reading_;
     bool at_end_ = false;  // the source has no more bytes
     uint64_t content_bytes_ = 0;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <limits>
 #include <nlohmann/json.hpp>
 #include <span>
@@ -101,6 +102,12 @@ struct RawSet {
 
 int64_t size_of(const RawSet& set) { return set.inputs.shape.empty() ? 0 : set.inputs.shape[0]; }
 
+std::string short_number(double value) {
+    char text[32];
+    std::snprintf(text, sizeof text, "%.9g", value);
+    return text;
+}
+
 std::vector<int64_t> to_labels(const Array& array, const std::string& source) {
     if (array.shape.size() != 1 && !(array.shape.size() == 2 && array.shape[1] == 1)) {
         throw Error(ErrorCode::kInvalid, source +
@@ -114,7 +121,7 @@ std::vector<int64_t> to_labels(const Array& array, const std::string& source) {
             value != std::trunc(value)) {
             throw Error(ErrorCode::kInvalid, source + " row " + std::to_string(i + 1) +
                                                  ": expected a class number from 0, got " +
-                                                 std::to_string(value));
+                                                 short_number(value));
         }
         labels[i] = static_cast<int64_t>(value);
     }
@@ -293,10 +300,11 @@ RawSet read_raw(const LoadRequest& request, const fs::path& path) {
 // The shape of one example as the network sees it.
 void choose_shape(const RawSet& set, ArrayEncoding* encoding) {
     const std::vector<int64_t> one(set.inputs.shape.begin() + 1, set.inputs.shape.end());
-    const auto is_channels = [](int64_t n) { return n == 1 || n == 3 || n == 4; };
+    const auto is_usual = [](int64_t n) { return n == 1 || n == 3; };
     if (one.size() == 2) {
         encoding->example_shape = {1, one[0], one[1]};
-    } else if (one.size() == 3 && is_channels(one[2]) && !is_channels(one[0])) {
+    } else if (one.size() == 3 && !is_usual(one[0]) &&
+               (is_usual(one[2]) || (one[2] == 4 && one[0] != 4))) {
         encoding->example_shape = {one[2], one[0], one[1]};
         encoding->channels_last = true;
     } else {

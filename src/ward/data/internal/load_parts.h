@@ -5,10 +5,16 @@
 #include <optional>
 #include <string>
 
+#include "ward/core/error.h"
 #include "ward/data/array.h"
 #include "ward/data/load.h"
 
 namespace ward::data::internal {
+
+// The path of `data`: itself, or the file of a built-in set. Throws Error kNotFound.
+std::filesystem::path resolve_data(const std::string& data);
+
+Error nothing_found(const std::filesystem::path& path);  // to be thrown
 
 // Files of one table.
 struct TableFiles {

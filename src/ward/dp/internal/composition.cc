@@ -7,7 +7,7 @@
 
 #include "ward/dp/internal/fft.h"
 
-namespace ward::internal {
+namespace ward::dp::internal {
 namespace {
 
 // Relative rounding of one step's masses and of their tilt; see the decision record.
@@ -303,4 +303,4 @@ CertifiedValue ComposedLoss::epsilon(double delta) const {
     return {epsilon_of(upper_, 1, delta), epsilon_of(lower_, -1, delta)};
 }
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

@@ -9,7 +9,7 @@
 #include "ward/dp/mechanism.h"
 #include "ward/dp/pld.h"
 
-namespace ward::internal {
+namespace ward::dp::internal {
 
 struct CompositionPlan {
     Direction direction = Direction::kRemove;
@@ -59,4 +59,4 @@ class ComposedLoss {
     Bound upper_, lower_;
 };
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

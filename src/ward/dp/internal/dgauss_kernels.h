@@ -16,7 +16,7 @@
 
 #include "ward/core/random.h"
 
-namespace ward::internal {
+namespace ward::dp::internal {
 
 inline constexpr int kDgaussCells = 1024;
 
@@ -62,4 +62,4 @@ size_t dgauss_wide(const DgaussTable& table, const uint32_t* a, const uint32_t* 
 
 DgaussKernel dgauss_kernel();
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

@@ -2,7 +2,7 @@
 
 #include "ward/dp/internal/dgauss_kernels.h"
 
-namespace ward::internal {
+namespace ward::dp::internal {
 namespace {
 
 struct Candidate {
@@ -65,4 +65,4 @@ size_t dgauss_wide(const DgaussTable& table, const uint32_t* a, const uint32_t* 
     return run(table, a, b, n, out, random);
 }
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

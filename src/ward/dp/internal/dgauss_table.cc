@@ -8,7 +8,7 @@
 #include "ward/dp/internal/dgauss_kernels.h"
 #include "ward/dp/internal/double_double.h"
 
-namespace ward::internal {
+namespace ward::dp::internal {
 namespace {
 
 constexpr uint32_t kTotalWeight = 1u << 26;
@@ -144,4 +144,4 @@ DgaussKernel dgauss_kernel() {
     return dgauss_scalar;
 }
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

@@ -14,7 +14,7 @@
 #define WARD_AVX2 __attribute__((target("avx2,fma")))
 #define WARD_AVX512 __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl")))
 
-namespace ward::internal {
+namespace ward::dp::internal {
 namespace {
 
 // For each 8-bit mask the lanes that are set, moved to the front.
@@ -162,4 +162,4 @@ WARD_AVX512 size_t dgauss_avx512(const DgaussTable& table, const uint32_t* a, co
     return count;
 }
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

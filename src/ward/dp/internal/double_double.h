@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-namespace ward::internal {
+namespace ward::dp::internal {
 
 struct DoubleDouble {
     double high = 0;
@@ -63,4 +63,4 @@ inline DoubleDouble exp_double_double(DoubleDouble x) {
     return {std::ldexp(sum.high, static_cast<int>(n)), std::ldexp(sum.low, static_cast<int>(n))};
 }
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

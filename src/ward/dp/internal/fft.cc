@@ -4,7 +4,7 @@
 #include <numbers>
 #include <utility>
 
-namespace ward::internal {
+namespace ward::dp::internal {
 
 // Sines and cosines of the first octant by the library, the others by symmetry.
 Fft::Fft(int log2_size)
@@ -105,4 +105,4 @@ void Fft::pass2(size_t stride, const double* xr, const double* xi, double* yr, d
     }
 }
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

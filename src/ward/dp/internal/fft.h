@@ -5,7 +5,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace ward::internal {
+namespace ward::dp::internal {
 
 class Fft {
   public:
@@ -35,4 +35,4 @@ class Fft {
     std::vector<double> work_re_, work_im_;
 };
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

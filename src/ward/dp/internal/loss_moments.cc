@@ -7,7 +7,7 @@
 
 #include "ward/dp/internal/normal.h"
 
-namespace ward::internal {
+namespace ward::dp::internal {
 
 LossMoments::LossMoments(std::span<const SampledGaussianPhase> phases, Direction direction,
                          double right_mass) {
@@ -139,4 +139,4 @@ double LossMoments::step_deviation(double theta) const {
     return std::sqrt(variance / steps);
 }
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

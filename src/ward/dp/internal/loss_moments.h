@@ -8,7 +8,7 @@
 #include "ward/dp/internal/step_loss.h"
 #include "ward/dp/mechanism.h"
 
-namespace ward::internal {
+namespace ward::dp::internal {
 
 class LossMoments {
   public:
@@ -51,4 +51,4 @@ class LossMoments {
     std::vector<Phase> phases_;
 };
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

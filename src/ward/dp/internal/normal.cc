@@ -4,7 +4,7 @@
 #include <cmath>
 #include <numbers>
 
-namespace ward::internal {
+namespace ward::dp::internal {
 
 double normal_density(double z) { return std::exp(-z * z / 2) / std::sqrt(2 * std::numbers::pi); }
 
@@ -45,4 +45,4 @@ double normal_tail_inverse(double p) {
     return (low + high) / 2;
 }
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

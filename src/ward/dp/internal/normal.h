@@ -1,7 +1,7 @@
 // The standard normal law where differences and tails must keep their relative accuracy.
 #pragma once
 
-namespace ward::internal {
+namespace ward::dp::internal {
 
 double normal_density(double z);
 
@@ -14,4 +14,4 @@ double normal_interval(double a, double b);
 // z with P(Z > z) = p for 0 < p < 1, to about 1e-9: for choosing ranges.
 double normal_tail_inverse(double p);
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

@@ -8,7 +8,7 @@
 
 #include "ward/core/error.h"
 
-namespace ward::internal {
+namespace ward::dp::internal {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -177,9 +177,9 @@ PlanRequest parse_plan_settings(const std::string& text) {
     }
 }
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal
 
-namespace ward {
+namespace ward::dp {
 
 std::string PrivacyPlan::statement() const {
     const PlanEpsilon e = epsilon();
@@ -206,4 +206,4 @@ std::string PrivacyPlan::statement() const {
     return text.str();
 }
 
-}  // namespace ward
+}  // namespace ward::dp

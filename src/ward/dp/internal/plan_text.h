@@ -5,7 +5,7 @@
 
 #include "ward/dp/plan.h"
 
-namespace ward::internal {
+namespace ward::dp::internal {
 
 // For `samples` draws of a discrete Gaussian of at least `sigma_steps` in place of continuous ones;
 // the delta part holds for epsilon up to kGridSlackMaxEpsilon.
@@ -17,4 +17,4 @@ std::string plan_settings_text(const PlanRequest& settings);
 std::string plan_text(const PrivacyPlan& plan);
 PlanRequest parse_plan_settings(const std::string& text);
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

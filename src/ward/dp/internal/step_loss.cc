@@ -7,7 +7,7 @@
 
 #include "ward/dp/internal/normal.h"
 
-namespace ward::internal {
+namespace ward::dp::internal {
 namespace {
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -181,4 +181,4 @@ GridMasses StepLoss::lower(double h, const Cut& cut) const {
     return {-offset, 1 - static_cast<int64_t>(mass.size()), std::move(mass), 0};
 }
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace ward::internal {
+namespace ward::dp::internal {
 
 enum class Direction { kRemove, kAdd };
 
@@ -61,4 +61,4 @@ class StepLoss {
     Direction direction_;
 };
 
-}  // namespace ward::internal
+}  // namespace ward::dp::internal

@@ -1,0 +1,158 @@
+// `ward data describe`: what a data set holds, for its owner.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "ward/cli/internal/commands.h"
+#include "ward/cli/internal/data_options.h"
+#include "ward/core/error.h"
+#include "ward/core/log.h"
+#include "ward/data/describe.h"
+
+namespace ward::cli {
+namespace {
+
+using data::ColumnDescription;
+using data::Description;
+using Json = nlohmann::ordered_json;
+
+struct DescribeOptions {
+    DataOptions data;
+    std::string write_schema;
+    bool json = false;
+};
+
+Json to_json(const std::vector<data::ValueCount>& counts) {
+    Json out = Json::array();
+    for (const auto& [value, count] : counts) out.push_back({{"value", value}, {"count", count}});
+    return out;
+}
+
+Json to_json(const ColumnDescription& column) {
+    Json out = {{"name", column.name}, {"kind", column.kind}, {"missing", column.missing}};
+    out["distinct"] = column.distinct;
+    if (column.numeric) {
+        out["min"] = column.min;
+        out["max"] = column.max;
+        out["mean"] = column.mean;
+    }
+    if (!column.values.empty()) out["values"] = to_json(column.values);
+    out["outside_bounds"] = column.outside_bounds;
+    out["undeclared"] = column.undeclared;
+    return out;
+}
+
+Json to_json(const Description& description) {
+    Json out = {{"name", description.name},
+                {"kind", description.kind},
+                {"protected", false},
+                {"schema", description.schema.empty() ? Json() : Json(description.schema)}};
+    if (!description.example_shape.empty()) out["example_shape"] = description.example_shape;
+    out["parts"] = Json::array();
+    for (const auto& part : description.parts) {
+        out["parts"].push_back({{"split", part.split},
+                                {"source", part.source},
+                                {"rows", part.rows},
+                                {"digest", part.digest},
+                                {"classes", to_json(part.classes)}});
+    }
+    if (description.kind == "table") out["columns"] = Json::array();
+    for (const auto& column : description.columns) out["columns"].push_back(to_json(column));
+    out["problems"] = description.problems;
+    return out;
+}
+
+std::string brief(const std::vector<data::ValueCount>& counts, size_t most) {
+    std::string out;
+    for (size_t i = 0; i < std::min(most, counts.size()); ++i) {
+        out += (i == 0 ? "" : ", ") + counts[i].value;
+        out += " (" + std::to_string(counts[i].count) + ")";
+    }
+    return out + (counts.size() > most ? ", ..." : "");
+}
+
+void print_column(const ColumnDescription& column) {
+    std::string what;
+    if (column.numeric && column.values.empty()) {
+        char text[96];
+        std::snprintf(text, sizeof text, "%.6g to %.6g, mean %.6g", column.min, column.max,
+                      column.mean);
+        what = text;
+    } else {
+        what = std::to_string(column.distinct) + ": " + brief(column.values, 4);
+    }
+    std::printf("  %-24s %-12s %9lld  %s\n", column.name.c_str(), column.kind.c_str(),
+                static_cast<long long>(column.missing), what.c_str());
+}
+
+void print_text(const Description& description) {
+    std::printf("name      %s (%s)\n", description.name.c_str(), description.kind.c_str());
+    std::printf("schema    %s\n", description.schema.empty() ? "none" : description.schema.c_str());
+    if (!description.example_shape.empty()) {
+        std::string shape;
+        for (int64_t n : description.example_shape)
+            shape += (shape.empty() ? "" : " x ") + std::to_string(n);
+        std::printf("example   %s\n", shape.c_str());
+    }
+    for (const auto& part : description.parts) {
+        std::printf("%-9s %lld rows, %s\n", part.split.c_str(), static_cast<long long>(part.rows),
+                    part.source.c_str());
+        std::printf("          sha256 %s\n", part.digest.c_str());
+        if (!part.classes.empty())
+            std::printf("          classes %s\n", brief(part.classes, 10).c_str());
+    }
+    if (!description.columns.empty())
+        std::printf("\n  %-24s %-12s %9s  %s\n", "column", "kind", "missing", "values (count)");
+    for (const auto& column : description.columns) print_column(column);
+    if (!description.problems.empty()) std::printf("\nproblems\n");
+    for (const std::string& problem : description.problems) std::printf("  %s\n", problem.c_str());
+}
+
+void run_describe(const DescribeOptions& options) {
+    const Description description = data::describe(to_request(options.data, "all"));
+    log_warning(
+        "this describes the rows as they are; no privacy guarantee covers it, do not publish it");
+    if (!options.write_schema.empty()) {
+        if (description.kind != "table")
+            throw Error(ErrorCode::kUsage, "--write-schema is for tables, these are images");
+        data::write_schema(description.inferred, options.write_schema);
+        log_info("wrote " + options.write_schema +
+                 ": replace its bounds by public knowledge, then remove bounds_from_data");
+        if (description.inferred.find(data::ColumnKind::kLabel) < 0)
+            log_info("it declares no label: pass --label COLUMN or edit the file");
+    }
+    if (options.json) {
+        // Values of a file need not be UTF-8; JSON must be.
+        std::cout << to_json(description).dump(2, ' ', false, Json::error_handler_t::replace)
+                  << "\n";
+    } else {
+        print_text(description);
+    }
+}
+
+}  // namespace
+
+void add_data_command(CLI::App& app) {
+    auto* group = app.add_subcommand("data", "Look at data sets and write schemas for them");
+    group->require_subcommand(1);
+    auto* command = group->add_subcommand(
+        "describe",
+        "Columns, kinds, missing values, classes and digest. Reads private rows; the "
+        "output is not protected");
+    auto options = std::make_shared<DescribeOptions>();
+    add_data_options(*command, options->data, true);
+    command
+        ->add_option("--write-schema", options->write_schema,
+                     "Write a schema to start from, with bounds read from the rows and marked so")
+        ->type_name("FILE");
+    command->add_flag("--json", options->json, "Print one JSON object");
+    command->footer(
+        "Examples:\n  ward data describe digits\n"
+        "  ward data describe patients.csv --delimiter ';' --label outcome --write-schema s.yaml");
+    command->callback([options] { run_describe(*options); });
+}
+
+}  // namespace ward::cli

@@ -1,0 +1,281 @@
+// `ward train`: from a data set to a model file, privately or not.
+#include <CLI/CLI.hpp>
+#include <cmath>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ward/audit/privacy_facts.h"
+#include "ward/cli/internal/commands.h"
+#include "ward/cli/internal/data_options.h"
+#include "ward/cli/internal/model_options.h"
+#include "ward/cli/internal/training_outcome.h"
+#include "ward/core/error.h"
+#include "ward/core/file.h"
+#include "ward/core/log.h"
+#include "ward/model/spec.h"
+#include "ward/train/recipes.h"
+#include "ward/train/trainer.h"
+
+namespace ward::cli {
+namespace {
+
+// Flags as given; what is not given comes from the recipe.
+struct Options {
+    DataOptions data;
+    RuntimeOptions runtime;
+    std::string model, recipe, out, record, checkpoint;
+    std::optional<double> epsilon, noise_multiplier, delta, clipping_norm;
+    std::string clipping, accountant = "pld";
+    bool no_privacy = false;
+    std::optional<int64_t> batch, views, shift;
+    std::optional<double> epochs, learning_rate, momentum, weight_decay, warmup, ema;
+    std::string optimizer, schedule;
+    bool flip = false, resume = false, dry_run = false, show_training_loss = false, json = false;
+    int64_t micro_batch = 0, checkpoint_steps = 0;
+    double checkpoint_seconds = 60;
+    uint64_t seed = 1;
+};
+
+dp::ClippingKind parse_clipping(const std::string& name) {
+    if (name == "flat") return dp::ClippingKind::kFlat;
+    if (name == "per-layer") return dp::ClippingKind::kPerLayer;
+    if (name == "automatic") return dp::ClippingKind::kAutomatic;
+    if (name == "adaptive") return dp::ClippingKind::kAdaptive;
+    throw Error(ErrorCode::kUsage,
+                "clipping must be flat, per-layer, automatic or adaptive, got " + name);
+}
+
+dp::Accountant parse_accountant(const std::string& name) {
+    if (name == "pld") return dp::Accountant::kPld;
+    if (name == "rdp") return dp::Accountant::kRdp;
+    throw Error(ErrorCode::kUsage, "accountant must be pld or rdp, got " + name);
+}
+
+bool is_private(const Options& options) {
+    const int ways = (options.epsilon ? 1 : 0) + (options.noise_multiplier ? 1 : 0) +
+                     (options.no_privacy ? 1 : 0);
+    if (ways == 1)
+        return !options.no_privacy &&
+               !(options.epsilon && std::isinf(*options.epsilon) && *options.epsilon > 0);
+    if (ways == 0) {
+        throw Error(ErrorCode::kUsage, "how private? nothing says",
+                    "give --epsilon E, or --noise-multiplier S, or --no-privacy");
+    }
+    throw Error(ErrorCode::kUsage,
+                "--epsilon, --noise-multiplier and --no-privacy exclude each other",
+                "give one of them");
+}
+
+template <typename T>
+void overrule(T& value, const std::optional<T>& flag) {
+    if (flag) value = *flag;
+}
+
+model::ModelSpec choose_spec(const Options& options, const data::Dataset& data,
+                             const train::Recipe& recipe) {
+    if (options.model.empty()) return train::spec_for(data, recipe.model, recipe);
+    if (!options.model.ends_with(".json")) return train::spec_for(data, options.model, recipe);
+    return model::parse_spec(read_text_file(options.model));
+}
+
+train::TrainOptions run_options(const Options& options, const data::Dataset& data) {
+    const bool private_run = is_private(options);
+    const train::Recipe& recipe =
+        options.recipe.empty()
+            ? train::default_recipe(data, private_run ? options.epsilon : std::nullopt)
+            : train::recipe_named(options.recipe);
+    train::TrainOptions run = train::options_of(recipe);
+    run.spec = choose_spec(options, data, recipe);
+    run.batch_size = std::min(run.batch_size, data.size());
+    overrule(run.batch_size, options.batch);
+    overrule(run.epochs, options.epochs);
+    overrule(run.schedule.learning_rate, options.learning_rate);
+    overrule(run.schedule.warmup_fraction, options.warmup);
+    overrule(run.optimizer.momentum, options.momentum);
+    overrule(run.optimizer.weight_decay, options.weight_decay);
+    overrule(run.ema_decay, options.ema);
+    overrule(run.augmentation.views, options.views);
+    overrule(run.augmentation.shift_pixels, options.shift);
+    if (options.flip) run.augmentation.flip_horizontally = true;
+    if (!options.optimizer.empty()) run.optimizer.kind = train::parse_optimizer(options.optimizer);
+    if (!options.schedule.empty()) run.schedule.kind = train::parse_schedule(options.schedule);
+    run.micro_batch = options.micro_batch;
+    run.precision = nn::parse_precision(options.runtime.precision);
+    run.device = options.runtime.device;
+    run.seed = options.seed;
+    run.show_training_loss = options.show_training_loss;
+    run.checkpoint = options.checkpoint;
+    run.checkpoint_seconds = options.checkpoint_seconds;
+    run.checkpoint_steps = options.checkpoint_steps;
+    run.resume = options.resume;
+    if (!private_run) return run;
+    train::PrivacyOptions privacy;
+    privacy.target_epsilon = options.epsilon;
+    privacy.noise_multiplier = options.noise_multiplier;
+    privacy.clipping =
+        options.clipping.empty() ? recipe.clipping : parse_clipping(options.clipping);
+    privacy.clipping_norm = options.clipping_norm.value_or(recipe.clipping_norm);
+    privacy.accountant = parse_accountant(options.accountant);
+    if (options.delta && !(*options.delta > 0)) {
+        throw Error(ErrorCode::kUsage,
+                    "delta must be > 0 and < 1, got " + std::to_string(*options.delta),
+                    "change --delta");
+    }
+    privacy.delta = options.delta.value_or(0);
+    run.privacy = privacy;
+    return run;
+}
+
+void check_outputs(const Options& options) {
+    if (options.resume && options.checkpoint.empty()) {
+        throw Error(ErrorCode::kUsage, "--resume needs the file of the run's checkpoints",
+                    "give --checkpoint FILE");
+    }
+    if (options.out.empty()) return;
+    const auto folder = std::filesystem::path(options.out).parent_path();
+    if (!folder.empty() && !std::filesystem::is_directory(folder)) {
+        throw Error(ErrorCode::kUsage, "the folder of --out does not exist: " + folder.string(),
+                    "make it first");
+    }
+}
+
+void print_plan(const dp::PrivacyPlan& plan) {
+    std::cout << plan.statement() << "\n";
+    for (const std::string& warning : plan.warnings()) log_warning(warning);
+}
+
+void run(const Options& options, const std::string& command_line) {
+    check_outputs(options);
+    is_private(options);  // a usage error before the data is read
+    apply(options.runtime);
+    const data::LoadedData loaded = data::load_dataset(to_request(options.data, "train"));
+    log_notes(loaded);
+    const train::TrainOptions run = run_options(options, loaded.dataset);
+    if (options.dry_run) {
+        if (run.privacy)
+            print_plan(train::plan_for(run, loaded.dataset));
+        else
+            std::cout << "no privacy: the model may reveal its training data\n";
+        return;
+    }
+    const std::optional<data::LoadedData> test = load_test_part(options.data, loaded.dataset);
+    if (run.privacy) {
+        for (const std::string& warning : train::plan_for(run, loaded.dataset).warnings())
+            log_warning(warning);
+    }
+    train::TrainResult result = train::train(loaded.dataset, run, test ? &test->dataset : nullptr);
+    TrainingOutcome outcome{loaded, test, run, std::move(result), command_line, options.runtime};
+    finish_training(outcome, {options.out, options.record, options.json});
+}
+
+void add_privacy_options(CLI::App& command, Options& o) {
+    const char* group = "Privacy (one of the first three)";
+    command.add_option("--epsilon", o.epsilon, "Target epsilon; the noise follows")->group(group);
+    command
+        .add_option("--noise-multiplier", o.noise_multiplier,
+                    "Noise in units of the clipping norm; epsilon follows")
+        ->group(group);
+    command.add_flag("--no-privacy", o.no_privacy, "Train without a guarantee")->group(group);
+    command.add_option("--delta", o.delta, "Chance of a worse loss [1 / (10 N), a power of ten]")
+        ->group(group);
+    command.add_option("--clip", o.clipping_norm, "Clipping norm C [recipe]")->group(group);
+    command.add_option("--clipping", o.clipping, "flat, per-layer, automatic or adaptive [recipe]")
+        ->group(group);
+    command.add_option("--accountant", o.accountant, "Sets the noise for --epsilon: pld or rdp")
+        ->capture_default_str()
+        ->group(group);
+    command
+        .add_flag("--show-training-loss", o.show_training_loss,
+                  "Record the training loss of a non-private run")
+        ->group(group);
+}
+
+void add_learning_options(CLI::App& command, Options& o) {
+    const char* group = "Learning (defaults by recipe)";
+    command.add_option("--recipe", o.recipe, "Settings by name, listed below")->group(group);
+    command.add_option("--batch", o.batch, "Examples per step (expected number, for private runs)")
+        ->group(group);
+    command.add_option("--epochs", o.epochs, "Passes through the data")->group(group);
+    command.add_option("--learning-rate", o.learning_rate, "At its highest")->group(group);
+    command.add_option("--optimizer", o.optimizer, "sgd, adam, adamw or dp-adam")->group(group);
+    command.add_option("--schedule", o.schedule, "constant, linear or cosine")->group(group);
+    command.add_option("--warmup", o.warmup, "Share of the steps with a rising rate")->group(group);
+    command.add_option("--momentum", o.momentum, "Of sgd")->group(group);
+    command.add_option("--weight-decay", o.weight_decay, "L2, or decoupled for adamw")
+        ->group(group);
+    command
+        .add_option("--ema", o.ema,
+                    "Decay of the moving average of weights that becomes the model; 0: none")
+        ->group(group);
+    command.add_option("--views", o.views, "Augmented copies per image, averaged before clipping")
+        ->group(group);
+    command.add_option("--shift", o.shift, "Move copies by up to this many pixels")->group(group);
+    command.add_flag("--flip", o.flip, "Mirror copies at random")->group(group);
+    command
+        .add_option("--seed", o.seed,
+                    "Initial weights and order of a non-private run; never noise or sampling")
+        ->capture_default_str()
+        ->group(group);
+}
+
+void add_file_options(CLI::App& command, Options& o) {
+    const char* group = "Files";
+    command.add_option("--out", o.out, "Model file to write (.safetensors)")->group(group);
+    command.add_option("--record", o.record, "Training record for reports [OUT with .record.json]")
+        ->group(group);
+    command.add_option("--checkpoint", o.checkpoint, "Keep the state of the run here")
+        ->group(group);
+    command.add_option("--checkpoint-seconds", o.checkpoint_seconds, "Time between checkpoints")
+        ->capture_default_str()
+        ->group(group);
+    command.add_option("--checkpoint-steps", o.checkpoint_steps, "Also every so many steps")
+        ->group(group);
+    command.add_flag("--resume", o.resume, "Go on from the checkpoint")->group(group);
+    command.add_flag("--dry-run", o.dry_run, "Print the privacy plan and stop")->group(group);
+    command.add_flag("--json", o.json, "Print one JSON object about the result")->group(group);
+}
+
+std::string recipe_list() {
+    std::string text;
+    for (const train::Recipe& recipe : train::recipes()) {
+        text += "  " + recipe.name +
+                std::string(18 - std::min<size_t>(17, recipe.name.size()), ' ') + recipe.summary +
+                "\n";
+    }
+    return text;
+}
+
+}  // namespace
+
+void add_train_command(CLI::App& app) {
+    auto* command =
+        app.add_subcommand("train", "Train a model, with differential privacy or without");
+    auto options = std::make_shared<Options>();
+    add_data_options(*command, options->data);
+    add_split_options(*command, options->data);
+    command->add_option(
+        "--model", options->model,
+        "logistic, mlp, cnn, resnet18-gn, transformer, lstm, or a spec file .json [recipe]");
+    add_privacy_options(*command, *options);
+    add_learning_options(*command, *options);
+    add_file_options(*command, *options);
+    add_runtime_options(*command, options->runtime);
+    command
+        ->add_option("--micro-batch", options->micro_batch,
+                     "Examples in memory at once; results are the same [by memory]")
+        ->group("Running");
+    command->footer("Recipes:\n" + recipe_list() +
+                    "\nExamples:\n  ward train --data digits --epsilon 3 --out digits.safetensors\n"
+                    "  ward train --data patients.csv --schema patients.yaml --label readmitted "
+                    "--epsilon 1 --delta 1e-6 "
+                    "--out m.safetensors");
+    command->callback([options] { run(*options, command_line()); });
+}
+
+}  // namespace ward::cli
