@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <filesystem>
 
 #include "ward/core/error.h"
@@ -27,7 +29,8 @@ Bytes random_bytes(size_t size, uint64_t seed) {
 class SealedContainer : public ::testing::Test {
   protected:
     void SetUp() override {
-        folder_ = std::filesystem::path(::testing::TempDir()) / "ward_sealed_test";
+        folder_ = std::filesystem::path(::testing::TempDir()) /
+                  ("ward_sealed_test_" + std::to_string(::getpid()));
         std::filesystem::create_directories(folder_);
         recipients_.recipients.push_back(identity_.recipient());
         keys_.identities.push_back(

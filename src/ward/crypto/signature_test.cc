@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -123,7 +125,8 @@ TEST(Signature, SecretKeyFilesRoundTrip) {
 
 TEST(Release, FindsAddedChangedAndMissingFiles) {
     namespace fs = std::filesystem;
-    const fs::path folder = fs::path(::testing::TempDir()) / "ward_release";
+    const fs::path folder =
+        fs::path(::testing::TempDir()) / ("ward_release_" + std::to_string(::getpid()));
     fs::remove_all(folder);
     fs::create_directories(folder / "sub");
     write_file_atomically((folder / "a").string(), std::string_view("1"));

@@ -75,6 +75,15 @@ TEST(Fernet, SpecificationsToken) {
     EXPECT_THROW(FernetKey::parse("short"), Error);
 }
 
+TEST(Fernet, TokenOfPythonsCryptography) {
+    // cryptography 38.0.4: Fernet(key).encrypt(b"from python").
+    const auto key = FernetKey::parse("cw_0x689RpI-jtRR7oE8h_eQsKImvJapLeSbXpwF4e4=");
+    EXPECT_TRUE(
+        key.decrypt("gAAAAABrAQ5bxAEM9yvrytUhqd3kmKu1JVchA39b8M9QwdvCRe74aFlBUKI_dVirxWxU3Jm"
+                    "hrHXmFwAKLCvimUd1Z5ETS0s1Mg==")
+            .equals(bytes_of("from python")));
+}
+
 TEST(Fernet, RoundTripsEverySizeAroundABlock) {
     const FernetKey key = FernetKey::generate();
     for (size_t size = 0; size < 50; ++size) {
