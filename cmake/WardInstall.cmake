@@ -30,5 +30,6 @@ configure_package_config_file(cmake/WardConfig.cmake.in ${CMAKE_BINARY_DIR}/Ward
         INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Ward)
 write_basic_package_version_file(${CMAKE_BINARY_DIR}/WardConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${CMAKE_BINARY_DIR}/WardConfig.cmake ${CMAKE_BINARY_DIR}/WardConfigVersion.cmake
+        cmake/FindSodium.cmake
         DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/Ward)
 install(DIRECTORY data/ DESTINATION ${CMAKE_INSTALL_DATADIR}/ward/data)

@@ -11,6 +11,12 @@ void add_all_commands(CLI::App& app) {
     add_inspect_command(app);
     add_report_command(app);
     add_account_command(app);
+    add_key_command(app);
+    add_encrypt_command(app);
+    add_decrypt_command(app);
+    add_rewrap_command(app);
+    add_sign_command(app);
+    add_verify_command(app);
     add_data_command(app);
     add_doctor_command(app);
 }

@@ -24,6 +24,13 @@ void add_predict_command(CLI::App& app);
 void add_inspect_command(CLI::App& app);
 void add_report_command(CLI::App& app);
 
+void add_key_command(CLI::App& app);
+void add_encrypt_command(CLI::App& app);
+void add_decrypt_command(CLI::App& app);
+void add_rewrap_command(CLI::App& app);
+void add_sign_command(CLI::App& app);
+void add_verify_command(CLI::App& app);
+
 // All of them, in the order of the help text.
 void add_all_commands(CLI::App& app);
 

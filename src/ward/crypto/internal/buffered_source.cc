@@ -1,0 +1,50 @@
+#include "ward/crypto/internal/buffered_source.h"
+
+#include <algorithm>
+
+namespace ward::crypto::internal {
+namespace {
+constexpr size_t kReadBytes = 4096;
+}
+
+ByteView BufferedSource::peek(size_t count) {
+    const size_t have = buffer_.size() - begin_;
+    if (have < count) {
+        buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(begin_));
+        begin_ = 0;
+        const size_t wanted = std::max(count - have, kReadBytes);
+        buffer_.resize(have + wanted);
+        buffer_.resize(have + source_.read(std::span(buffer_).subspan(have)));
+    }
+    return ByteView(buffer_).subspan(begin_, std::min(count, buffer_.size() - begin_));
+}
+
+size_t BufferedSource::read(std::span<uint8_t> out) {
+    const size_t count = std::min(out.size(), buffer_.size() - begin_);
+    std::copy_n(buffer_.begin() + static_cast<std::ptrdiff_t>(begin_), count, out.begin());
+    begin_ += count;
+    if (count == out.size()) return count;
+    return count + source_.read(out.subspan(count));
+}
+
+std::optional<BufferedSource::Line> BufferedSource::read_line(size_t max_bytes) {
+    Line line;
+    while (true) {
+        const ByteView next = peek(1);
+        if (next.empty()) {
+            if (line.text.empty()) return std::nullopt;
+            return line;
+        }
+        const auto first = buffer_.begin() + static_cast<std::ptrdiff_t>(begin_);
+        const auto end = std::find(first, buffer_.end(), uint8_t{'\n'});
+        line.text.append(first, end);
+        if (line.text.size() > max_bytes) return std::nullopt;
+        begin_ += static_cast<size_t>(end - first);
+        if (end == buffer_.end()) continue;
+        ++begin_;
+        line.ended = true;
+        return line;
+    }
+}
+
+}  // namespace ward::crypto::internal

@@ -1,0 +1,200 @@
+#include "ward/crypto/sealed_container.h"
+
+#include <algorithm>
+#include <set>
+
+#include "ward/core/digest.h"
+#include "ward/core/error.h"
+#include "ward/core/random.h"
+#include "ward/crypto/internal/age_payload.h"
+#include "ward/crypto/internal/encoding.h"
+#include "ward/crypto/internal/merkle.h"
+#include "ward/crypto/internal/sealed_index.h"
+#include "ward/crypto/kdf.h"
+
+namespace ward::crypto {
+namespace {
+
+constexpr size_t kMaxNameBytes = size_t{1} << 16;
+constexpr size_t kMaxIndexBytes = size_t{1} << 30;
+
+// Each range has its own key, so that its chunks count from 0 and fit in no other place.
+SecretBytes range_key(const SecretBytes& file_key, uint64_t index) {
+    Bytes info;
+    const std::string_view label = "ward-sealed-1 range ";
+    info.assign(label.begin(), label.end());
+    for (size_t i = 0; i < 8; ++i) info.push_back(static_cast<uint8_t>(index >> (8 * i)));
+    return hkdf(Hash::kSha256, file_key.reveal(), {}, ByteView(info), 32);
+}
+
+// Passes bytes on and takes the Merkle leaf of them.
+class LeafSink : public ByteSink {
+  public:
+    explicit LeafSink(ByteSink& out) : out_(out) { hash_.update(std::string_view("\0", 1)); }
+    void write(ByteView data) override {
+        hash_.update(data);
+        bytes_ += data.size();
+        out_.write(data);
+    }
+    uint64_t bytes() const { return bytes_; }
+    internal::MerkleHash leaf() { return internal::hash_from_hex(hash_.hex()); }
+
+  private:
+    ByteSink& out_;
+    Sha256 hash_;
+    uint64_t bytes_ = 0;
+};
+
+class FixedSink : public ByteSink {
+  public:
+    explicit FixedSink(std::span<uint8_t> room) : room_(room) {}
+    void write(ByteView data) override {
+        if (data.size() > room_.size()) {
+            throw Error(ErrorCode::kCorrupt, "sealed container: a range is longer than it says");
+        }
+        std::copy(data.begin(), data.end(), room_.begin());
+        room_ = room_.subspan(data.size());
+    }
+    bool full() const { return room_.empty(); }
+
+  private:
+    std::span<uint8_t> room_;
+};
+
+void check_names(const std::vector<NamedRange>& ranges) {
+    std::set<std::string_view> names;
+    for (const NamedRange& range : ranges) {
+        if (range.name.size() > kMaxNameBytes) {
+            throw Error(ErrorCode::kInvalid, "a name may have 64 KiB, got " +
+                                                 std::to_string(range.name.size()) + " bytes");
+        }
+        if (!names.insert(range.name).second) {
+            throw Error(ErrorCode::kInvalid, "range \"" + range.name + "\" comes twice");
+        }
+    }
+}
+
+// The encrypted index and the tail.
+void finish_container(ByteSink& out, ByteView index, internal::SealedFrame frame,
+                      const AgeRecipients& recipients) {
+    MemorySource source(index);
+    MemorySink encrypted;
+    age_encrypt(source, encrypted, recipients);
+    out.write(encrypted.bytes());
+    frame.index_bytes = encrypted.bytes().size();
+    out.write(internal::sealed_tail(frame));
+}
+
+// The plaintext of the index, in wiped memory.
+SecretBytes open_index(ByteView file, const internal::SealedFrame& frame, const AgeKeys& keys) {
+    if (frame.index_bytes > kMaxIndexBytes) {
+        throw Error(ErrorCode::kCorrupt, "sealed container: its index is over 1 GiB");
+    }
+    MemorySource source(
+        file.subspan(internal::kSealedHeadBytes + frame.data_bytes, frame.index_bytes));
+    SecretBytes room(frame.index_bytes);  // an age file is longer than its plaintext
+    FixedSink sink(room.reveal_mutable());
+    class Counter : public ByteSink {
+      public:
+        explicit Counter(ByteSink& to) : to_(to) {}
+        void write(ByteView data) override {
+            to_.write(data);
+            bytes += data.size();
+        }
+        size_t bytes = 0;
+
+      private:
+        ByteSink& to_;
+    } counter(sink);
+    age_decrypt(source, counter, keys);
+    return SecretBytes(room.reveal().first(counter.bytes));
+}
+
+}  // namespace
+
+void write_sealed_container(ByteSink& out, ByteView header, const std::vector<NamedRange>& ranges,
+                            const AgeRecipients& recipients) {
+    check_names(ranges);
+    internal::SealedIndex index;
+    index.key = SecretBytes(32);
+    Random::from_system().fill(index.key.reveal_mutable());
+    index.header.assign(header.begin(), header.end());
+    out.write(internal::sealed_head());
+    internal::SealedFrame frame;
+    std::vector<internal::MerkleHash> leaves;
+    for (size_t i = 0; i < ranges.size(); ++i) {
+        MemorySource in(ranges[i].bytes);
+        LeafSink sealed(out);
+        internal::seal_stream(in, sealed, range_key(index.key, i));
+        frame.data_bytes += sealed.bytes();
+        leaves.push_back(sealed.leaf());
+        index.entries.push_back({ranges[i].name, ranges[i].bytes.size(), 0, leaves.back()});
+    }
+    frame.root = internal::merkle_root(leaves);
+    finish_container(out, internal::write_sealed_index(index).reveal(), frame, recipients);
+}
+
+SealedReader::SealedReader(const std::string& path, const AgeKeys& keys) : file_(path) {
+    const internal::SealedFrame frame = internal::parse_sealed_frame(file_.bytes());
+    const SecretBytes plain = open_index(file_.bytes(), frame, keys);
+    internal::SealedIndex index = internal::parse_sealed_index(plain.reveal(), frame);
+    key_ = std::move(index.key);
+    header_ = std::move(index.header);
+    entries_ = std::move(index.entries);
+    root_ = frame.root;
+}
+
+ByteView SealedReader::sealed_bytes(const SealedEntry& entry) const {
+    return file_.bytes().subspan(entry.offset, internal::sealed_stream_bytes(entry.size_bytes));
+}
+
+void SealedReader::read(const SealedEntry& entry, ByteSink& out) const {
+    const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                    [&](const auto& own) { return own.name == entry.name; });
+    if (found == entries_.end()) {
+        throw Error(ErrorCode::kNotFound, "the container holds no range \"" + entry.name + "\"");
+    }
+    MemorySource in(sealed_bytes(*found));
+    internal::open_stream(in, out, range_key(key_, static_cast<uint64_t>(found - entries_.begin())),
+                          std::string("range \"") + found->name + "\"");
+}
+
+Bytes SealedReader::read(std::string_view name) const {
+    const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                    [&](const auto& own) { return own.name == name; });
+    if (found == entries_.end()) {
+        throw Error(ErrorCode::kNotFound,
+                    "the container holds no range \"" + std::string(name) + "\"");
+    }
+    Bytes out(found->size_bytes);
+    FixedSink sink(out);
+    read(*found, sink);
+    if (!sink.full()) {
+        throw Error(ErrorCode::kCorrupt, "range \"" + found->name + "\" is too short");
+    }
+    return out;
+}
+
+void SealedReader::verify_ranges() const {
+    for (const SealedEntry& entry : entries_) {
+        if (internal::merkle_leaf(sealed_bytes(entry)) != entry.leaf) {
+            throw Error(ErrorCode::kCorrupt, "range \"" + entry.name + "\" was changed");
+        }
+    }
+}
+
+void rewrap_sealed_container(const std::string& path, ByteSink& out, const AgeKeys& keys,
+                             const AgeRecipients& recipients) {
+    const MappedFile file(path);
+    const internal::SealedFrame frame = internal::parse_sealed_frame(file.bytes());
+    const SecretBytes index = open_index(file.bytes(), frame, keys);
+    (void)internal::parse_sealed_index(index.reveal(), frame);
+    out.write(file.bytes().first(internal::kSealedHeadBytes + frame.data_bytes));
+    finish_container(out, index.reveal(), frame, recipients);
+}
+
+bool looks_like_sealed_container(ByteView first_bytes) {
+    return internal::text_of(first_bytes).starts_with("ward-sealed-");
+}
+
+}  // namespace ward::crypto

@@ -1,0 +1,81 @@
+// Where bytes come from and where they go: files, standard input and output, memory.
+//
+// The formats of this module are written against these two interfaces, so that a file of any size
+// is worked on in constant memory. Thread safety: one thread at a time for each object.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "ward/core/bytes.h"
+#include "ward/core/file.h"
+
+namespace ward::crypto {
+
+class ByteSource {
+  public:
+    virtual ~ByteSource() = default;
+
+    // Fills `out` from its front and returns how many bytes it put there; fewer than asked for
+    // mean that the source has ended. Throws Error kIo.
+    virtual size_t read(std::span<uint8_t> out) = 0;
+};
+
+class ByteSink {
+  public:
+    virtual ~ByteSink() = default;
+
+    // Takes all bytes. Throws Error kIo.
+    virtual void write(ByteView data) = 0;
+};
+
+// A view of memory that must outlive the source.
+class MemorySource : public ByteSource {
+  public:
+    explicit MemorySource(ByteView data) : rest_(data) {}
+    explicit MemorySource(Bytes&&) = delete;
+    size_t read(std::span<uint8_t> out) override;
+
+  private:
+    ByteView rest_;
+};
+
+class MemorySink : public ByteSink {
+  public:
+    void write(ByteView data) override { bytes_.insert(bytes_.end(), data.begin(), data.end()); }
+    const Bytes& bytes() const { return bytes_; }
+    Bytes take() { return std::move(bytes_); }
+
+  private:
+    Bytes bytes_;
+};
+
+// A file by its path, or standard input under the name "-".
+class FileSource : public ByteSource {
+  public:
+    // Throws Error kNotFound or kIo.
+    explicit FileSource(const std::string& path);
+    ~FileSource() override;
+    FileSource(const FileSource&) = delete;
+    FileSource& operator=(const FileSource&) = delete;
+
+    size_t read(std::span<uint8_t> out) override;
+
+  private:
+    std::string path_;
+    int descriptor_ = -1;
+};
+
+// A file that appears under its name on `commit` only (core/file.h), or standard output under the
+// name "-", which gets its bytes at once.
+class FileSink : public ByteSink {
+  public:
+    explicit FileSink(const std::string& path);
+    void write(ByteView data) override;
+    void commit();
+
+  private:
+    std::unique_ptr<AtomicFile> file_;  // null: standard output
+};
+
+}  // namespace ward::crypto
