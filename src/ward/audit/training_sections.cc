@@ -431,7 +431,7 @@ Section facts_section(const RunPair& pair) {
     section.tables.push_back({"Data",
                               {"", ""},
                               {{"name", data.name},
-                               {"digest (SHA-256)", data.digest},
+                               {"digest (HMAC-SHA256, key kept by who trained)", data.digest},
                                {"training examples", grouped(data.train_examples)},
                                {"test examples", grouped(data.test_examples)},
                                {"classes", grouped(static_cast<int64_t>(data.class_names.size()))}},

@@ -112,7 +112,8 @@ void account_for_plan(const AccountOptions& o) {
         o.steps || o.examples || o.batch) {
         usage("--plan goes with --json only, got other values too", "the plan holds them all");
     }
-    const dp::PrivacyPlan plan = dp::PrivacyPlan::from_json(read_text_file(o.plan, size_t{1} << 20));
+    const dp::PrivacyPlan plan =
+        dp::PrivacyPlan::from_json(read_text_file(o.plan, size_t{1} << 20));
     nlohmann::ordered_json result = figures(plan.accounted_phase(plan.steps()), plan.delta());
     const dp::PlanEpsilon epsilon = plan.epsilon();  // with the cost of discrete noise
     result["pld"] = {{"upper", epsilon.upper}, {"lower", epsilon.lower}};
@@ -144,7 +145,7 @@ void run_account(const AccountOptions& o) {
     }
     phase.noise_multiplier = o.target_epsilon
                                  ? dp::calibrate_noise_multiplier(*o.target_epsilon, *o.delta,
-                                                              phase.sampling_rate, phase.steps)
+                                                                  phase.sampling_rate, phase.steps)
                                  : *o.noise_multiplier;
     nlohmann::ordered_json result = figures(phase, *o.delta);
     if (o.target_epsilon) {

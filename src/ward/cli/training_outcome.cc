@@ -10,6 +10,7 @@
 
 #include "ward/audit/privacy_facts.h"
 #include "ward/audit/training_record.h"
+#include "ward/cli/internal/local_digest.h"
 #include "ward/core/cpu.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
@@ -66,7 +67,7 @@ void fill_card(TrainingOutcome& outcome, const std::optional<audit::PrivacyFacts
     model::ModelCard& card = outcome.result.model.card;
     card.created_by = "ward " WARD_VERSION;
     card.data_name = data.name;
-    card.data_digest = data.digest;
+    card.data_digest = local_data_digest(data.digest);
     card.training_examples = data.size();
     card.class_names = data.class_names;
     card.preprocessing_json = data.preprocessing_json;
@@ -82,7 +83,7 @@ audit::TrainingRecord make_record(const TrainingOutcome& outcome,
     audit::TrainingRecord record;
     record.created_utc = now_utc();
     record.software = "ward " WARD_VERSION ", LibTorch " + nn::torch_version();
-    record.data = {data.name,        data.digest,
+    record.data = {data.name,        local_data_digest(data.digest),
                    data.size(),      outcome.test ? outcome.test->dataset.size() : 0,
                    data.class_names, data.bounds_read_from_data};
     record.model = {outcome.result.model.spec.name,

@@ -26,7 +26,7 @@ struct Weight {
 struct ModelCard {
     std::string created_by;   // "ward 0.1.0"
     std::string data_name;    // "mnist", "adult"
-    std::string data_digest;  // SHA-256 of the training data
+    std::string data_digest;  // of the training data; `ward train` keys it (a bare one confirms guesses)
     int64_t training_examples = 0;
     std::vector<std::string> class_names;
     std::string preprocessing_json;  // how raw columns or pixels become inputs; enough to predict
