@@ -16,7 +16,7 @@ tools/check_layers.py
 step "release: everything"
 cmake --preset release >/dev/null
 cmake --build --preset release -j "$jobs"
-ctest --preset release -j "$jobs" --progress --output-junit build/release/tests.xml
+ctest --preset release -j "$jobs" --progress --output-junit "$PWD/build/release/tests.xml"
 
 step "public headers compile alone"
 cmake --build --preset release -j "$jobs" --target all_verify_interface_header_sets
