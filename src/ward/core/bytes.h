@@ -11,6 +11,9 @@ namespace ward {
 using Bytes = std::vector<uint8_t>;
 using ByteView = std::span<const uint8_t>;
 
+// Overwrites bytes that held a secret; no compiler leaves it out.
+void wipe(void* data, size_t size_bytes);
+
 // Key material. Move-only (a copy must be asked for with `clone`), wiped on destruction, kept out
 // of swap where the system allows, without any operator that could print it. `equals` takes time
 // that depends on the lengths only. Threat: another process reading swap or freed memory; not an

@@ -108,13 +108,9 @@ void Random::check_fork() {
 
 void Random::fill(std::span<uint8_t> out) {
     check_fork();
+    for (; out.size() >= kBlockBytes; out = out.subspan(kBlockBytes)) start_block(out.data());
     while (!out.empty()) {
         if (used_ >= buffer_.size()) {
-            if (out.size() >= kBlockBytes) {
-                start_block(out.data());
-                out = out.subspan(kBlockBytes);
-                continue;
-            }
             start_block(buffer_.reveal_mutable().data());
             used_ = 0;
         }

@@ -10,9 +10,10 @@
 // Threat: an observer of any number of outputs, who must not predict the others; a reader of memory
 // after the fact. Not an attacker inside this process.
 //
-// All instruction sets give the same bytes for the same key, and how a stream is cut into calls
-// does not change it. There is no public way to choose the key: the generator with a seed lives in
-// core/testing and is not linked into programs.
+// All instruction sets give the same bytes for the same key. How a stream is cut into calls does
+// not change it, but for stretches of 16 KiB in one call, which are made where they are wanted,
+// past what lies in the buffer. There is no public way to choose the key: the generator with a seed
+// lives in core/testing and is not linked into programs.
 //
 // Thread safety: none; give each thread its own by `split`.
 #pragma once

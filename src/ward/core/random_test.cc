@@ -11,6 +11,7 @@
 #include <cmath>
 #include <cstring>
 #include <numeric>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -83,15 +84,18 @@ TEST(AesCtr, ReferenceAgreesWithFips197) {
     EXPECT_EQ(out, expected);
 }
 
-TEST(Random, StreamDoesNotDependOnHowItIsCut) {
+TEST(Random, StreamDoesNotDependOnHowItIsCutIntoShortCalls) {
     Random whole = seeded_random(1);
     Bytes expected(70001);
-    whole.fill(std::span(expected));
+    for (size_t done = 0; done < expected.size(); done += 16000) {
+        whole.fill(
+            std::span(expected).subspan(done, std::min<size_t>(16000, expected.size() - done)));
+    }
 
     Random parts = seeded_random(1);
     Bytes got(expected.size());
     size_t position = 0;
-    for (size_t length = 1; position < got.size(); length = (length * 7 + 3) % 20011) {
+    for (size_t length = 1; position < got.size(); length = (length * 7 + 3) % 16349) {
         const size_t count = std::min(length, got.size() - position);
         if (count == 8) {
             const uint64_t value = parts.next_u64();
@@ -102,6 +106,16 @@ TEST(Random, StreamDoesNotDependOnHowItIsCut) {
         position += count;
     }
     EXPECT_EQ(got, expected);
+}
+
+TEST(Random, LongCallsNeverRepeatWhatIsInTheBuffer) {
+    Random random = seeded_random(1);
+    Bytes bytes(16384 * 3 + 100);
+    random.fill(std::span(bytes).first(50));
+    random.fill(std::span(bytes).subspan(50));
+    std::set<Bytes> seen;
+    for (size_t at = 0; at + 16 <= bytes.size(); ++at)
+        EXPECT_TRUE(seen.insert(Bytes(&bytes[at], &bytes[at] + 16)).second) << at;
 }
 
 TEST(Random, NextU64AtAnyOffsetIsTheSameStream) {

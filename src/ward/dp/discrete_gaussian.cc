@@ -17,19 +17,16 @@ constexpr size_t kBatch = 2048;  // candidates at a time: 16 KiB of random words
 constexpr size_t kOverhang = 16;
 constexpr size_t kParallelChunk = 65536;
 
-// Random words and unused samples are noise that nobody may see: wiped with the buffer.
+// Random words and unused samples are noise that nobody may see: wiped at the end.
 template <typename Int>
-class Scratch {
-  public:
-    Scratch() : storage_(2 * kBatch * sizeof(uint32_t) + (kBatch + kOverhang) * sizeof(Int)) {}
-    uint32_t* words() { return reinterpret_cast<uint32_t*>(storage_.reveal_mutable().data()); }
-    Int* samples() {
-        return reinterpret_cast<Int*>(storage_.reveal_mutable().data() +
-                                      2 * kBatch * sizeof(uint32_t));
+struct Scratch {
+    Scratch() {}  // NOLINT: the arrays are left as they are
+    ~Scratch() {
+        wipe(words, sizeof words);
+        wipe(samples, sizeof samples);
     }
-
-  private:
-    SecretBytes storage_;
+    alignas(64) uint32_t words[2 * kBatch];
+    alignas(64) Int samples[kBatch + kOverhang];
 };
 
 // Candidates for `wanted` samples: a few more than expected to be accepted, in whole vectors.
@@ -43,15 +40,15 @@ void sample_with(Kernel kernel, const internal::DgaussTable& table, Random& rand
     while (done < out.size()) {
         const size_t wanted = out.size() - done;
         const size_t n = batch_for(wanted);
-        uint32_t* words = scratch.words();
+        uint32_t* words = scratch.words;
         random.fill(std::span<uint32_t>(words, 2 * n));
         if (wanted >= n + kOverhang) {
             done += kernel(table, words, words + n, n, out.data() + done, random);
             continue;
         }
-        const size_t got = kernel(table, words, words + n, n, scratch.samples(), random);
+        const size_t got = kernel(table, words, words + n, n, scratch.samples, random);
         const size_t count = std::min(got, wanted);
-        std::copy_n(scratch.samples(), count, out.data() + done);
+        std::copy_n(scratch.samples, count, out.data() + done);
         done += count;
     }
 }
