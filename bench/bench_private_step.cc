@@ -1,7 +1,9 @@
 // Time and memory of one private training step against an ordinary one, in one run.
 //
-// Both are whole steps on the same synthetic batch: forward, backward, update by SGD. The private
-// one adds norms, clipping, lattice and noise. The variants take turns, round by round, and medians
+// All are whole steps on the same synthetic batch: forward, backward, update by SGD. The private
+// one adds norms, clipping, lattice and noise. Compared is what LibTorch's own layers take
+// (plain_fp32_ms, ratio) and what Ward's step without privacy takes, whose products are faster
+// (ward_plain_fp32_ms, ratio_to_ward_plain). The variants take turns, round by round, and medians
 // are compared; memory is the peak of a process of its own for each variant.
 #include <sys/wait.h>
 #include <unistd.h>
@@ -82,21 +84,23 @@ dp::PrivacyPlan plan_of(const Workload& workload) {
 // One variant of the step, ready to be repeated.
 class Stepper {
   public:
-    Stepper(const Workload& workload, bool is_private, nn::Precision precision)
-        : network_(workload.spec, 1),
+    Stepper(const Workload& workload, const std::string& variant)
+        : libtorch_(variant == "plain"),
+          network_(workload.spec, 1),
           batch_(random_batch(workload)),
           random_(Random::from_system()),
           optimizer_({}) {
-        network_.set_precision(precision);
+        network_.set_precision(variant == "bf16" ? nn::Precision::kBf16 : nn::Precision::kFp32);
         network_.set_training(true);
         for (nn::Parameter& parameter : network_.parameters()) values_.push_back(parameter.value);
-        if (is_private) {
+        if (variant == "fp32" || variant == "bf16") {
             plan_ = std::make_unique<dp::PrivacyPlan>(plan_of(workload));
             step_ = std::make_unique<train::PrivateStep>(network_, *plan_, 1);
         }
     }
 
     double milliseconds() {
+        nn::use_onednn_products(!libtorch_);
         const auto start = std::chrono::steady_clock::now();
         if (step_) {
             step_->add(batch_);
@@ -123,6 +127,7 @@ class Stepper {
         optimizer_.step(values_, gradients, 0.01);
     }
 
+    bool libtorch_;
     nn::Network network_;
     train::Batch batch_;
     Random random_;
@@ -159,8 +164,7 @@ int64_t peak_memory_bytes(const std::string& model, const char* variant, int thr
 }
 
 void probe(const Workload& workload, const std::string& variant) {
-    Stepper stepper(workload, variant != "plain",
-                    variant == "bf16" ? nn::Precision::kBf16 : nn::Precision::kFp32);
+    Stepper stepper(workload, variant);
     for (int i = 0; i < 3; ++i) stepper.milliseconds();
     // Not getrusage: its peak survives exec and would be this process's parent's.
     std::ifstream status("/proc/self/status");
@@ -170,36 +174,43 @@ void probe(const Workload& workload, const std::string& variant) {
     }
 }
 
-nlohmann::ordered_json row(const Workload& workload, const char* precision, double plain_ms,
-                           double private_ms, int64_t plain_bytes, int threads) {
+struct Plain {
+    double libtorch_ms, ward_ms;
+    int64_t bytes;
+};
+
+nlohmann::ordered_json row(const Workload& workload, const char* precision, const Plain& plain,
+                           double private_ms, int threads) {
     const int64_t bytes = peak_memory_bytes(workload.model, precision, threads);
     return {{"model", workload.model},
             {"precision", precision},
             {"batch", workload.batch},
-            {"plain_fp32_ms", plain_ms},
+            {"plain_fp32_ms", plain.libtorch_ms},
+            {"ward_plain_fp32_ms", plain.ward_ms},
             {"private_ms", private_ms},
-            {"ratio", private_ms / plain_ms},
-            {"plain_fp32_bytes", plain_bytes},
+            {"ratio", private_ms / plain.libtorch_ms},
+            {"ratio_to_ward_plain", private_ms / plain.ward_ms},
+            {"plain_fp32_bytes", plain.bytes},
             {"private_bytes", bytes},
             {"memory_ratio",
-             static_cast<double>(bytes) / static_cast<double>(std::max<int64_t>(plain_bytes, 1))},
+             static_cast<double>(bytes) / static_cast<double>(std::max<int64_t>(plain.bytes, 1))},
             {"threads", threads}};
 }
 
 nlohmann::ordered_json measure(const Workload& workload, int rounds, int threads) {
-    Stepper plain(workload, false, nn::Precision::kFp32),
-        fp32(workload, true, nn::Precision::kFp32), bf16(workload, true, nn::Precision::kBf16);
-    std::vector<double> plain_ms, fp32_ms, bf16_ms;
+    Stepper steppers[] = {
+        {workload, "plain"}, {workload, "ward-plain"}, {workload, "fp32"}, {workload, "bf16"}};
+    std::vector<double> times[4];
     for (int round = -2; round < rounds; ++round) {
-        const double times[] = {plain.milliseconds(), fp32.milliseconds(), bf16.milliseconds()};
-        if (round < 0) continue;  // warm-up
-        plain_ms.push_back(times[0]);
-        fp32_ms.push_back(times[1]);
-        bf16_ms.push_back(times[2]);
+        for (int i = 0; i < 4; ++i) {
+            const double ms = steppers[i].milliseconds();
+            if (round >= 0) times[i].push_back(ms);  // the first two warm up
+        }
     }
-    const int64_t plain_bytes = peak_memory_bytes(workload.model, "plain", threads);
-    return {row(workload, "fp32", median(plain_ms), median(fp32_ms), plain_bytes, threads),
-            row(workload, "bf16", median(plain_ms), median(bf16_ms), plain_bytes, threads)};
+    const Plain plain{median(times[0]), median(times[1]),
+                      peak_memory_bytes(workload.model, "plain", threads)};
+    return {row(workload, "fp32", plain, median(times[2]), threads),
+            row(workload, "bf16", plain, median(times[3]), threads)};
 }
 
 int run(int argc, char** argv) {
@@ -217,10 +228,10 @@ int run(int argc, char** argv) {
     nn::set_threads(threads);
     nlohmann::ordered_json results = nlohmann::ordered_json::array();
     if (!json && variant.empty()) {
-        std::printf("%s, %s, %s, %d threads\n%-12s %-5s %10s %10s %7s %8s\n",
+        std::printf("%s, %s, %s, %d threads\n%-12s %-5s %10s %10s %10s %7s %9s %8s\n",
                     cpu_features().brand.c_str(), std::string(isa_name(isa())).c_str(),
-                    nn::blas_description().c_str(), threads, "model", "type", "plain ms",
-                    "private ms", "ratio", "memory");
+                    nn::blas_description().c_str(), threads, "model", "type", "LibTorch", "Ward",
+                    "private ms", "ratio", "to Ward's", "memory");
     }
     for (const Workload& workload : workloads()) {
         if (!model.empty() && model != workload.model) continue;
@@ -233,10 +244,13 @@ int run(int argc, char** argv) {
                                                                : 41;
         for (auto& entry : measure(workload, rounds > 0 ? rounds : by_model, threads)) {
             if (!json) {
-                std::printf("%-12s %-5s %10.2f %10.2f %7.3f %8.3f\n", workload.model.c_str(),
-                            entry["precision"].get<std::string>().c_str(),
-                            entry["plain_fp32_ms"].get<double>(), entry["private_ms"].get<double>(),
-                            entry["ratio"].get<double>(), entry["memory_ratio"].get<double>());
+                std::printf("%-12s %-5s %10.2f %10.2f %10.2f %7.3f %9.3f %8.3f\n",
+                            workload.model.c_str(), entry["precision"].get<std::string>().c_str(),
+                            entry["plain_fp32_ms"].get<double>(),
+                            entry["ward_plain_fp32_ms"].get<double>(),
+                            entry["private_ms"].get<double>(), entry["ratio"].get<double>(),
+                            entry["ratio_to_ward_plain"].get<double>(),
+                            entry["memory_ratio"].get<double>());
                 std::fflush(stdout);
             }
             results.push_back(std::move(entry));

@@ -1,7 +1,11 @@
 #include "ward/nn/internal/blas.h"
 
+#include "ward/core/cpu.h"
 #include "ward/core/error.h"
 
+#ifdef WARD_HAS_ONEDNN
+#include <dnnl.h>
+#endif
 #ifdef WARD_HAS_OPENBLAS
 #include <cblas-openblas.h>
 #endif
@@ -20,8 +24,19 @@ SingleThreadBlas::~SingleThreadBlas() {
     if (openblas_get_parallel() != OPENBLAS_OPENMP) openblas_set_num_threads(before_);
 }
 
+// Smaller products wait longer for oneDNN to start than they take.
+[[maybe_unused]] constexpr int64_t kLeastForOneDnn = 1 << 20;
+
 void multiply(int64_t m, int64_t n, int64_t k, MatrixView a, MatrixView b, float beta, float* c,
               int64_t c_stride) {
+#ifdef WARD_HAS_ONEDNN
+    static const bool avx512 = cpu_features().avx512;
+    if (avx512 && m * n * k >= kLeastForOneDnn) {
+        dnnl_sgemm(a.transposed ? 'T' : 'N', b.transposed ? 'T' : 'N', m, n, k, 1.0f, a.data,
+                   a.row_stride, b.data, b.row_stride, beta, c, c_stride);
+        return;
+    }
+#endif
     const auto order = [](const MatrixView& view) {
         return view.transposed ? CblasTrans : CblasNoTrans;
     };

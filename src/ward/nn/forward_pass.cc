@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "ward/core/error.h"
+#include "ward/nn/internal/product.h"
 #include "ward/nn/internal/recorded_norms.h"
 
 namespace ward::nn {
@@ -56,7 +57,8 @@ at::Tensor ForwardPass::linear(const at::Tensor& x, int weight, int bias) const 
         w = w.to(at::kBFloat16);
         if (b.defined()) b = b.to(at::kBFloat16);
     }
-    const at::Tensor output = at::linear(input, w, b);
+    const at::Tensor output =
+        input.scalar_type() == at::kFloat ? linear_product(input, w, b) : at::linear(input, w, b);
     if (tape == nullptr) return output;
     ParameterUse use;
     use.form = Form::kLinear;
@@ -75,7 +77,8 @@ at::Tensor ForwardPass::apply(const model::Linear& layer, const LayerNode& node,
 
 at::Tensor ForwardPass::convolution(const LayerNode& node, const at::Tensor& x,
                                     const ConvGeometry& geometry, bool has_bias) const {
-    at::Tensor input = x.to(at::kFloat), w = value(node, 0), b = has_bias ? value(node, 1) : at::Tensor();
+    at::Tensor input = x.to(at::kFloat), w = value(node, 0),
+               b = has_bias ? value(node, 1) : at::Tensor();
     if (w.dim() == 3) w = w.unsqueeze(2);
     if (rounds_to_bf16(w)) {
         input = x.to(at::kBFloat16);

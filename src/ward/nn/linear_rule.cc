@@ -7,6 +7,7 @@
 #include "ward/nn/internal/bf16_matmul.h"
 #include "ward/nn/internal/blas.h"
 #include "ward/nn/internal/gradient_rule.h"
+#include "ward/nn/internal/product.h"
 #include "ward/nn/kernels.h"
 #include "ward/nn/torch.h"
 
@@ -79,13 +80,9 @@ void add_linear_weight_sum(const LinearOperands& operands, const at::Tensor& fac
     // rounding_of).
     (d <= p ? g : a) = ((d <= p ? g : a) * f).to(g.scalar_type());
     const at::Tensor rows_g = g.view({-1, d}), rows_a = a.view({-1, p});
-    if (g.scalar_type() == at::kBFloat16) {
-        accumulate(sums, weight, bf16_product_transposed(rows_g, rows_a));
-    } else if (sums[weight].defined()) {
-        sums[weight].addmm_(rows_g.t(), rows_a);
-    } else {
-        sums[weight] = at::mm(rows_g.t(), rows_a);
-    }
+    accumulate(sums, weight,
+               g.scalar_type() == at::kBFloat16 ? bf16_product_transposed(rows_g, rows_a)
+                                                : product(rows_g, true, rows_a, false));
 }
 
 namespace {

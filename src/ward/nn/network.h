@@ -64,6 +64,7 @@ class Network {
                 device);  // "cpu", "cuda:0"; throws Error kUnsupported when it is not there
     const std::string& device() const { return device_; }
     void set_training(bool on) { training_ = on; }  // dropout
+    bool training() const { return training_; }
     void set_precision(Precision precision) { precision_ = precision; }
     Precision precision() const { return precision_; }
 

@@ -21,9 +21,14 @@ void tune_process(char** argv) {
     mallopt(M_TRIM_THRESHOLD, 1 << 30);
     if (!unset("WARD_PROCESS_TUNED")) return;
     bool changed = false;
-    if (unset("OPENBLAS_CORETYPE") && cpu_features().avx512 &&
-        blas_description().find("Haswell") != std::string::npos) {
-        changed |= setenv("OPENBLAS_CORETYPE", "SkylakeX", 0) == 0;
+    // Debian's OpenBLAS takes new processors for a Haswell. Its Haswell and Zen kernels are slow
+    // where there is AVX-512, and everywhere they give a row other bits at other places, which
+    // private training cannot use (docs/decisions/0002-arithmetic-sensitivity.md).
+    const std::string blas = blas_description();
+    if (unset("OPENBLAS_CORETYPE") &&
+        (blas.find("Haswell") != std::string::npos || blas.find("Zen") != std::string::npos)) {
+        changed |=
+            setenv("OPENBLAS_CORETYPE", cpu_features().avx512 ? "SkylakeX" : "Sandybridge", 0) == 0;
     }
     if (unset("GOMP_SPINCOUNT") && unset("OMP_WAIT_POLICY"))
         changed |= setenv("GOMP_SPINCOUNT", "20000", 0) == 0;

@@ -7,12 +7,16 @@ namespace ward::nn {
 
 // To be called first in main(). Where the process would run badly it starts itself once more with a
 // better environment:
-//   OPENBLAS_CORETYPE  old OpenBLAS takes new AVX-512 processors for Haswells (products 1.8x
-//   slower) GOMP_SPINCOUNT     waiting OpenMP threads give way soon, so that a busy machine is not
+//   OPENBLAS_CORETYPE  kernels that treat all rows alike, and the fast ones of AVX-512 where there
+//   is AVX-512 GOMP_SPINCOUNT     waiting threads give way soon, so that a busy machine is not
 //   slowed tenfold
 // What the user has set stays as it is. Also keeps freed memory in the process: a training step
 // allocates what the last one freed. Returns in every case; failures are ignored.
 void tune_process(char** argv);
+
+// Whether linear layers multiply through oneDNN (the default, where the processor has AVX-512) or
+// as LibTorch does. For benchmarks.
+void use_onednn_products(bool on);
 
 // The linked BLAS, its version, kernel and threading, for `ward doctor`; "none" when there is none.
 std::string blas_description();

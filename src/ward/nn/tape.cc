@@ -42,6 +42,13 @@ at::Tensor Tape::record(ParameterUse use, const at::Tensor& output) {
                        static_cast<int64_t>(uses_.size() - 1));
 }
 
+void Tape::keep_rows(int64_t rows) {
+    for (ParameterUse& use : uses_) {
+        if (use.input.defined()) use.input = use.input.narrow(0, 0, rows);
+        if (use.gradient.defined()) use.gradient = use.gradient.narrow(0, 0, rows);
+    }
+}
+
 void Tape::add_direct(int parameter, at::Tensor per_example_gradient) {
     ParameterUse use;
     use.form = ParameterUse::Form::kDirect;

@@ -51,6 +51,9 @@ class Tape {
     // input.
     const at::Tensor& anchor();
 
+    // After the backward pass: forgets all but the first `rows` rows of the batch.
+    void keep_rows(int64_t rows);
+
     std::vector<ParameterUse>& uses() { return uses_; }
     const std::vector<ParameterUse>& uses() const { return uses_; }
 

@@ -10,7 +10,8 @@
 namespace ward::train {
 namespace {
 
-constexpr int64_t kChunk = 65536;
+constexpr int64_t kPiece = 32768, kLeastLane = 4096;
+constexpr int64_t kLanes = 16;  // of coordinates, each with its own generator
 
 // Adding and subtracting 1.5 * 2^52 rounds to the nearest whole number (ties to even) for |x| <
 // 2^51.
@@ -40,37 +41,70 @@ WARD_SIMD_CLONES void add_noise_to(const double* values, const int32_t* noise, i
     add_noise(values, noise, n, inverse_step, scale, out);
 }
 
-// Chunk by chunk, while noise and values are in cache.
-template <typename Real>
-void add_in_parallel(const Real* values, int64_t count, double step,
-                     const dp::DiscreteGaussian& noise, Random& random, double scale, float* out) {
-    const int64_t chunks = (count + kChunk - 1) / kChunk;
-    std::vector<Random> randoms;
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) randoms.push_back(random.split());
-    at::parallel_for(0, chunks, 1, [&](int64_t first, int64_t last) {
-        std::vector<int32_t> samples(std::min(kChunk, count));
-        for (int64_t chunk = first; chunk < last; ++chunk) {
-            const int64_t begin = chunk * kChunk, width = std::min(kChunk, count - begin);
-            noise.sample_vartime(randoms[chunk], std::span(samples).first(width));
-            add_noise_to(values + begin, samples.data(), width, 1 / step, scale, out + begin);
+// Consecutive coordinates of the whole gradient: a stretch of one tensor.
+struct Stretch {
+    const at::Tensor* values;
+    float* out;
+    int64_t begin;  // of the tensor's first value among all coordinates
+};
+
+void add_piece(const Stretch& stretch, int64_t begin, std::span<const int32_t> noise, double step,
+               double scale) {
+    const int64_t offset = begin - stretch.begin, count = std::ssize(noise);
+    if (stretch.values->scalar_type() == at::kDouble) {
+        add_noise_to(stretch.values->data_ptr<double>() + offset, noise.data(), count, 1 / step,
+                     scale, stretch.out + offset);
+    } else {
+        add_noise_to(stretch.values->data_ptr<float>() + offset, noise.data(), count, 1 / step,
+                     scale, stretch.out + offset);
+    }
+}
+
+// The coordinates begin..end, piece by piece, while noise and values are in cache.
+void add_lane(const std::vector<Stretch>& stretches, int64_t begin, int64_t end, double step,
+              const dp::DiscreteGaussian& noise, Random& random, double scale) {
+    std::vector<int32_t> samples(std::min(kPiece, end - begin));
+    for (const Stretch& stretch : stretches) {
+        const int64_t stop = std::min(end, stretch.begin + stretch.values->numel());
+        while (begin < stop && begin >= stretch.begin) {
+            const auto piece = std::span(samples).first(std::min(kPiece, stop - begin));
+            noise.sample_vartime(random, piece);
+            add_piece(stretch, begin, piece, step, scale);
+            begin += std::ssize(piece);
         }
-    });
+    }
 }
 
 }  // namespace
 
-at::Tensor lattice_sum_with_noise(at::Tensor values, double step, const dp::DiscreteGaussian& noise,
-                                  Random& random, double scale) {
-    const at::Tensor source = values.to(at::kCPU).contiguous();
-    if (source.scalar_type() == at::kDouble) {
-        at::Tensor out = torch::empty(source.sizes());
-        add_in_parallel(source.data_ptr<double>(), source.numel(), step, noise, random, scale,
-                        out.data_ptr<float>());
-        return out.to(values.device());
+void add_lattice_noise(std::vector<at::Tensor>& values, double step,
+                       const dp::DiscreteGaussian& noise, Random& random, double scale) {
+    std::vector<at::Tensor> sources, results;
+    for (const at::Tensor& tensor : values) {
+        if (!tensor.defined()) continue;
+        sources.push_back(tensor.to(at::kCPU).contiguous());
+        const bool in_place = sources.back().scalar_type() == at::kFloat;
+        results.push_back(in_place ? sources.back() : torch::empty(tensor.sizes()));
     }
-    add_in_parallel(source.data_ptr<float>(), source.numel(), step, noise, random, scale,
-                    source.data_ptr<float>());
-    return source.to(values.device());
+    std::vector<Stretch> stretches;
+    int64_t total = 0;
+    for (size_t i = 0; i < sources.size(); ++i) {
+        stretches.push_back({&sources[i], results[i].data_ptr<float>(), total});
+        total += sources[i].numel();
+    }
+    const int64_t lanes = std::clamp<int64_t>(total / kLeastLane, 1, kLanes);
+    std::vector<Random> randoms;
+    for (int64_t lane = 0; lane < lanes; ++lane) randoms.push_back(random.split());
+    at::parallel_for(0, lanes, 1, [&](int64_t first, int64_t last) {
+        for (int64_t lane = first; lane < last; ++lane) {
+            add_lane(stretches, total * lane / lanes, total * (lane + 1) / lanes, step, noise,
+                     randoms[lane], scale);
+        }
+    });
+    size_t next = 0;
+    for (at::Tensor& tensor : values) {
+        if (tensor.defined()) tensor = results[next++].to(tensor.device());
+    }
 }
 
 }  // namespace ward::train

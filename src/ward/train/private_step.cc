@@ -10,6 +10,7 @@
 #include "ward/nn/tape.h"
 #include "ward/nn/torch.h"
 #include "ward/train/clipping.h"
+#include "ward/train/internal/row_invariance.h"
 #include "ward/train/lattice.h"
 
 namespace ward::train {
@@ -40,13 +41,19 @@ Batch finite_rows(const Batch& batch, const at::Tensor& finite, int64_t views) {
 
 }  // namespace
 
-PrivateStep::PrivateStep(const nn::Network& network, const dp::PrivacyPlan& plan, int64_t views)
+PrivateStep::PrivateStep(nn::Network& network, const dp::PrivacyPlan& plan, int64_t views,
+                         int64_t usual_examples)
     : network_(network),
       plan_(plan),
       views_(views),
       clipping_norm_(plan.clipping_norm()),
       largest_micro_batch_(
           ward::train::largest_micro_batch(network.spec(), plan.settings().expected_batch, views)),
+      invariance_(std::make_unique<RowInvariance>(
+          network,
+          usual_examples > 0 ? usual_examples
+                             : std::min(plan.settings().expected_batch, largest_micro_batch_),
+          views)),
       noise_(std::make_unique<dp::DiscreteGaussian>(plan.noise_sigma_steps())) {
     int64_t trainable = 0;
     for (const nn::Parameter& parameter : network.parameters()) {
@@ -89,11 +96,23 @@ void PrivateStep::add(const Batch& batch) {
                         " examples is more than the plan's margin for rounding covers",
                     "use at most " + std::to_string(largest_micro_batch_));
     }
+    int64_t first = 0;
+    for (const RowInvariance::Pass& pass : invariance_->passes(batch.inputs.size(0) / views_)) {
+        const int64_t rows = pass.examples * views_;
+        add_pass({batch.inputs.narrow(0, first, rows), batch.labels.narrow(0, first, rows)},
+                 pass.rows);
+        first += rows;
+    }
+}
+
+// One forward and one backward pass over `rows` rows, those of the batch and padding.
+void PrivateStep::add_pass(const Batch& batch, int64_t rows) {
     nn::Tape tape;
     {
-        const at::Tensor outputs = network_.forward(batch.inputs, &tape);
-        summed_loss(outputs, batch.labels, network_.spec().task, views_).backward();
+        const at::Tensor outputs = network_.forward(padded(batch.inputs, rows), &tape);
+        summed_loss(outputs, padded(batch.labels, rows), network_.spec().task, views_).backward();
     }
+    tape.keep_rows(batch.inputs.size(0));
     nn::PrivateGradients gradients(network_, std::move(tape), {views_});
     const at::Tensor& bounds = gradients.squared_norm_bounds();
     const at::Tensor finite = at::isfinite(bounds.sum(0));
@@ -119,13 +138,14 @@ std::vector<at::Tensor> PrivateStep::finish(Random& random) {
     at::NoGradGuard no_grad;
     const double step = plan_.grid_step() * clipping_norm_;
     const double scale = step / static_cast<double>(plan_.settings().expected_batch);
-    std::vector<at::Tensor> gradients(network_.parameters().size());
+    std::vector<at::Tensor> gradients = std::move(sums_);
+    gradients.resize(network_.parameters().size());
     for (size_t i = 0; i < gradients.size(); ++i) {
         const nn::Parameter& parameter = network_.parameters()[i];
-        if (!parameter.trainable) continue;
-        at::Tensor sum = sums_.empty() ? at::zeros_like(parameter.value) : std::move(sums_[i]);
-        gradients[i] = lattice_sum_with_noise(std::move(sum), step, *noise_, random, scale);
+        if (parameter.trainable && !gradients[i].defined())
+            gradients[i] = at::zeros_like(parameter.value);
     }
+    add_lattice_noise(gradients, step, *noise_, random, scale);
     sums_.clear();
     if (plan_.settings().clipping == dp::ClippingKind::kAdaptive) adapt_clipping_norm(random);
     centred_count_ = 0;

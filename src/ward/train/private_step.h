@@ -41,9 +41,14 @@ at::Tensor summed_loss(const at::Tensor& outputs, const at::Tensor& labels, mode
 // margin.
 int64_t largest_micro_batch(const model::ModelSpec& spec, int64_t expected_batch, int64_t views);
 
+class RowInvariance;
+
 class PrivateStep {
   public:
-    PrivateStep(const nn::Network& network, const dp::PrivacyPlan& plan, int64_t views);
+    // `usual_examples`: what most calls of add() hold, for the shape of the passes; 0: the expected
+    // batch, as far as it may be summed at once.
+    PrivateStep(nn::Network& network, const dp::PrivacyPlan& plan, int64_t views,
+                int64_t usual_examples = 0);
     ~PrivateStep();
 
     // Adds the clipped sum of a micro-batch to the current step. Throws Error kRefused for more
@@ -62,14 +67,16 @@ class PrivateStep {
     double noise_standard_deviation() const;
 
   private:
+    void add_pass(const Batch& batch, int64_t rows);
     at::Tensor clip_factors(const at::Tensor& squared_norm_bounds) const;
     void adapt_clipping_norm(Random& random);
 
-    const nn::Network& network_;
+    nn::Network& network_;
     const dp::PrivacyPlan& plan_;
     int64_t views_;
     double clipping_norm_;
     int64_t largest_micro_batch_;
+    std::unique_ptr<RowInvariance> invariance_;
     std::unique_ptr<dp::DiscreteGaussian> noise_;
     std::vector<at::Tensor> sums_;  // so far: float32 of the first micro-batch, then double
     double centred_count_ =

@@ -57,7 +57,7 @@ Batch rows_of(const Batch& batch, int64_t first, int64_t count) {
     return {batch.inputs.narrow(0, first, count), batch.labels.narrow(0, first, count)};
 }
 
-std::vector<at::Tensor> gradient_of(const nn::Network& network, const dp::PrivacyPlan& plan,
+std::vector<at::Tensor> gradient_of(nn::Network& network, const dp::PrivacyPlan& plan,
                                     const Batch& batch, int64_t micro_batch, uint64_t seed) {
     PrivateStep step(network, plan, 1);
     for (int64_t first = 0; first < batch.inputs.size(0); first += micro_batch) {
@@ -81,7 +81,7 @@ double length(const std::vector<at::Tensor>& a) {
 }
 
 // The clipped sum alone: what is left when the same noise is taken away again.
-std::vector<at::Tensor> clipped_sum(const nn::Network& network, const dp::PrivacyPlan& plan,
+std::vector<at::Tensor> clipped_sum(nn::Network& network, const dp::PrivacyPlan& plan,
                                     const Batch& batch, int64_t micro_batch) {
     const std::vector<at::Tensor> with = gradient_of(network, plan, batch, micro_batch, 3);
     const std::vector<at::Tensor> noise = gradient_of(network, plan, rows_of(batch, 0, 0), 1, 3);
@@ -94,7 +94,7 @@ std::vector<at::Tensor> clipped_sum(const nn::Network& network, const dp::Privac
 }
 
 TEST(PrivateStep, SumsDoNotDependOnTheMicroBatch) {
-    const nn::Network network(small_cnn(), 1);
+    nn::Network network(small_cnn(), 1);
     const dp::PrivacyPlan plan = plan_of(network.spec(), 0.3);
     const Batch batch = random_batch(37);
     const auto whole = clipped_sum(network, plan, batch, 37);
@@ -106,7 +106,7 @@ TEST(PrivateStep, SumsDoNotDependOnTheMicroBatch) {
 }
 
 TEST(PrivateStep, SameSettingsGiveTheSameBits) {
-    const nn::Network network(small_cnn(), 1);
+    nn::Network network(small_cnn(), 1);
     const dp::PrivacyPlan plan = plan_of(network.spec(), 1);
     const Batch batch = random_batch(30);
     const auto once = gradient_of(network, plan, batch, 11, 8),
@@ -115,7 +115,7 @@ TEST(PrivateStep, SameSettingsGiveTheSameBits) {
 }
 
 TEST(PrivateStep, NoExampleMovesTheSumByMoreThanTheClippingNormAndItsMargin) {
-    const nn::Network network(small_cnn(), 1);
+    nn::Network network(small_cnn(), 1);
     const Batch batch = random_batch(24);
     for (dp::ClippingKind kind :
          {dp::ClippingKind::kFlat, dp::ClippingKind::kPerLayer, dp::ClippingKind::kAutomatic}) {
@@ -134,7 +134,7 @@ TEST(PrivateStep, NoExampleMovesTheSumByMoreThanTheClippingNormAndItsMargin) {
 }
 
 TEST(PrivateStep, NoiseHasTheDeviationOfThePlanAlsoForAnEmptyBatch) {
-    const nn::Network network(small_cnn(), 1);
+    nn::Network network(small_cnn(), 1);
     const dp::PrivacyPlan plan = plan_of(network.spec(), 2);
     const auto noise = gradient_of(network, plan, random_batch(0), 1, 9);
     double squares = 0;
@@ -168,7 +168,7 @@ TEST(PrivateStep, WithoutClippingAndNoiseItIsTheOrdinaryGradient) {
 }
 
 TEST(PrivateStep, AdaptiveClippingMovesTowardsTheQuantile) {
-    const nn::Network network(small_cnn(), 1);
+    nn::Network network(small_cnn(), 1);
     const dp::PrivacyPlan plan = plan_of(network.spec(), 1, dp::ClippingKind::kAdaptive);
     PrivateStep step(network, plan, 1);
     step.set_clipping_norm(1e-3);  // far below every gradient norm
@@ -183,7 +183,7 @@ TEST(PrivateStep, AdaptiveClippingMovesTowardsTheQuantile) {
 }
 
 TEST(PrivateStep, AnExampleWithABrokenGradientContributesNothing) {
-    const nn::Network network(small_cnn(), 1);
+    nn::Network network(small_cnn(), 1);
     const dp::PrivacyPlan plan = plan_of(network.spec(), 0.3);
     Batch batch = random_batch(6);
     const Batch others{batch.inputs.narrow(0, 1, 5), batch.labels.narrow(0, 1, 5)};
@@ -193,7 +193,7 @@ TEST(PrivateStep, AnExampleWithABrokenGradientContributesNothing) {
 }
 
 TEST(PrivateStep, RefusesAPlanForAnotherModel) {
-    const nn::Network network(small_cnn(), 1);
+    nn::Network network(small_cnn(), 1);
     dp::PlanRequest request = plan_of(network.spec(), 1).settings();
     request.dimension += 1;
     const dp::PrivacyPlan other = dp::PrivacyPlan::create(request);
@@ -230,13 +230,20 @@ TEST(Clipping, ShortGradientsAreLeftAloneAndBrokenOnesDropped) {
     EXPECT_EQ(factors[3].item<double>(), 0);
 }
 
+at::Tensor noisy_lattice_values(const at::Tensor& values, double step,
+                                const dp::DiscreteGaussian& noise, Random& random, double scale) {
+    std::vector<at::Tensor> all = {values.clone(), {}, values.clone()};
+    add_lattice_noise(all, step, noise, random, scale);
+    return all[0];
+}
+
 TEST(Lattice, RoundsToTheNearestMultipleAndAddsTheSameNoiseInEitherPrecision) {
     const at::Tensor values = torch::tensor({0.24f, 0.26f, -1.1f, 3.0f, NAN});
     const at::Tensor nearest = torch::tensor({0.0f, 1.0f, -2.0f, 6.0f, 0.0f});
     const dp::DiscreteGaussian noise(20);
     const auto noisy = [&](const at::Tensor& source, uint64_t seed) {
         Random random = testonly::seeded_random(seed);
-        return lattice_sum_with_noise(source.clone(), 0.5, noise, random, 2.0);
+        return noisy_lattice_values(source.clone(), 0.5, noise, random, 2.0);
     };
     // Twice the whole number plus twice the noise that the same generator adds to zeros.
     EXPECT_TRUE(at::equal(noisy(values, 6), nearest * 2 + noisy(torch::zeros({5}), 6)));
@@ -250,7 +257,7 @@ TEST(Lattice, NoiseDoesNotDependOnTheNumberOfThreads) {
     for (int threads : {1, 3}) {
         nn::set_threads(threads);
         Random random = testonly::seeded_random(2);
-        results.push_back(lattice_sum_with_noise(torch::zeros({200000}), 1, noise, random, 1));
+        results.push_back(noisy_lattice_values(torch::zeros({200000}), 1, noise, random, 1));
     }
     nn::set_threads(2);
     EXPECT_TRUE(at::equal(results[0], results[1]));
@@ -282,8 +289,7 @@ model::ModelSpec regression_of(model::Shape input, std::vector<model::LayerSpec>
 }
 
 // How far the last example of the batch moves the clipped sum, in clipping norms.
-double influence_of_last(const nn::Network& network, const Batch& batch,
-                         double clipping_norm = 0.5) {
+double influence_of_last(nn::Network& network, const Batch& batch, double clipping_norm = 0.5) {
     dp::PlanRequest request;
     request.examples = kExamples;
     request.expected_batch = 40;
@@ -315,10 +321,10 @@ double influence_of_last(const nn::Network& network, const Batch& batch,
 // grows along.
 TEST(PrivateStep, OverflowingGhostNormsDoNotLetAnExampleThrough) {
     const int64_t time = 24, features = 96;
-    const nn::Network network(regression_of({time, features}, {{"fc", model::Linear{8}},
-                                                               {"mean", model::MeanOverTime{}},
-                                                               {"out", model::Linear{1}}}),
-                              1);
+    nn::Network network(regression_of({time, features}, {{"fc", model::Linear{8}},
+                                                         {"mean", model::MeanOverTime{}},
+                                                         {"out", model::Linear{1}}}),
+                        1);
     torch::manual_seed(1);
     const at::Tensor w = network.parameters()[0].value.to(at::kDouble);
     at::Tensor v = torch::randn({features}, at::kDouble);
@@ -372,7 +378,7 @@ TEST(PrivateStep, CancellingTokensDoNotWashOutTheOthers) {
 }
 
 TEST(PrivateStep, TargetsThatBroadcastAreRefused) {
-    const nn::Network network(regression_of({4}, {{"out", model::Linear{1}}}), 1);
+    nn::Network network(regression_of({4}, {{"out", model::Linear{1}}}), 1);
     EXPECT_THROW(influence_of_last(network, {torch::randn({5, 4}), torch::randn({5})}), Error);
     EXPECT_THROW(influence_of_last(network, {torch::randn({5, 4}), torch::zeros({5}, at::kLong)}),
                  Error);
@@ -394,7 +400,7 @@ TEST(Lattice, ValuesBeyondItsEndStayThere) {
     const dp::DiscreteGaussian noise(4);
     const at::Tensor values =
         torch::tensor({0x1p49, 0x1p52, 1e300, HUGE_VAL, -HUGE_VAL, std::nan("")}, at::kDouble);
-    const at::Tensor out = lattice_sum_with_noise(values, 1, noise, random, 1);
+    const at::Tensor out = noisy_lattice_values(values, 1, noise, random, 1);
     const std::vector<double> expected = {0x1p49, 0x1p50, 0x1p50, 0x1p50, -0x1p50, 0};
     for (int64_t i = 0; i < 6; ++i) EXPECT_NEAR(out[i].item<double>(), expected[i], 200) << i;
 }

@@ -159,12 +159,7 @@ class Run {
         OptimizerOptions optimizer = options.optimizer;
         if (options.privacy) {
             plan_ = std::make_unique<dp::PrivacyPlan>(plan_for(options, data));
-            private_step_ =
-                std::make_unique<PrivateStep>(network_, *plan_, options.augmentation.views);
-            const double deviation = private_step_->noise_standard_deviation();
-            optimizer.noise_variance = deviation * deviation;
         }
-        optimizer_ = std::make_unique<Optimizer>(optimizer);
         digest_ = run_digest(options, data, plan_ ? plan_->to_json() : "");
         micro_batch_ = options.micro_batch > 0
                            ? options.micro_batch
@@ -173,7 +168,13 @@ class Run {
             micro_batch_ = std::min(
                 micro_batch_,
                 largest_micro_batch(options.spec, options.batch_size, options.augmentation.views));
+            private_step_ =
+                std::make_unique<PrivateStep>(network_, *plan_, options.augmentation.views,
+                                              std::min(micro_batch_, options.batch_size));
+            const double deviation = private_step_->noise_standard_deviation();
+            optimizer.noise_variance = deviation * deviation;
         }
+        optimizer_ = std::make_unique<Optimizer>(optimizer);
         for (const nn::Parameter& parameter : network_.parameters()) {
             values_.push_back(parameter.value);
             if (options.ema_decay > 0) averages_.push_back(parameter.value.clone());
@@ -340,7 +341,8 @@ class Run {
 
     void stop_if_asked() {
         if (options_.stop == nullptr || !*options_.stop || step_ == steps_) return;
-        const std::string where = "stopped after step " + std::to_string(step_) + " of " + std::to_string(steps_);
+        const std::string where =
+            "stopped after step " + std::to_string(step_) + " of " + std::to_string(steps_);
         if (options_.checkpoint.empty()) {
             throw Error(ErrorCode::kInterrupted, where + "; nothing was kept",
                         "with --checkpoint FILE a run can be resumed");

@@ -61,8 +61,8 @@ struct TrainOptions {
     bool resume = false;
     int64_t evaluations = 10;  // points of the accuracy curve, when there is test data
 
-    // When it turns true (from a signal handler or another thread) the run ends after its current step: a checkpoint is
-    // written, where there is a file for it, and Error kInterrupted thrown.
+    // When it turns true (from a signal handler or another thread) the run ends after its current
+    // step: a checkpoint is written, where there is a file for it, and Error kInterrupted thrown.
     const std::atomic<bool>* stop = nullptr;
 
     // Randomness of one step. For tests; the default draws from the system.
