@@ -123,8 +123,10 @@ void add_party(CLI::App& parent) {
         "party", "Make the identity of a network party; prints its name and pin for the others");
     auto options = std::make_shared<Options>();
     command->add_option("NAME", options->name, "For instance hospital-a")->required();
-    command->add_option("--host", options->hosts,
-                        "A DNS name or address under which browsers reach it (may be repeated)");
+    command
+        ->add_option("--host", options->hosts,
+                     "A DNS name or address under which browsers reach it (may be repeated)")
+        ->allow_extra_args(false);
     command->add_flag("--p256", options->p256, "An ECDSA P-256 key, for browsers, not Ed25519");
     add_directory(*command, *options);
     add_days(*command, *options, 397);
@@ -160,8 +162,10 @@ void add_issue(CLI::App& parent) {
         ->add_option("--name", options->name,
                      "The name you vouch for; REQUEST must be for the same")
         ->required();
-    command->add_option("--host", options->hosts,
-                        "A DNS name or address you vouch for too (may be repeated)");
+    command
+        ->add_option("--host", options->hosts,
+                     "A DNS name or address you vouch for too (may be repeated)")
+        ->allow_extra_args(false);
     command->add_option("-o,--out", options->out, "The certificate to write")->required();
     command
         ->add_option("--passphrase-fd", options->passphrase_fd,

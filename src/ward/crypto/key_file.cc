@@ -20,28 +20,6 @@ using internal::text_of;
 
 constexpr size_t kMaxKeyFileBytes = size_t{1} << 20;
 
-// A sink for a decrypted identity file: wiped memory.
-class SecretSink : public ByteSink {
-  public:
-    void write(ByteView data) override {
-        if (used_ + data.size() > kMaxKeyFileBytes) {
-            throw Error(ErrorCode::kInvalid, "an identity file may have 1 MiB");
-        }
-        if (bytes_.size() < used_ + data.size()) {
-            SecretBytes larger(2 * (used_ + data.size()));
-            std::copy_n(bytes_.reveal().begin(), used_, larger.reveal_mutable().begin());
-            bytes_ = std::move(larger);
-        }
-        std::copy(data.begin(), data.end(), bytes_.reveal_mutable().subspan(used_).begin());
-        used_ += data.size();
-    }
-    ByteView bytes() const { return bytes_.reveal().first(used_); }
-
-  private:
-    SecretBytes bytes_;
-    size_t used_ = 0;
-};
-
 SecretBytes read_secret_file(const std::string& path) {
     check_secret_file_mode(path);
     FileSource source(path);
@@ -58,7 +36,7 @@ SecretBytes open_encrypted_file(ByteView file, const std::string& path,
     AgeKeys keys;
     keys.passphrase = passphrase;
     MemorySource source(file);
-    SecretSink plain;
+    SecretSink plain(file.size());  // an age file is longer than its content
     try {
         age_decrypt(source, plain, keys);
     } catch (const Error& error) {

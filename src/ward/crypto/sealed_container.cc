@@ -92,22 +92,9 @@ SecretBytes open_index(ByteView file, const internal::SealedFrame& frame, const 
     }
     MemorySource source(
         file.subspan(internal::kSealedHeadBytes + frame.data_bytes, frame.index_bytes));
-    SecretBytes room(frame.index_bytes);  // an age file is longer than its plaintext
-    FixedSink sink(room.reveal_mutable());
-    class Counter : public ByteSink {
-      public:
-        explicit Counter(ByteSink& to) : to_(to) {}
-        void write(ByteView data) override {
-            to_.write(data);
-            bytes += data.size();
-        }
-        size_t bytes = 0;
-
-      private:
-        ByteSink& to_;
-    } counter(sink);
-    age_decrypt(source, counter, keys);
-    return SecretBytes(room.reveal().first(counter.bytes));
+    SecretSink plain(frame.index_bytes);  // an age file is longer than its content
+    age_decrypt(source, plain, keys);
+    return SecretBytes(plain.bytes());
 }
 
 }  // namespace

@@ -19,6 +19,15 @@ size_t MemorySource::read(std::span<uint8_t> out) {
     return count;
 }
 
+void SecretSink::write(ByteView data) {
+    if (data.size() > room_.size() - used_) {
+        throw Error(ErrorCode::kInvalid,
+                    "more than the expected " + std::to_string(room_.size()) + " bytes of content");
+    }
+    std::copy(data.begin(), data.end(), room_.reveal_mutable().subspan(used_).begin());
+    used_ += data.size();
+}
+
 FileSource::FileSource(const std::string& path) : path_(path == "-" ? "standard input" : path) {
     if (path == "-") {
         descriptor_ = STDIN_FILENO;

@@ -50,6 +50,19 @@ class MemorySink : public ByteSink {
     Bytes bytes_;
 };
 
+// Wiped memory for secrets and plaintext.
+class SecretSink : public ByteSink {
+  public:
+    // Takes the room at once. Writing more throws Error kInvalid.
+    explicit SecretSink(size_t max_bytes) : room_(max_bytes) {}
+    void write(ByteView data) override;
+    ByteView bytes() const { return room_.reveal().first(used_); }
+
+  private:
+    SecretBytes room_;
+    size_t used_ = 0;
+};
+
 // A file by its path, or standard input under the name "-".
 class FileSource : public ByteSource {
   public:
