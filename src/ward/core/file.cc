@@ -65,6 +65,16 @@ Buffer read_whole(const std::string& path, size_t max_bytes) {
     return data;
 }
 
+// Has the system write a large file to the disk while more of it comes, so that little is left to
+// wait for at the end. Asks once for every 8 MiB, when the first byte of the next ones is written.
+void start_write_back(int descriptor, off_t place, ssize_t count) {
+    constexpr off_t kEvery = off_t{8} << 20;
+    const off_t border = place / kEvery * kEvery;
+    const bool crossed = border == place || place + count > border + kEvery;
+    if (border < kEvery || !crossed) return;
+    (void)::sync_file_range(descriptor, border - kEvery, kEvery, SYNC_FILE_RANGE_WRITE);
+}
+
 void sync_folder_of(const std::string& path) {
     std::filesystem::path folder = std::filesystem::path(path).parent_path();
     if (folder.empty()) folder = ".";
@@ -131,14 +141,26 @@ void AtomicFile::fail(const std::string& what) {
 }
 
 void AtomicFile::write(ByteView data) {
-    size_t done = 0;
-    while (done < data.size()) {
-        const ssize_t put = ::write(descriptor_, data.data() + done, data.size() - done);
+    write_at(0, data);
+    advance(data.size());
+}
+
+// The system lets one thread write to a file at a time; those who wait here sleep, in the kernel
+// they would spin.
+void AtomicFile::write_at(uint64_t offset, ByteView data) {
+    const std::lock_guard lock(writing_);
+    auto place = static_cast<off_t>(position_ + offset);
+    while (!data.empty()) {
+        const ssize_t put = ::pwrite(descriptor_, data.data(), data.size(), place);
         if (put < 0 && errno == EINTR) continue;
         if (put < 0) fail("cannot write");
-        done += static_cast<size_t>(put);
+        start_write_back(descriptor_, place, put);
+        place += put;
+        data = data.subspan(static_cast<size_t>(put));
     }
 }
+
+void AtomicFile::advance(uint64_t count) { position_ += count; }
 
 void AtomicFile::write(std::string_view text) { write(bytes_of(text)); }
 

@@ -49,12 +49,17 @@ class FixedSink : public ByteSink {
   public:
     explicit FixedSink(std::span<uint8_t> room) : room_(room) {}
     void write(ByteView data) override {
-        if (data.size() > room_.size()) {
+        write_at(0, data);
+        advance(data.size());
+    }
+    bool has_places() const override { return true; }
+    void write_at(uint64_t offset, ByteView data) override {
+        if (offset > room_.size() || data.size() > room_.size() - offset) {
             throw Error(ErrorCode::kCorrupt, "sealed container: a range is longer than it says");
         }
-        std::copy(data.begin(), data.end(), room_.begin());
-        room_ = room_.subspan(data.size());
+        std::copy(data.begin(), data.end(), room_.subspan(offset).begin());
     }
+    void advance(uint64_t count) override { room_ = room_.subspan(count); }
     bool full() const { return room_.empty(); }
 
   private:

@@ -11,6 +11,42 @@
 #include "ward/core/error.h"
 
 namespace ward::crypto {
+namespace {
+
+// Calls `read_some(where, how many, done so far)` until `out` is full or the file ends.
+template <typename ReadSome>
+size_t read_fully(const std::string& path, std::span<uint8_t> out, ReadSome read_some) {
+    size_t done = 0;
+    while (done < out.size()) {
+        const ssize_t got = read_some(out.data() + done, out.size() - done, done);
+        if (got < 0 && errno == EINTR) continue;
+        if (got < 0) {
+            throw Error(ErrorCode::kIo, "cannot read " + path + ": " + std::strerror(errno));
+        }
+        if (got == 0) break;
+        done += static_cast<size_t>(got);
+    }
+    return done;
+}
+
+}  // namespace
+
+size_t ByteSource::read_at(uint64_t, std::span<uint8_t>) const {
+    throw Error(ErrorCode::kInternal, "this source has no places");
+}
+
+void ByteSink::write_at(uint64_t, ByteView) {
+    throw Error(ErrorCode::kInternal, "this sink has no places");
+}
+
+void ByteSink::advance(uint64_t) { throw Error(ErrorCode::kInternal, "this sink has no places"); }
+
+size_t MemorySource::read_at(uint64_t offset, std::span<uint8_t> out) const {
+    const ByteView from = rest_.subspan(std::min<uint64_t>(offset, rest_.size()));
+    const size_t count = std::min(out.size(), from.size());
+    std::copy_n(from.begin(), count, out.begin());
+    return count;
+}
 
 size_t MemorySource::read(std::span<uint8_t> out) {
     const size_t count = std::min(out.size(), rest_.size());
@@ -19,13 +55,26 @@ size_t MemorySource::read(std::span<uint8_t> out) {
     return count;
 }
 
+void SecretSink::require_room(uint64_t count) const {
+    if (count <= room_.size() - used_) return;
+    throw Error(ErrorCode::kInvalid,
+                "more than the expected " + std::to_string(room_.size()) + " bytes of content");
+}
+
 void SecretSink::write(ByteView data) {
-    if (data.size() > room_.size() - used_) {
-        throw Error(ErrorCode::kInvalid,
-                    "more than the expected " + std::to_string(room_.size()) + " bytes of content");
-    }
-    std::copy(data.begin(), data.end(), room_.reveal_mutable().subspan(used_).begin());
+    write_at(0, data);
     used_ += data.size();
+}
+
+void SecretSink::write_at(uint64_t offset, ByteView data) {
+    require_room(offset);
+    require_room(offset + data.size());
+    std::copy(data.begin(), data.end(), room_.reveal_mutable().subspan(used_ + offset).begin());
+}
+
+void SecretSink::advance(uint64_t count) {
+    require_room(count);
+    used_ += count;
 }
 
 FileSource::FileSource(const std::string& path) : path_(path == "-" ? "standard input" : path) {
@@ -51,17 +100,24 @@ FileSource::~FileSource() {
 }
 
 size_t FileSource::read(std::span<uint8_t> out) {
-    size_t done = 0;
-    while (done < out.size()) {
-        const ssize_t got = ::read(descriptor_, out.data() + done, out.size() - done);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0) {
-            throw Error(ErrorCode::kIo, "cannot read " + path_ + ": " + std::strerror(errno));
-        }
-        if (got == 0) break;
-        done += static_cast<size_t>(got);
-    }
-    return done;
+    return read_fully(path_, out, [&](uint8_t* to, size_t count, size_t) {
+        return ::read(descriptor_, to, count);
+    });
+}
+
+std::optional<uint64_t> FileSource::remaining() const {
+    struct stat status {};
+    if (::fstat(descriptor_, &status) != 0 || !S_ISREG(status.st_mode)) return std::nullopt;
+    const off_t position = ::lseek(descriptor_, 0, SEEK_CUR);
+    if (position < 0) return std::nullopt;
+    return static_cast<uint64_t>(std::max<off_t>(0, status.st_size - position));
+}
+
+size_t FileSource::read_at(uint64_t offset, std::span<uint8_t> out) const {
+    const off_t from = ::lseek(descriptor_, 0, SEEK_CUR) + static_cast<off_t>(offset);
+    return read_fully(path_, out, [&](uint8_t* to, size_t count, size_t done) {
+        return ::pread(descriptor_, to, count, from + static_cast<off_t>(done));
+    });
 }
 
 FileSink::FileSink(const std::string& path) {
@@ -83,6 +139,10 @@ void FileSink::write(ByteView data) {
         done += static_cast<size_t>(put);
     }
 }
+
+void FileSink::write_at(uint64_t offset, ByteView data) { file_->write_at(offset, data); }
+
+void FileSink::advance(uint64_t count) { file_->advance(count); }
 
 void FileSink::commit() {
     if (file_ != nullptr) file_->commit();
