@@ -73,6 +73,9 @@ class Room : public crypto::ByteSink {
         std::copy(data.begin(), data.end(),
                   room_.begin() + static_cast<std::ptrdiff_t>(used_ + offset));
     }
+    std::span<uint8_t> room_at(uint64_t offset, size_t count) override {
+        return std::span(room_).subspan(used_ + offset, count);
+    }
     void advance(uint64_t count) override { used_ += count; }
 
   private:

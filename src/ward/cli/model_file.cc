@@ -30,10 +30,10 @@ void decrypt_container(const std::string& path, const crypto::AgeKeys& keys,
 }
 
 // An age file is longer than its content.
-void decrypt_age(ByteView file, const crypto::AgeKeys& keys,
+void decrypt_age(const std::string& path, const crypto::AgeKeys& keys,
                  std::optional<crypto::SecretSink>& out) {
-    out.emplace(file.size());
-    crypto::MemorySource source(file);
+    crypto::FileSource source(path);
+    out.emplace(source.remaining().value_or(0));
     crypto::age_decrypt(source, *out, keys);
 }
 
@@ -45,7 +45,7 @@ ModelFile::ModelFile(const std::string& path, const IdentityOptions& identities)
     const crypto::AgeKeys keys = load_keys(identities);
     try {
         kind == Kind::kContainer ? decrypt_container(path, keys, decrypted_)
-                                 : decrypt_age(mapped_->bytes(), keys, decrypted_);
+                                 : decrypt_age(path, keys, decrypted_);
     } catch (const Error& error) {
         std::string hint = error.hint();
         if (hint.empty() && identities.files.empty()) hint = "name your key file with --identity";

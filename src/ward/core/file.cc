@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -14,6 +15,9 @@
 
 namespace ward {
 namespace {
+
+constexpr size_t kMaxCopyBytes = size_t{1} << 30;  // for each call of copy_file_range
+constexpr size_t kCopyBufferBytes = size_t{1} << 20;
 
 // An open descriptor of a regular file and its size.
 struct OpenFile {
@@ -163,6 +167,36 @@ void AtomicFile::write_at(uint64_t offset, ByteView data) {
 void AtomicFile::advance(uint64_t count) { position_ += count; }
 
 void AtomicFile::write(std::string_view text) { write(bytes_of(text)); }
+
+void AtomicFile::copy_from(int descriptor, uint64_t offset, uint64_t count) {
+    auto from = static_cast<off_t>(offset);
+    Bytes buffer;
+    while (count > 0) {
+        auto to = static_cast<off_t>(position_);
+        const size_t wanted = std::min<uint64_t>(count, kMaxCopyBytes);
+        ssize_t done =
+            buffer.empty()
+                ? ::copy_file_range(descriptor, &from, descriptor_, &to, wanted, 0)
+                : ::pread(descriptor, buffer.data(), std::min(wanted, buffer.size()), from);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0 && errno == ENOSPC) fail("cannot write");
+        if (done <= 0 && buffer.empty()) {  // not between these files
+            buffer.resize(kCopyBufferBytes);
+            continue;
+        }
+        if (done < 0) fail("cannot read what belongs into");
+        if (done == 0) {
+            throw Error(ErrorCode::kIo, "a file became shorter while it was copied to " + path_);
+        }
+        if (buffer.empty()) {
+            advance(static_cast<uint64_t>(done));
+        } else {
+            write(ByteView(buffer).first(static_cast<size_t>(done)));
+            from += done;
+        }
+        count -= static_cast<uint64_t>(done);
+    }
+}
 
 void AtomicFile::commit() {
     if (::fsync(descriptor_) != 0) fail("cannot write");

@@ -48,6 +48,9 @@ class AtomicFile {
     // once. After `advance` so many of them count as written.
     void write_at(uint64_t offset, ByteView data);
     void advance(uint64_t count);
+    // Writes bytes of another open file; the system shares them between the files where it can
+    // (reflinks) or copies them by itself. Throws Error kIo, also when that file ends before.
+    void copy_from(int descriptor, uint64_t offset, uint64_t count);
     void commit();
 
   private:

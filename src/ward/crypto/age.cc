@@ -15,7 +15,6 @@
 namespace ward::crypto {
 namespace {
 
-constexpr size_t kCopyBytes = size_t{1} << 20;
 constexpr std::string_view kArmorTitle = "-----BEGIN AGE ENCRYPTED FILE";
 constexpr size_t kPeekBytes = 2048;  // longer than the white space armor allows in front
 
@@ -78,11 +77,7 @@ void age_rewrap(ByteSource& in, ByteSink& out, const AgeKeys& keys, const AgeRec
         const SecretBytes file_key = open_header(binary, keys);
         write_maybe_armored(out, armor, [&](ByteSink& sink) {
             write_header(sink, file_key, recipients);
-            Bytes buffer(kCopyBytes);
-            for (size_t count = buffer.size(); count == buffer.size();) {
-                count = binary.read(buffer);
-                sink.write(ByteView(buffer).first(count));
-            }
+            copy_rest(binary, sink);
         });
     });
 }

@@ -60,6 +60,10 @@ class FixedSink : public ByteSink {
         std::copy(data.begin(), data.end(), room_.subspan(offset).begin());
     }
     void advance(uint64_t count) override { room_ = room_.subspan(count); }
+    std::span<uint8_t> room_at(uint64_t offset, size_t count) override {
+        if (offset > room_.size() || count > room_.size() - offset) return {};
+        return room_.subspan(offset, count);
+    }
     bool full() const { return room_.empty(); }
 
   private:
@@ -90,13 +94,45 @@ void finish_container(ByteSink& out, ByteView index, internal::SealedFrame frame
     out.write(internal::sealed_tail(frame));
 }
 
+// A part of a file, for one reader after the other or many threads at once.
+class PartSource : public ByteSource {
+  public:
+    PartSource(const ByteSource& file, uint64_t offset, uint64_t size_bytes)
+        : file_(file), offset_(offset), left_(size_bytes) {}
+    size_t read(std::span<uint8_t> out) override {
+        const size_t count = read_at(0, out);
+        offset_ += count;
+        left_ -= count;
+        return count;
+    }
+    std::optional<uint64_t> remaining() const override { return left_; }
+    size_t read_at(uint64_t offset, std::span<uint8_t> out) const override {
+        const uint64_t behind = left_ - std::min(offset, left_);
+        return file_.read_at(offset_ + offset, out.first(std::min<uint64_t>(out.size(), behind)));
+    }
+    std::optional<FilePlace> file_place() const override {
+        auto place = file_.file_place();
+        if (place) place->offset += offset_;
+        return place;
+    }
+
+  private:
+    const ByteSource& file_;
+    uint64_t offset_;
+    uint64_t left_;
+};
+
+PartSource sealed_part(const ByteSource& file, const SealedEntry& entry) {
+    return {file, entry.offset, internal::sealed_stream_bytes(entry.size_bytes)};
+}
+
 // The plaintext of the index, in wiped memory.
-SecretBytes open_index(ByteView file, const internal::SealedFrame& frame, const AgeKeys& keys) {
+SecretBytes open_index(const ByteSource& file, const internal::SealedFrame& frame,
+                       const AgeKeys& keys) {
     if (frame.index_bytes > kMaxIndexBytes) {
         throw Error(ErrorCode::kCorrupt, "sealed container: its index is over 1 GiB");
     }
-    MemorySource source(
-        file.subspan(internal::kSealedHeadBytes + frame.data_bytes, frame.index_bytes));
+    PartSource source(file, internal::kSealedHeadBytes + frame.data_bytes, frame.index_bytes);
     SecretSink plain(frame.index_bytes);  // an age file is longer than its content
     age_decrypt(source, plain, keys);
     return SecretBytes(plain.bytes());
@@ -127,8 +163,8 @@ void write_sealed_container(ByteSink& out, ByteView header, const std::vector<Na
 }
 
 SealedReader::SealedReader(const std::string& path, const AgeKeys& keys) : file_(path) {
-    const internal::SealedFrame frame = internal::parse_sealed_frame(file_.bytes());
-    const SecretBytes plain = open_index(file_.bytes(), frame, keys);
+    const internal::SealedFrame frame = internal::parse_sealed_frame(file_);
+    const SecretBytes plain = open_index(file_, frame, keys);
     internal::SealedIndex index = internal::parse_sealed_index(plain.reveal(), frame);
     key_ = std::move(index.key);
     header_ = std::move(index.header);
@@ -136,40 +172,49 @@ SealedReader::SealedReader(const std::string& path, const AgeKeys& keys) : file_
     root_ = frame.root;
 }
 
-ByteView SealedReader::sealed_bytes(const SealedEntry& entry) const {
-    return file_.bytes().subspan(entry.offset, internal::sealed_stream_bytes(entry.size_bytes));
+size_t SealedReader::index_of(std::string_view name) const {
+    const auto found = std::find_if(entries_.begin(), entries_.end(),
+                                    [&](const auto& own) { return own.name == name; });
+    if (found != entries_.end()) return static_cast<size_t>(found - entries_.begin());
+    throw Error(ErrorCode::kNotFound, "the container holds no range \"" + std::string(name) + "\"");
 }
 
 void SealedReader::read(const SealedEntry& entry, ByteSink& out) const {
-    const auto found = std::find_if(entries_.begin(), entries_.end(),
-                                    [&](const auto& own) { return own.name == entry.name; });
-    if (found == entries_.end()) {
-        throw Error(ErrorCode::kNotFound, "the container holds no range \"" + entry.name + "\"");
-    }
-    MemorySource in(sealed_bytes(*found));
-    internal::open_stream(in, out, range_key(key_, static_cast<uint64_t>(found - entries_.begin())),
-                          std::string("range \"") + found->name + "\"");
+    const size_t index = index_of(entry.name);
+    PartSource in = sealed_part(file_, entries_[index]);
+    internal::open_stream(in, out, range_key(key_, index),
+                          std::string("range \"") + entry.name + "\"");
 }
 
 Bytes SealedReader::read(std::string_view name) const {
-    const auto found = std::find_if(entries_.begin(), entries_.end(),
-                                    [&](const auto& own) { return own.name == name; });
-    if (found == entries_.end()) {
-        throw Error(ErrorCode::kNotFound,
-                    "the container holds no range \"" + std::string(name) + "\"");
-    }
-    Bytes out(found->size_bytes);
-    FixedSink sink(out);
-    read(*found, sink);
-    if (!sink.full()) {
-        throw Error(ErrorCode::kCorrupt, "range \"" + found->name + "\" is too short");
-    }
+    Bytes out(entries_[index_of(name)].size_bytes);
+    read(name, out);
     return out;
 }
 
+void SealedReader::read(std::string_view name, std::span<uint8_t> out) const {
+    const SealedEntry& entry = entries_[index_of(name)];
+    if (out.size() != entry.size_bytes) {
+        throw Error(ErrorCode::kUsage, "range \"" + entry.name + "\" has " +
+                                           std::to_string(entry.size_bytes) +
+                                           " bytes, got room for " + std::to_string(out.size()));
+    }
+    FixedSink sink(out);
+    read(entry, sink);
+    if (!sink.full()) {
+        throw Error(ErrorCode::kCorrupt, "range \"" + entry.name + "\" is too short");
+    }
+}
+
 void SealedReader::verify_ranges() const {
+    class Nowhere : public ByteSink {
+        void write(ByteView) override {}
+    } nowhere;
     for (const SealedEntry& entry : entries_) {
-        if (internal::merkle_leaf(sealed_bytes(entry)) != entry.leaf) {
+        PartSource in = sealed_part(file_, entry);
+        LeafSink leaf(nowhere);
+        copy_rest(in, leaf);
+        if (leaf.leaf() != entry.leaf) {
             throw Error(ErrorCode::kCorrupt, "range \"" + entry.name + "\" was changed");
         }
     }
@@ -177,11 +222,12 @@ void SealedReader::verify_ranges() const {
 
 void rewrap_sealed_container(const std::string& path, ByteSink& out, const AgeKeys& keys,
                              const AgeRecipients& recipients) {
-    const MappedFile file(path);
-    const internal::SealedFrame frame = internal::parse_sealed_frame(file.bytes());
-    const SecretBytes index = open_index(file.bytes(), frame, keys);
+    const FileSource file(path);
+    const internal::SealedFrame frame = internal::parse_sealed_frame(file);
+    const SecretBytes index = open_index(file, frame, keys);
     (void)internal::parse_sealed_index(index.reveal(), frame);
-    out.write(file.bytes().first(internal::kSealedHeadBytes + frame.data_bytes));
+    PartSource unchanged(file, 0, internal::kSealedHeadBytes + frame.data_bytes);
+    copy_rest(unchanged, out);
     finish_container(out, index.reveal(), frame, recipients);
 }
 

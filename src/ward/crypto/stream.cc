@@ -13,6 +13,8 @@
 namespace ward::crypto {
 namespace {
 
+constexpr size_t kCopyBytes = size_t{1} << 20;
+
 // Calls `read_some(where, how many, done so far)` until `out` is full or the file ends.
 template <typename ReadSome>
 size_t read_fully(const std::string& path, std::span<uint8_t> out, ReadSome read_some) {
@@ -40,6 +42,26 @@ void ByteSink::write_at(uint64_t, ByteView) {
 }
 
 void ByteSink::advance(uint64_t) { throw Error(ErrorCode::kInternal, "this sink has no places"); }
+
+ByteView ByteSource::view_at(uint64_t, size_t) const { return {}; }
+std::span<uint8_t> ByteSink::room_at(uint64_t, size_t) { return {}; }
+bool ByteSink::copy_from(const ByteSource::FilePlace&, uint64_t) { return false; }
+
+void copy_rest(ByteSource& in, ByteSink& out) {
+    const auto place = in.file_place();
+    const auto count = in.remaining();
+    if (place && count && out.copy_from(*place, *count)) return;
+    Bytes buffer(kCopyBytes);
+    for (size_t got = buffer.size(); got == buffer.size();) {
+        got = in.read(buffer);
+        out.write(ByteView(buffer).first(got));
+    }
+}
+
+ByteView MemorySource::view_at(uint64_t offset, size_t count) const {
+    if (offset > rest_.size() || count > rest_.size() - offset) return {};
+    return rest_.subspan(offset, count);
+}
 
 size_t MemorySource::read_at(uint64_t offset, std::span<uint8_t> out) const {
     const ByteView from = rest_.subspan(std::min<uint64_t>(offset, rest_.size()));
@@ -70,6 +92,12 @@ void SecretSink::write_at(uint64_t offset, ByteView data) {
     require_room(offset);
     require_room(offset + data.size());
     std::copy(data.begin(), data.end(), room_.reveal_mutable().subspan(used_ + offset).begin());
+}
+
+std::span<uint8_t> SecretSink::room_at(uint64_t offset, size_t count) {
+    require_room(offset);
+    require_room(offset + count);
+    return room_.reveal_mutable().subspan(used_ + offset, count);
 }
 
 void SecretSink::advance(uint64_t count) {
@@ -113,6 +141,12 @@ std::optional<uint64_t> FileSource::remaining() const {
     return static_cast<uint64_t>(std::max<off_t>(0, status.st_size - position));
 }
 
+std::optional<ByteSource::FilePlace> FileSource::file_place() const {
+    const off_t position = ::lseek(descriptor_, 0, SEEK_CUR);
+    if (position < 0) return std::nullopt;
+    return FilePlace{descriptor_, static_cast<uint64_t>(position)};
+}
+
 size_t FileSource::read_at(uint64_t offset, std::span<uint8_t> out) const {
     const off_t from = ::lseek(descriptor_, 0, SEEK_CUR) + static_cast<off_t>(offset);
     return read_fully(path_, out, [&](uint8_t* to, size_t count, size_t done) {
@@ -143,6 +177,12 @@ void FileSink::write(ByteView data) {
 void FileSink::write_at(uint64_t offset, ByteView data) { file_->write_at(offset, data); }
 
 void FileSink::advance(uint64_t count) { file_->advance(count); }
+
+bool FileSink::copy_from(const ByteSource::FilePlace& place, uint64_t count) {
+    if (file_ == nullptr) return false;
+    file_->copy_from(place.descriptor, place.offset, count);
+    return true;
+}
 
 void FileSink::commit() {
     if (file_ != nullptr) file_->commit();

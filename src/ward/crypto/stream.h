@@ -26,6 +26,16 @@ class ByteSource {
     // nothing; it may be called by many threads, but not while another one calls `read`.
     virtual std::optional<uint64_t> remaining() const { return std::nullopt; }
     virtual size_t read_at(uint64_t offset, std::span<uint8_t> out) const;
+
+    // The same bytes in place, from memory that nobody changes meanwhile; empty when there is none.
+    virtual ByteView view_at(uint64_t offset, size_t count) const;
+
+    // The file and the place in it of the next byte, for copies that the system makes by itself.
+    struct FilePlace {
+        int descriptor = -1;
+        uint64_t offset = 0;
+    };
+    virtual std::optional<FilePlace> file_place() const { return std::nullopt; }
 };
 
 class ByteSink {
@@ -40,9 +50,19 @@ class ByteSink {
     virtual bool has_places() const { return false; }
     virtual void write_at(uint64_t offset, ByteView data);
     virtual void advance(uint64_t count);
+
+    // The memory of such places, to be written directly; empty when there is none.
+    virtual std::span<uint8_t> room_at(uint64_t offset, size_t count);
+
+    // Writes bytes of a file; false, and nothing is done, when this sink is no file.
+    virtual bool copy_from(const ByteSource::FilePlace& place, uint64_t count);
 };
 
-// A view of memory that must outlive the source.
+// All that is left of `in`.
+void copy_rest(ByteSource& in, ByteSink& out);
+
+// A view of memory that must outlive the source and stay as it is: map no file here that others may
+// change while it is decrypted.
 class MemorySource : public ByteSource {
   public:
     explicit MemorySource(ByteView data) : rest_(data) {}
@@ -50,6 +70,7 @@ class MemorySource : public ByteSource {
     size_t read(std::span<uint8_t> out) override;
     std::optional<uint64_t> remaining() const override { return rest_.size(); }
     size_t read_at(uint64_t offset, std::span<uint8_t> out) const override;
+    ByteView view_at(uint64_t offset, size_t count) const override;
 
   private:
     ByteView rest_;
@@ -74,6 +95,7 @@ class SecretSink : public ByteSink {
     bool has_places() const override { return true; }
     void write_at(uint64_t offset, ByteView data) override;
     void advance(uint64_t count) override;
+    std::span<uint8_t> room_at(uint64_t offset, size_t count) override;
     ByteView bytes() const { return room_.reveal().first(used_); }
 
   private:
@@ -95,6 +117,7 @@ class FileSource : public ByteSource {
     size_t read(std::span<uint8_t> out) override;
     std::optional<uint64_t> remaining() const override;  // of regular files
     size_t read_at(uint64_t offset, std::span<uint8_t> out) const override;
+    std::optional<FilePlace> file_place() const override;
 
   private:
     std::string path_;
@@ -110,6 +133,7 @@ class FileSink : public ByteSink {
     bool has_places() const override { return file_ != nullptr; }
     void write_at(uint64_t offset, ByteView data) override;
     void advance(uint64_t count) override;
+    bool copy_from(const ByteSource::FilePlace& place, uint64_t count) override;
     void commit();
 
   private:

@@ -77,6 +77,7 @@ class PlacedRun {
               const Transform& transform)
         : source_(source),
           sink_(sink),
+          chunk_(chunk),
           in_bytes_(kPlacedChunks * chunk.in_bytes),
           out_bytes_(kPlacedChunks * chunk.out_bytes),
           total_(total),
@@ -111,15 +112,31 @@ class PlacedRun {
         }
     }
 
+    ByteView read(uint64_t offset, size_t wanted, Buffer& in) const {
+        const ByteView in_place = source_.view_at(offset, wanted);
+        if (!in_place.empty()) return in_place;
+        const ByteView bytes = in.first(source_.read_at(offset, in.span().first(wanted)));
+        if (bytes.size() == wanted) return bytes;
+        throw Error(ErrorCode::kIo, "the input became shorter while it was read");
+    }
+
+    // What `in_bytes` of whole chunks and perhaps a shorter one become.
+    size_t out_bytes_of(size_t in_bytes) const {
+        const size_t rest = in_bytes % chunk_.in_bytes;
+        const size_t last = rest + chunk_.out_bytes;
+        return in_bytes / chunk_.in_bytes * chunk_.out_bytes +
+               (rest == 0 || last < chunk_.in_bytes ? 0 : last - chunk_.in_bytes);
+    }
+
     void work_on(uint64_t number, Buffer& in, Buffer& out) {
         const uint64_t offset = number * in_bytes_;
         const size_t wanted = std::min<uint64_t>(in_bytes_, total_ - offset);
-        const ByteView bytes = in.first(source_.read_at(offset, in.span().first(wanted)));
-        if (bytes.size() != wanted) {
-            throw Error(ErrorCode::kIo, "the input became shorter while it was read");
-        }
-        const BatchResult result = transform_({bytes, offset, number + 1 == batches_, out.span()});
-        sink_.write_at(number * out_bytes_, out.first(result.out_bytes));
+        const ByteView bytes = read(offset, wanted, in);
+        const uint64_t place = number * out_bytes_;
+        const std::span<uint8_t> room = sink_.room_at(place, out_bytes_of(wanted));
+        const BatchResult result =
+            transform_({bytes, offset, number + 1 == batches_, room.empty() ? out.span() : room});
+        if (room.empty()) sink_.write_at(place, out.first(result.out_bytes));
         const std::lock_guard lock(mutex_);
         written_ += result.out_bytes;
         if (!result.failure) return;
@@ -131,6 +148,7 @@ class PlacedRun {
 
     const ByteSource& source_;
     ByteSink& sink_;
+    const ChunkSizes chunk_;
     const size_t in_bytes_;
     const size_t out_bytes_;
     const uint64_t total_;
