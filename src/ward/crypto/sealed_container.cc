@@ -70,30 +70,6 @@ class FixedSink : public ByteSink {
     std::span<uint8_t> room_;
 };
 
-void check_names(const std::vector<NamedRange>& ranges) {
-    std::set<std::string_view> names;
-    for (const NamedRange& range : ranges) {
-        if (range.name.size() > kMaxNameBytes) {
-            throw Error(ErrorCode::kInvalid, "a name may have 64 KiB, got " +
-                                                 std::to_string(range.name.size()) + " bytes");
-        }
-        if (!names.insert(range.name).second) {
-            throw Error(ErrorCode::kInvalid, "range \"" + range.name + "\" comes twice");
-        }
-    }
-}
-
-// The encrypted index and the tail.
-void finish_container(ByteSink& out, ByteView index, internal::SealedFrame frame,
-                      const AgeRecipients& recipients) {
-    MemorySource source(index);
-    MemorySink encrypted;
-    age_encrypt(source, encrypted, recipients);
-    out.write(encrypted.bytes());
-    frame.index_bytes = encrypted.bytes().size();
-    out.write(internal::sealed_tail(frame));
-}
-
 // A part of a file, for one reader after the other or many threads at once.
 class PartSource : public ByteSource {
   public:
@@ -122,6 +98,31 @@ class PartSource : public ByteSource {
     uint64_t left_;
 };
 
+template <typename Named>
+void check_names(const std::vector<Named>& ranges) {
+    std::set<std::string_view> names;
+    for (const Named& range : ranges) {
+        if (range.name.size() > kMaxNameBytes) {
+            throw Error(ErrorCode::kInvalid, "a name may have 64 KiB, got " +
+                                                 std::to_string(range.name.size()) + " bytes");
+        }
+        if (!names.insert(range.name).second) {
+            throw Error(ErrorCode::kInvalid, "range \"" + range.name + "\" comes twice");
+        }
+    }
+}
+
+// The encrypted index and the tail.
+void finish_container(ByteSink& out, ByteView index, internal::SealedFrame frame,
+                      const AgeRecipients& recipients) {
+    MemorySource source(index);
+    MemorySink encrypted;
+    age_encrypt(source, encrypted, recipients);
+    out.write(encrypted.bytes());
+    frame.index_bytes = encrypted.bytes().size();
+    out.write(internal::sealed_tail(frame));
+}
+
 PartSource sealed_part(const ByteSource& file, const SealedEntry& entry) {
     return {file, entry.offset, internal::sealed_stream_bytes(entry.size_bytes)};
 }
@@ -138,28 +139,64 @@ SecretBytes open_index(const ByteSource& file, const internal::SealedFrame& fram
     return SecretBytes(plain.bytes());
 }
 
+// Everything but where the ranges come from.
+class ContainerWriter {
+  public:
+    ContainerWriter(ByteSink& out, ByteView header) : out_(out) {
+        index_.key = SecretBytes(32);
+        Random::from_system().fill(index_.key.reveal_mutable());
+        index_.header.assign(header.begin(), header.end());
+        out_.write(internal::sealed_head());
+    }
+
+    void add(const std::string& name, ByteSource& in, uint64_t size_bytes) {
+        LeafSink sealed(out_);
+        internal::seal_stream(in, sealed, range_key(index_.key, leaves_.size()));
+        frame_.data_bytes += sealed.bytes();
+        leaves_.push_back(sealed.leaf());
+        index_.entries.push_back({name, size_bytes, 0, leaves_.back()});
+    }
+
+    void finish(const AgeRecipients& recipients) {
+        frame_.root = internal::merkle_root(leaves_);
+        finish_container(out_, internal::write_sealed_index(index_).reveal(), frame_, recipients);
+    }
+
+  private:
+    ByteSink& out_;
+    internal::SealedIndex index_;
+    internal::SealedFrame frame_;
+    std::vector<internal::MerkleHash> leaves_;
+};
+
 }  // namespace
 
 void write_sealed_container(ByteSink& out, ByteView header, const std::vector<NamedRange>& ranges,
                             const AgeRecipients& recipients) {
     check_names(ranges);
-    internal::SealedIndex index;
-    index.key = SecretBytes(32);
-    Random::from_system().fill(index.key.reveal_mutable());
-    index.header.assign(header.begin(), header.end());
-    out.write(internal::sealed_head());
-    internal::SealedFrame frame;
-    std::vector<internal::MerkleHash> leaves;
-    for (size_t i = 0; i < ranges.size(); ++i) {
-        MemorySource in(ranges[i].bytes);
-        LeafSink sealed(out);
-        internal::seal_stream(in, sealed, range_key(index.key, i));
-        frame.data_bytes += sealed.bytes();
-        leaves.push_back(sealed.leaf());
-        index.entries.push_back({ranges[i].name, ranges[i].bytes.size(), 0, leaves.back()});
+    ContainerWriter writer(out, header);
+    for (const NamedRange& range : ranges) {
+        MemorySource in(range.bytes);
+        writer.add(range.name, in, range.bytes.size());
     }
-    frame.root = internal::merkle_root(leaves);
-    finish_container(out, internal::write_sealed_index(index).reveal(), frame, recipients);
+    writer.finish(recipients);
+}
+
+void write_sealed_container(ByteSink& out, ByteView header, const ByteSource& file,
+                            const std::vector<NamedPart>& parts, const AgeRecipients& recipients) {
+    check_names(parts);
+    const uint64_t size = file.remaining().value_or(0);
+    ContainerWriter writer(out, header);
+    for (const NamedPart& part : parts) {
+        if (part.offset > size || part.size_bytes > size - part.offset) {
+            throw Error(ErrorCode::kInvalid, "\"" + part.name + "\" ends at byte " +
+                                                 std::to_string(part.offset + part.size_bytes) +
+                                                 ", the file has " + std::to_string(size));
+        }
+        PartSource in(file, part.offset, part.size_bytes);
+        writer.add(part.name, in, part.size_bytes);
+    }
+    writer.finish(recipients);
 }
 
 SealedReader::SealedReader(const std::string& path, const AgeKeys& keys) : file_(path) {

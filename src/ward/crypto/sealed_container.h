@@ -36,6 +36,16 @@ struct NamedRange {
 void write_sealed_container(ByteSink& out, ByteView header, const std::vector<NamedRange>& ranges,
                             const AgeRecipients& recipients);
 
+// The same for parts of a file or another source with places. Throws Error kInvalid for a part
+// outside of it.
+struct NamedPart {
+    std::string name;
+    uint64_t offset = 0;
+    uint64_t size_bytes = 0;
+};
+void write_sealed_container(ByteSink& out, ByteView header, const ByteSource& file,
+                            const std::vector<NamedPart>& parts, const AgeRecipients& recipients);
+
 struct SealedEntry {
     std::string name;
     uint64_t size_bytes = 0;         // of the plaintext
