@@ -115,6 +115,41 @@ printf x | dd of=m.sealed bs=1 seek=70000 conv=notrunc status=none
 expect 1 'range "w": chunk 1 does not authenticate' "$ward" decrypt -i age.txt m.sealed back4
 [ ! -e back4 ] || fail "a damaged model left a file"
 
+# ---- encrypted models in place of plain ones: the answer is the same, no file is written
+"$ward" encrypt -R team.txt m.safetensors m.age
+"$ward" encrypt --per-tensor -R team.txt m.safetensors m3.sealed
+"$ward" inspect m.safetensors --json | grep -v '"file"' > plain.json
+for encrypted in m.age m3.sealed; do
+  ls > before
+  "$ward" inspect -i age.txt "$encrypted" --json | grep -v '"file"' | cmp - plain.json || fail "inspect of $encrypted"
+  ls | cmp - before || fail "inspect of $encrypted left a file"
+  "$ward" key new other.txt > /dev/null
+  expect 1 "none of the identities" "$ward" inspect -i other.txt "$encrypted"
+  rm other.txt
+done
+truncate -s -1 m.age
+expect 1 "m.age: age payload: chunk 3 does not authenticate" "$ward" inspect -i age.txt m.age
+
+# ---- network identities: what openssl makes of them
+export WARD_KEY_DIR="$work/keys"
+"$ward" key ca lab > /dev/null
+"$ward" key party server --host localhost > server.pin
+"$ward" key party client --p256 > client.pin
+expect 3 'also asks for the host "localhost"' "$ward" key issue keys/server.crt --ca lab --name server -o server.crt
+"$ward" key issue keys/server.crt --ca lab --name server --host localhost -o server.crt > /dev/null
+"$ward" key issue keys/client.crt --ca lab --name client -o client.crt > /dev/null
+"$ward" key install server.crt > /dev/null
+openssl verify -x509_strict -CAfile keys/lab.crt -purpose sslserver -verify_hostname localhost server.crt > /dev/null ||
+  fail "openssl accepts the server's certificate"
+openssl verify -x509_strict -CAfile keys/lab.crt -purpose sslclient -verify_hostname client client.crt > /dev/null ||
+  fail "openssl accepts the client's certificate"
+pin="server sha256//$(openssl x509 -in server.crt -pubkey -noout | openssl pkey -pubin -outform der | openssl dgst -sha256 -binary | base64)"
+[ "$pin" = "$(cat server.pin)" ] || fail "openssl computes another pin: $pin"
+"$ward" key show server.crt | grep -qx "$pin" || fail "key show prints the pin"
+chmod 755 keys
+expect 3 "has mode 0755" "$ward" key party third
+chmod 700 keys
+
 # ---- minisign
 "$ward" key new --signing ours.key > /dev/null
 minisign -G -W -p theirs.pub -s theirs.key > /dev/null

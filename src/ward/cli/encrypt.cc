@@ -68,14 +68,14 @@ bool is_sealed_container(const std::string& path) {
 // The tensors by name, and as the header all that comes before them in the file.
 void encrypt_tensors(const std::string& path, crypto::ByteSink& out,
                      const crypto::AgeRecipients& recipients) {
-    const MappedFile file(path);
-    const model::TensorTable table = model::parse_safetensors(file.bytes(), path);
-    const ByteView data = file.bytes().subspan(table.data_offset);
-    std::vector<crypto::NamedRange> ranges;
+    const MappedFile mapped(path);  // for the header; the tensors are read as they are needed
+    const model::TensorTable table = model::parse_safetensors(mapped.bytes(), path);
+    std::vector<crypto::NamedPart> parts;
     for (const model::TensorEntry& tensor : table.tensors) {
-        ranges.push_back({tensor.name, data.subspan(tensor.begin, tensor.end - tensor.begin)});
+        parts.push_back({tensor.name, table.data_offset + tensor.begin, tensor.end - tensor.begin});
     }
-    crypto::write_sealed_container(out, file.bytes().first(table.data_offset), ranges, recipients);
+    const ByteView header = mapped.bytes().first(table.data_offset);
+    crypto::write_sealed_container(out, header, crypto::FileSource(path), parts, recipients);
 }
 
 void decrypt_tensors(const std::string& path, crypto::ByteSink& out, const crypto::AgeKeys& keys) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ward/cli/internal/commands.h"
+#include "ward/cli/internal/model_file.h"
 #include "ward/model/model.h"
 #include "ward/model/safetensors.h"
 
@@ -230,20 +231,25 @@ void print_tensors(const std::string& path, const model::TensorTable& table) {
     print_table(rows, 3);
 }
 
-void run_inspect(const std::string& path, bool as_json) {
-    bool is_model = false;
-    {
-        const model::SafetensorsFile file(path);
-        is_model = file.table().metadata.count("ward_spec") != 0;
-        if (!is_model && as_json) std::cout << json_text(tensors_json(path, file.table())) << "\n";
-        if (!is_model && !as_json) print_tensors(path, file.table());
-    }
-    if (!is_model) return;
-    const model::Model model = model::load_model(path);
-    if (as_json) {
-        std::cout << json_text(model_json(path, model)) << "\n";
+struct Options {
+    std::string path;
+    IdentityOptions identities;
+    bool as_json = false;
+};
+
+void run_inspect(const Options& options) {
+    const std::string& path = options.path;
+    const ModelFile opened(path, options.identities);
+    const model::SafetensorsFile file(opened.bytes(), path);
+    const bool is_model = file.table().metadata.count("ward_spec") != 0;
+    if (!is_model && options.as_json) {
+        std::cout << json_text(tensors_json(path, file.table())) << "\n";
+    } else if (!is_model) {
+        print_tensors(path, file.table());
+    } else if (options.as_json) {
+        std::cout << json_text(model_json(path, model::load_model(opened.bytes(), path))) << "\n";
     } else {
-        print_model(path, model);
+        print_model(path, model::load_model(opened.bytes(), path));
     }
 }
 
@@ -252,17 +258,17 @@ void run_inspect(const std::string& path, bool as_json) {
 void add_inspect_command(CLI::App& app) {
     auto* command =
         app.add_subcommand("inspect", "Layers, digest, card and privacy statement of a model file");
-    struct Options {
-        std::string path;
-        bool as_json = false;
-    };
     auto options = std::make_shared<Options>();
-    command->add_option("MODEL", options->path, "A .safetensors file, of Ward or of others")
+    command
+        ->add_option("MODEL", options->path,
+                     "A .safetensors file, of Ward or of others; may be encrypted")
         ->required();
+    add_identity_options(*command, options->identities);
     command->add_flag("--json", options->as_json, "Print one JSON object");
     command->footer(
-        "Examples:\n  ward inspect model.safetensors\n  ward inspect model.safetensors --json");
-    command->callback([options] { run_inspect(options->path, options->as_json); });
+        "Examples:\n  ward inspect model.safetensors\n  ward inspect model.safetensors --json\n"
+        "  ward inspect -i key.txt model.sealed");
+    command->callback([options] { run_inspect(*options); });
 }
 
 }  // namespace ward::cli

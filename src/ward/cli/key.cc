@@ -1,4 +1,5 @@
-// `ward key new` and `ward key show`: keys for encryption and for signatures.
+// `ward key new` and `ward key show`: keys for encryption and for signatures. See also
+// key_network.cc.
 #include <CLI/CLI.hpp>
 #include <ctime>
 #include <filesystem>
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "ward/cli/internal/commands.h"
+#include "ward/cli/internal/key_network.h"
 #include "ward/cli/internal/passphrase.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
@@ -65,6 +67,7 @@ void new_signing_key(const NewOptions& options) {
 }
 
 void show(const std::string& path, int passphrase_fd) {
+    if (show_certificates(path)) return;
     const auto passphrase = passphrase_source(passphrase_fd, "Passphrase of " + path);
     for (const crypto::AgeIdentity& identity : crypto::load_identities(path, passphrase)) {
         std::cout << identity.recipient().text() << "\n";
@@ -90,26 +93,31 @@ void add_new(CLI::App& parent) {
 }
 
 void add_show(CLI::App& parent) {
-    auto* command = parent.add_subcommand("show", "Print the public keys of an identity file");
+    auto* command = parent.add_subcommand(
+        "show", "Print the public keys of an identity file, or the pins of certificates");
     struct Options {
         std::string path;
         int passphrase_fd = -1;
     };
     auto options = std::make_shared<Options>();
-    command->add_option("FILE", options->path, "An identity file")->required();
+    command->add_option("FILE", options->path, "An identity or certificate file")->required();
     command->add_option("--passphrase-fd", options->passphrase_fd,
                         "Read the file's passphrase from this file descriptor");
-    command->footer("Examples:\n  ward key show key.txt\n  ward key show key.txt >> team.txt");
+    command->footer(
+        "Examples:\n  ward key show key.txt\n  ward key show key.txt >> team.txt\n"
+        "  ward key show hospital-a.crt >> pins.txt");
     command->callback([options] { show(options->path, options->passphrase_fd); });
 }
 
 }  // namespace
 
 void add_key_command(CLI::App& app) {
-    auto* command = app.add_subcommand("key", "Make and show keys for encryption and signatures");
+    auto* command = app.add_subcommand(
+        "key", "Make and show keys for encryption, signatures and network parties");
     command->require_subcommand(1);
     add_new(*command);
     add_show(*command);
+    add_key_network_commands(*command);
 }
 
 }  // namespace ward::cli

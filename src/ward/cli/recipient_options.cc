@@ -9,10 +9,14 @@
 namespace ward::cli {
 
 void add_recipient_options(CLI::App& command, RecipientOptions& options) {
-    command.add_option("-r,--recipient", options.recipients,
-                       "Encrypt for this public key, age1... (may be repeated)");
-    command.add_option("-R,--recipients-file", options.files,
-                       "Encrypt for the public keys in this file, one on each line");
+    command
+        .add_option("-r,--recipient", options.recipients,
+                    "Encrypt for this public key, age1... (may be repeated)")
+        ->allow_extra_args(false);
+    command
+        .add_option("-R,--recipients-file", options.files,
+                    "Encrypt for the public keys in this file, one on each line (may be repeated)")
+        ->allow_extra_args(false);
     auto* passphrase = command.add_flag("-p,--passphrase", options.passphrase,
                                         "Encrypt with a passphrase, asked on the terminal");
     command
@@ -47,8 +51,10 @@ crypto::AgeRecipients load_recipients(const RecipientOptions& options) {
 }
 
 void add_identity_options(CLI::App& command, IdentityOptions& options) {
-    command.add_option("-i,--identity", options.files,
-                       "A file of secret keys, AGE-SECRET-KEY-1... (may be repeated)");
+    command
+        .add_option("-i,--identity", options.files,
+                    "A file of secret keys, AGE-SECRET-KEY-1... (may be repeated)")
+        ->allow_extra_args(false);  // what follows the file is the next positional argument
     command
         .add_option("--passphrase-fd", options.passphrase_fd,
                     "Read the passphrase from the first line of this file descriptor instead of "

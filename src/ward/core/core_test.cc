@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
@@ -180,6 +181,35 @@ TEST(Progress, JsonLinesAreWholeObjects) {
     set_progress_mode(ProgressMode::kOff);
     EXPECT_THAT(text, HasSubstr(R"("task":"train \"x\"","done":10,"total":10,"unit":"steps")"));
     EXPECT_THROW(parse_progress_mode("loud"), Error);
+}
+
+TEST(AtomicFile, PlacesAndCopiesLandWhereTheyBelong) {
+    const std::string path = ::testing::TempDir() + "ward_places_" + std::to_string(::getpid());
+    std::string content(3'000'000, 'x');
+    for (size_t i = 0; i < content.size(); ++i) content[i] = static_cast<char>(i * 7 % 251);
+    write_file_atomically(path, content);
+    const int source = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    const std::string copy = path + ".copy";
+    const Bytes digits = {'0', '1', '2', '3'};
+    {
+        AtomicFile file(copy);
+        file.write("head ");
+        file.write_at(2, ByteView(digits).subspan(2));
+        file.write_at(0, ByteView(digits).first(2));
+        file.advance(4);
+        file.copy_from(source, 1000, 2'000'000);
+        file.write(" tail");
+        file.commit();
+    }
+    EXPECT_EQ(read_text_file(copy), "head 0123" + content.substr(1000, 2'000'000) + " tail");
+    {
+        AtomicFile file(copy);
+        EXPECT_THROW(file.copy_from(source, 2'999'999, 2), Error);
+    }
+    EXPECT_EQ(read_text_file(copy).size(), 2'000'014u) << "the name keeps what it had";
+    ::close(source);
+    ::unlink(path.c_str());
+    ::unlink(copy.c_str());
 }
 
 }  // namespace

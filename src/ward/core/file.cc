@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -14,6 +15,9 @@
 
 namespace ward {
 namespace {
+
+constexpr size_t kMaxCopyBytes = size_t{1} << 30;  // for each call of copy_file_range
+constexpr size_t kCopyBufferBytes = size_t{1} << 20;
 
 // An open descriptor of a regular file and its size.
 struct OpenFile {
@@ -63,6 +67,16 @@ Buffer read_whole(const std::string& path, size_t max_bytes) {
         done += static_cast<size_t>(got);
     }
     return data;
+}
+
+// Has the system write a large file to the disk while more of it comes, so that little is left to
+// wait for at the end. Asks once for every 8 MiB, when the first byte of the next ones is written.
+void start_write_back(int descriptor, off_t place, ssize_t count) {
+    constexpr off_t kEvery = off_t{8} << 20;
+    const off_t border = place / kEvery * kEvery;
+    const bool crossed = border == place || place + count > border + kEvery;
+    if (border < kEvery || !crossed) return;
+    (void)::sync_file_range(descriptor, border - kEvery, kEvery, SYNC_FILE_RANGE_WRITE);
 }
 
 void sync_folder_of(const std::string& path) {
@@ -131,16 +145,58 @@ void AtomicFile::fail(const std::string& what) {
 }
 
 void AtomicFile::write(ByteView data) {
-    size_t done = 0;
-    while (done < data.size()) {
-        const ssize_t put = ::write(descriptor_, data.data() + done, data.size() - done);
+    write_at(0, data);
+    advance(data.size());
+}
+
+// The system lets one thread write to a file at a time; those who wait here sleep, in the kernel
+// they would spin.
+void AtomicFile::write_at(uint64_t offset, ByteView data) {
+    const std::lock_guard lock(writing_);
+    auto place = static_cast<off_t>(position_ + offset);
+    while (!data.empty()) {
+        const ssize_t put = ::pwrite(descriptor_, data.data(), data.size(), place);
         if (put < 0 && errno == EINTR) continue;
         if (put < 0) fail("cannot write");
-        done += static_cast<size_t>(put);
+        start_write_back(descriptor_, place, put);
+        place += put;
+        data = data.subspan(static_cast<size_t>(put));
     }
 }
 
+void AtomicFile::advance(uint64_t count) { position_ += count; }
+
 void AtomicFile::write(std::string_view text) { write(bytes_of(text)); }
+
+void AtomicFile::copy_from(int descriptor, uint64_t offset, uint64_t count) {
+    auto from = static_cast<off_t>(offset);
+    Bytes buffer;
+    while (count > 0) {
+        auto to = static_cast<off_t>(position_);
+        const size_t wanted = std::min<uint64_t>(count, kMaxCopyBytes);
+        ssize_t done =
+            buffer.empty()
+                ? ::copy_file_range(descriptor, &from, descriptor_, &to, wanted, 0)
+                : ::pread(descriptor, buffer.data(), std::min(wanted, buffer.size()), from);
+        if (done < 0 && errno == EINTR) continue;
+        if (done < 0 && errno == ENOSPC) fail("cannot write");
+        if (done <= 0 && buffer.empty()) {  // not between these files
+            buffer.resize(kCopyBufferBytes);
+            continue;
+        }
+        if (done < 0) fail("cannot read what belongs into");
+        if (done == 0) {
+            throw Error(ErrorCode::kIo, "a file became shorter while it was copied to " + path_);
+        }
+        if (buffer.empty()) {
+            advance(static_cast<uint64_t>(done));
+        } else {
+            write(ByteView(buffer).first(static_cast<size_t>(done)));
+            from += done;
+        }
+        count -= static_cast<uint64_t>(done);
+    }
+}
 
 void AtomicFile::commit() {
     if (::fsync(descriptor_) != 0) fail("cannot write");

@@ -1,6 +1,7 @@
 // Whole-file reading with a cap, memory maps, and files that appear complete or not at all.
 #pragma once
 
+#include <mutex>
 #include <string>
 #include <string_view>
 
@@ -43,6 +44,13 @@ class AtomicFile {
 
     void write(ByteView data);
     void write(std::string_view text);
+    // Puts bytes `offset` behind the end of what `write` wrote; may be called by many threads at
+    // once. After `advance` so many of them count as written.
+    void write_at(uint64_t offset, ByteView data);
+    void advance(uint64_t count);
+    // Writes bytes of another open file; the system shares them between the files where it can
+    // (reflinks) or copies them by itself. Throws Error kIo, also when that file ends before.
+    void copy_from(int descriptor, uint64_t offset, uint64_t count);
     void commit();
 
   private:
@@ -51,6 +59,8 @@ class AtomicFile {
     std::string path_;
     std::string temporary_;
     int descriptor_ = -1;
+    uint64_t position_ = 0;
+    std::mutex writing_;
 };
 
 void write_file_atomically(const std::string& path, ByteView data);

@@ -1,6 +1,7 @@
 #include "ward/crypto/age.h"
 
 #include <functional>
+#include <string_view>
 
 #include "ward/core/error.h"
 #include "ward/core/random.h"
@@ -14,7 +15,7 @@
 namespace ward::crypto {
 namespace {
 
-constexpr size_t kCopyBytes = size_t{1} << 20;
+constexpr std::string_view kArmorTitle = "-----BEGIN AGE ENCRYPTED FILE";
 constexpr size_t kPeekBytes = 2048;  // longer than the white space armor allows in front
 
 // Calls `write` with the sink for binary data.
@@ -76,17 +77,16 @@ void age_rewrap(ByteSource& in, ByteSink& out, const AgeKeys& keys, const AgeRec
         const SecretBytes file_key = open_header(binary, keys);
         write_maybe_armored(out, armor, [&](ByteSink& sink) {
             write_header(sink, file_key, recipients);
-            Bytes buffer(kCopyBytes);
-            for (size_t count = buffer.size(); count == buffer.size();) {
-                count = binary.read(buffer);
-                sink.write(ByteView(buffer).first(count));
-            }
+            copy_rest(binary, sink);
         });
     });
 }
 
 bool looks_like_age(ByteView first_bytes) {
-    return is_binary(first_bytes) || internal::looks_armored(first_bytes);
+    // "-----BEGIN" alone may be any PEM file.
+    return is_binary(first_bytes) ||
+           (internal::looks_armored(first_bytes) &&
+            internal::text_of(first_bytes).find(kArmorTitle) != std::string_view::npos);
 }
 
 }  // namespace ward::crypto

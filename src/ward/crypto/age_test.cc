@@ -2,12 +2,14 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <string>
 #include <vector>
 
 #include "ward/core/error.h"
+#include "ward/core/file.h"
 #include "ward/core/testing/seeded_random.h"
 #include "ward/crypto/internal/encoding.h"
 
@@ -70,16 +72,51 @@ struct Failure {
     Bytes released;
 };
 
+// Into a sink with places, where threads work on their own parts of the file.
+std::string placed_failure(ByteView file, const AgeKeys& keys) {
+    MemorySource in(file);
+    SecretSink out(file.size());
+    try {
+        age_decrypt(in, out, keys);
+    } catch (const Error& error) {
+        EXPECT_TRUE(out.bytes().empty()) << "counted as written";
+        return error.message();
+    }
+    return "decryption succeeded";
+}
+
 Failure decryption_failure(ByteView file, const AgeKeys& keys) {
     MemorySource in(file);
     MemorySink out;
     try {
         age_decrypt(in, out, keys);
     } catch (const Error& error) {
+        EXPECT_EQ(placed_failure(file, keys), error.message());
         return {error.message(), error.code(), out.take()};
     }
     ADD_FAILURE() << "decryption succeeded";
     return {};
+}
+
+// Through files, so that both ends have places.
+Bytes through_files(ByteView plaintext, const AgeRecipients& recipients, const AgeKeys& keys) {
+    const std::string name = ::testing::TempDir() + "ward_age_test_" + std::to_string(::getpid());
+    write_file_atomically(name + ".plain", plaintext);
+    {
+        FileSource in(name + ".plain");
+        FileSink out(name + ".age");
+        age_encrypt(in, out, recipients);
+        out.commit();
+    }
+    {
+        FileSource in(name + ".age");
+        FileSink out(name + ".back");
+        age_decrypt(in, out, keys);
+        out.commit();
+    }
+    Bytes back = read_file(name + ".back");
+    for (const char* ending : {".plain", ".age", ".back"}) ::unlink((name + ending).c_str());
+    return back;
 }
 
 size_t header_bytes(const Bytes& file) {
@@ -91,10 +128,10 @@ bool is_prefix(const Bytes& prefix, const Bytes& of) {
     return prefix.size() <= of.size() && std::equal(prefix.begin(), prefix.end(), of.begin());
 }
 
-// Every size where the number of chunks or of batches (32 chunks) changes.
+// Every size where the number of chunks or of batches (8 or 32 chunks) changes.
 std::vector<size_t> border_sizes() {
     std::vector<size_t> sizes = {0, 1, 47, 48, 49};
-    for (const size_t chunks : {1, 2, 31, 32, 33, 64}) {
+    for (const size_t chunks : {1, 2, 7, 8, 9, 16, 31, 32, 33, 64}) {
         for (const int delta : {-1, 0, 1}) {
             sizes.push_back(chunks * kChunk + static_cast<size_t>(delta));
         }
@@ -112,6 +149,11 @@ TEST(Age, RoundTripsAtEveryBorder) {
         const size_t chunks = std::max<size_t>(1, (size + kChunk - 1) / kChunk);
         EXPECT_EQ(file.size(), header_bytes(file) + 16 + size + 16 * chunks) << size;
         EXPECT_EQ(decrypt(file, keys_of(identity)), plaintext) << size;
+        EXPECT_EQ(through_files(plaintext, recipients, keys_of(identity)), plaintext) << size;
+        MemorySource in(file);
+        SecretSink out(size);  // exactly
+        age_decrypt(in, out, keys_of(identity));
+        EXPECT_TRUE(std::ranges::equal(out.bytes(), plaintext)) << size;
     }
 }
 
@@ -125,6 +167,11 @@ TEST(Age, ArmorRoundTripsWithLinesOf64Columns) {
         EXPECT_TRUE(looks_like_age(file));
         EXPECT_EQ(internal::text_of(file).find('\n', 35) - 35, 64u) << "the first base64 line";
         EXPECT_EQ(decrypt(file, keys_of(identity)), plaintext) << size;
+        EXPECT_EQ(through_files(plaintext, recipients, keys_of(identity)), plaintext) << size;
+        MemorySource in(file);
+        SecretSink out(size);  // exactly
+        age_decrypt(in, out, keys_of(identity));
+        EXPECT_TRUE(std::ranges::equal(out.bytes(), plaintext)) << size;
     }
 }
 
@@ -158,6 +205,28 @@ TEST(Age, NobodyOrBothKindsOfRecipientsAreRefused) {
     AgeRecipients both = quick_passphrase("x");
     both.recipients.push_back(AgeIdentity::generate().recipient());
     EXPECT_THROW(encrypt({}, both), Error);
+}
+
+TEST(Age, RewrapOfFilesCopiesThePayload) {
+    const AgeIdentity before = AgeIdentity::generate();
+    const AgeIdentity after = AgeIdentity::generate();
+    const std::string name =
+        ::testing::TempDir() + "ward_rewrap_test_" + std::to_string(::getpid());
+    for (const size_t size : {size_t{0}, size_t{10}, size_t{3'000'000}}) {
+        const Bytes plaintext = random_bytes(size);
+        AgeRecipients first;
+        first.recipients.push_back(before.recipient());
+        AgeRecipients second;
+        second.recipients = {after.recipient(), before.recipient()};
+        write_file_atomically(name, encrypt(plaintext, first));
+        FileSource in(name);
+        FileSink out(name + ".new");
+        age_rewrap(in, out, keys_of(before), second);
+        out.commit();
+        EXPECT_EQ(decrypt(read_file(name + ".new"), keys_of(after)), plaintext) << size;
+        ::unlink(name.c_str());
+        ::unlink((name + ".new").c_str());
+    }
 }
 
 TEST(Age, RewrapChangesWhoOpensButNotThePayload) {

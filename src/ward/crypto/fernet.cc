@@ -5,6 +5,7 @@
 
 #include "ward/core/error.h"
 #include "ward/core/random.h"
+#include "ward/crypto/internal/declassify.h"
 #include "ward/crypto/internal/encoding.h"
 #include "ward/crypto/internal/openssl.h"
 #include "ward/crypto/kdf.h"
@@ -111,11 +112,12 @@ SecretBytes FernetKey::decrypt(std::string_view text, const std::optional<Limits
                                      static_cast<int>(sealed.size())),
                     "aes-cbc");
     // Behind the MAC: a wrong padding was made by the key's owner and tells nothing to others.
-    if (EVP_CipherFinal_ex(context.get(), out + written, &last) != 1) {
+    if (internal::declassify(EVP_CipherFinal_ex(context.get(), out + written, &last)) != 1) {
         (void)internal::openssl_reason();
         fail_token();
     }
-    return SecretBytes(padded.reveal().first(static_cast<size_t>(written + last)));
+    const int size = internal::declassify(written + last);
+    return SecretBytes(padded.reveal().first(static_cast<size_t>(size)));
 }
 
 }  // namespace ward::crypto

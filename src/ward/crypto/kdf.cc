@@ -10,6 +10,7 @@
 #include <string>
 
 #include "ward/core/error.h"
+#include "ward/crypto/internal/declassify.h"
 #include "ward/crypto/internal/encoding.h"
 #include "ward/crypto/internal/openssl.h"
 
@@ -110,7 +111,8 @@ SecretBytes scrypt(ByteView passphrase, ByteView salt, const ScryptCost& cost, s
 }
 
 bool equal_constant_time(ByteView a, ByteView b) {
-    return a.size() == b.size() && (a.empty() || CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0);
+    return a.size() == b.size() &&
+           (a.empty() || internal::declassify(CRYPTO_memcmp(a.data(), b.data(), a.size())) == 0);
 }
 
 }  // namespace ward::crypto

@@ -11,6 +11,7 @@
 #include "ward/core/error.h"
 #include "ward/core/file.h"
 #include "ward/crypto/internal/encoding.h"
+#include "ward/crypto/internal/key_lines.h"
 
 namespace ward::crypto {
 namespace {
@@ -18,28 +19,6 @@ namespace {
 using internal::text_of;
 
 constexpr size_t kMaxKeyFileBytes = size_t{1} << 20;
-
-// A sink for a decrypted identity file: wiped memory.
-class SecretSink : public ByteSink {
-  public:
-    void write(ByteView data) override {
-        if (used_ + data.size() > kMaxKeyFileBytes) {
-            throw Error(ErrorCode::kInvalid, "an identity file may have 1 MiB");
-        }
-        if (bytes_.size() < used_ + data.size()) {
-            SecretBytes larger(2 * (used_ + data.size()));
-            std::copy_n(bytes_.reveal().begin(), used_, larger.reveal_mutable().begin());
-            bytes_ = std::move(larger);
-        }
-        std::copy(data.begin(), data.end(), bytes_.reveal_mutable().subspan(used_).begin());
-        used_ += data.size();
-    }
-    ByteView bytes() const { return bytes_.reveal().first(used_); }
-
-  private:
-    SecretBytes bytes_;
-    size_t used_ = 0;
-};
 
 SecretBytes read_secret_file(const std::string& path) {
     check_secret_file_mode(path);
@@ -52,31 +31,12 @@ SecretBytes read_secret_file(const std::string& path) {
     return SecretBytes(bytes.reveal().first(size));
 }
 
-// Calls `use` with each line that is neither empty nor a comment; errors get the place in front.
-void for_each_key_line(std::string_view text, const std::string& path,
-                       const std::function<void(std::string_view)>& use) {
-    for (size_t number = 1; !text.empty(); ++number) {
-        const size_t end = std::min(text.find('\n'), text.size());
-        std::string_view line = text.substr(0, end);
-        text.remove_prefix(std::min(end + 1, text.size()));
-        while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
-        if (line.empty() || line.front() == '#') continue;
-        try {
-            use(line);
-        } catch (const Error& error) {
-            throw Error(error.code(),
-                        path + ", line " + std::to_string(number) + ": " + error.message(),
-                        error.hint());
-        }
-    }
-}
-
 SecretBytes open_encrypted_file(ByteView file, const std::string& path,
                                 const PassphraseSource& passphrase) {
     AgeKeys keys;
     keys.passphrase = passphrase;
     MemorySource source(file);
-    SecretSink plain;
+    SecretSink plain(file.size());  // an age file is longer than its content
     try {
         age_decrypt(source, plain, keys);
     } catch (const Error& error) {
@@ -134,14 +94,27 @@ SecretBytes identity_file_text(const AgeIdentity& identity, const std::string& c
     return out;
 }
 
+SecretBytes load_secret_file(const std::string& path, const PassphraseSource& passphrase) {
+    SecretBytes content = read_secret_file(path);
+    if (!looks_like_age(content.reveal())) return content;
+    return open_encrypted_file(content.reveal(), path, passphrase);
+}
+
+SecretBytes encrypt_secret(ByteView content, const SecretBytes& passphrase, int scrypt_log2_n) {
+    AgeRecipients recipients;
+    recipients.passphrase = passphrase.clone();
+    recipients.scrypt_log2_n = scrypt_log2_n;
+    MemorySource in(content);
+    MemorySink out;
+    age_encrypt(in, out, recipients, true);
+    return SecretBytes(out.bytes());
+}
+
 std::vector<AgeIdentity> load_identities(const std::string& path,
                                          const PassphraseSource& passphrase) {
-    SecretBytes content = read_secret_file(path);
-    if (looks_like_age(content.reveal())) {
-        content = open_encrypted_file(content.reveal(), path, passphrase);
-    }
+    const SecretBytes content = load_secret_file(path, passphrase);
     std::vector<AgeIdentity> identities;
-    for_each_key_line(text_of(content.reveal()), path, [&](std::string_view line) {
+    internal::for_each_key_line(text_of(content.reveal()), path, [&](std::string_view line) {
         identities.push_back(AgeIdentity::parse(line));
     });
     if (identities.empty()) {
@@ -152,7 +125,8 @@ std::vector<AgeIdentity> load_identities(const std::string& path,
 
 std::vector<AgeRecipient> load_recipients(const std::string& path) {
     std::vector<AgeRecipient> recipients;
-    for_each_key_line(read_text_file(path, kMaxKeyFileBytes), path, [&](std::string_view line) {
+    const std::string text = read_text_file(path, kMaxKeyFileBytes);
+    internal::for_each_key_line(text, path, [&](std::string_view line) {
         recipients.push_back(AgeRecipient::parse(line));
     });
     if (recipients.empty()) {

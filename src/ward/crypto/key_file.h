@@ -26,6 +26,11 @@ void check_secret_file_mode(const std::string& path);
 // Throws Error kIo when the file exists already or cannot be written; then nothing is left behind.
 void write_secret_file(const std::string& path, ByteView content);
 
+// The content of a secret file of at most 1 MiB, decrypted if it is an age file under a passphrase.
+SecretBytes load_secret_file(const std::string& path, const PassphraseSource& passphrase);
+// The age file (armored) that such a file holds then.
+SecretBytes encrypt_secret(ByteView content, const SecretBytes& passphrase, int scrypt_log2_n = 18);
+
 // The text of an identity file: comments with the date and the recipient, and the key.
 SecretBytes identity_file_text(const AgeIdentity& identity, const std::string& created_utc);
 

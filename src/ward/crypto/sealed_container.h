@@ -36,6 +36,16 @@ struct NamedRange {
 void write_sealed_container(ByteSink& out, ByteView header, const std::vector<NamedRange>& ranges,
                             const AgeRecipients& recipients);
 
+// The same for parts of a file or another source with places. Throws Error kInvalid for a part
+// outside of it.
+struct NamedPart {
+    std::string name;
+    uint64_t offset = 0;
+    uint64_t size_bytes = 0;
+};
+void write_sealed_container(ByteSink& out, ByteView header, const ByteSource& file,
+                            const std::vector<NamedPart>& parts, const AgeRecipients& recipients);
+
 struct SealedEntry {
     std::string name;
     uint64_t size_bytes = 0;         // of the plaintext
@@ -56,6 +66,8 @@ class SealedReader {
     // The plaintext of one range; memory is that of the range and a few MiB. Throws Error kNotFound
     // for an unknown name and kCorrupt naming the range and chunk that were changed.
     Bytes read(std::string_view name) const;
+    // The same into memory of exactly its size (Error kUsage else), or a sink.
+    void read(std::string_view name, std::span<uint8_t> out) const;
     void read(const SealedEntry& entry, ByteSink& out) const;
 
     // Compares every encrypted range with its leaf. Throws Error kCorrupt naming the first that
@@ -63,9 +75,9 @@ class SealedReader {
     void verify_ranges() const;
 
   private:
-    ByteView sealed_bytes(const SealedEntry& entry) const;
+    size_t index_of(std::string_view name) const;
 
-    MappedFile file_;
+    FileSource file_;
     SecretBytes key_;
     Bytes header_;
     std::vector<SealedEntry> entries_;

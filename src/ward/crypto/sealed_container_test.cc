@@ -141,6 +141,29 @@ TEST_F(SealedContainer, RewrapKeepsTheRanges) {
     EXPECT_THROW(SealedReader(path, keys_), Error);
 }
 
+TEST_F(SealedContainer, TakesPartsOfAFile) {
+    const std::string plain = (folder_ / "plain").string();
+    write_file_atomically(plain, a_);
+    const FileSource file(plain);
+    {
+        FileSink out(path_);
+        write_sealed_container(out, {}, file, {{"head", 0, 10}, {"rest", 10, a_.size() - 10}},
+                               recipients_);
+        out.commit();
+    }
+    const SealedReader reader(path_, keys_);
+    EXPECT_EQ(reader.read("rest"), Bytes(a_.begin() + 10, a_.end()));
+    EXPECT_EQ(reader.read("head"), Bytes(a_.begin(), a_.begin() + 10));
+    reader.verify_ranges();
+    Bytes wrong(9);
+    EXPECT_THROW(reader.read("head", wrong), Error);
+    MemorySink sink;
+    for (const NamedPart& outside : {NamedPart{"x", a_.size(), 1}, NamedPart{"x", a_.size() + 1, 0},
+                                     NamedPart{"x", 1, ~0ull}}) {
+        EXPECT_THROW(write_sealed_container(sink, {}, file, {outside}, recipients_), Error);
+    }
+}
+
 TEST_F(SealedContainer, DoubleNamesAreRefused) {
     MemorySink out;
     EXPECT_THROW(write_sealed_container(out, {}, {{"a", b_}, {"a", c_}}, recipients_), Error);

@@ -6,6 +6,7 @@
 
 #include "ward/core/error.h"
 #include "ward/crypto/internal/encoding.h"
+#include "ward/crypto/internal/key_lines.h"
 #include "ward/crypto/internal/minisign.h"
 
 namespace ward::crypto {
@@ -14,11 +15,7 @@ namespace internal {
 std::vector<std::string_view> minisign_lines(std::string_view text) {
     std::vector<std::string_view> lines;
     while (!text.empty() && lines.size() < 8) {
-        const size_t end = std::min(text.find('\n'), text.size());
-        std::string_view line = text.substr(0, end);
-        if (line.ends_with('\r')) line.remove_suffix(1);
-        lines.push_back(line);
-        text.remove_prefix(std::min(end + 1, text.size()));
+        lines.push_back(take_line(text));
     }
     return lines;
 }

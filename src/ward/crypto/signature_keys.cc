@@ -91,7 +91,7 @@ bool has_own_point(const SecretBytes& secret) {
     SecretBytes expanded(kSecretBytes);
     crypto_sign_ed25519_seed_keypair(point.data(), expanded.reveal_mutable().data(),
                                      secret.reveal().data());
-    return expanded.equals(secret.reveal());
+    return equal_constant_time(expanded.reveal(), secret.reveal());
 }
 
 }  // namespace

@@ -180,6 +180,14 @@ ModelSpec read_spec(const Metadata& metadata, const std::string& path) {
     }
 }
 
+Model read_model(const SafetensorsFile& file, const std::string& name) {
+    Model model;
+    model.spec = read_spec(file.table().metadata, name);
+    model.card = read_card(file.table().metadata, name);
+    model.weights = read_weights(file, model.spec, name);
+    return model;
+}
+
 void hash_text(Sha256& hash, std::string_view text) {
     hash.update(std::to_string(text.size()) + ":").update(text);
 }
@@ -201,13 +209,10 @@ void save_model(const Model& model, const std::string& path) {
     writer.commit();
 }
 
-Model load_model(const std::string& path) {
-    const SafetensorsFile file(path);
-    Model model;
-    model.spec = read_spec(file.table().metadata, path);
-    model.card = read_card(file.table().metadata, path);
-    model.weights = read_weights(file, model.spec, path);
-    return model;
+Model load_model(const std::string& path) { return read_model(SafetensorsFile(path), path); }
+
+Model load_model(ByteView file, const std::string& name) {
+    return read_model(SafetensorsFile(file, name), name);
 }
 
 std::string digest(const Model& model) {

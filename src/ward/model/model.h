@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "ward/core/bytes.h"
 #include "ward/model/spec.h"
 
 namespace ward::model {
@@ -46,6 +47,8 @@ void save_model(const Model& model, const std::string& path);
 
 // Throws Error kNotFound, kCorrupt (says what and where) or kUnsupported.
 Model load_model(const std::string& path);
+// From the bytes of such a file, for instance a decrypted one; `name` is for messages.
+Model load_model(ByteView file, const std::string& name);
 
 // SHA-256 over spec and weights (names, shapes, values), not over the card: two files with the same
 // digest compute the same function.

@@ -238,10 +238,13 @@ TensorTable parse_safetensors(ByteView file, const std::string& name) {
 }
 
 SafetensorsFile::SafetensorsFile(const std::string& path)
-    : path_(path), file_(path), table_(parse_safetensors(file_.bytes(), path)) {}
+    : path_(path), mapped_(path), file_(mapped_->bytes()), table_(parse_safetensors(file_, path)) {}
+
+SafetensorsFile::SafetensorsFile(ByteView file, const std::string& name)
+    : path_(name), file_(file), table_(parse_safetensors(file, name)) {}
 
 ByteView SafetensorsFile::bytes(const TensorEntry& tensor) const {
-    return file_.bytes().subspan(table_.data_offset + tensor.begin, tensor.end - tensor.begin);
+    return file_.subspan(table_.data_offset + tensor.begin, tensor.end - tensor.begin);
 }
 
 std::vector<float> SafetensorsFile::floats(const TensorEntry& tensor) const {

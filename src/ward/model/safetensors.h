@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -62,11 +63,13 @@ struct TensorTable {
 // with `name`.
 TensorTable parse_safetensors(ByteView file, const std::string& name);
 
-// A file, mapped.
+// A file, mapped, or its bytes in memory.
 class SafetensorsFile {
   public:
     // Throws Error kNotFound, kIo or kCorrupt.
     explicit SafetensorsFile(const std::string& path);
+    // `file` must outlive this object; `name` is for messages.
+    SafetensorsFile(ByteView file, const std::string& name);
 
     const TensorTable& table() const { return table_; }
     ByteView bytes(const TensorEntry& tensor) const;
@@ -76,7 +79,8 @@ class SafetensorsFile {
 
   private:
     std::string path_;
-    MappedFile file_;
+    std::optional<MappedFile> mapped_;
+    ByteView file_;
     TensorTable table_;
 };
 

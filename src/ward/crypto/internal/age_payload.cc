@@ -17,7 +17,6 @@ namespace {
 
 constexpr size_t kChunkBytes = kStreamChunkBytes;
 constexpr size_t kSealedChunkBytes = kChunkBytes + kAeadTagBytes;
-constexpr size_t kBatchChunks = 32;
 constexpr size_t kPayloadNonceBytes = 16;
 
 using ChunkNonce = std::array<uint8_t, 12>;
@@ -139,12 +138,12 @@ class BatchOpener {
 }  // namespace
 
 void seal_stream(ByteSource& in, ByteSink& out, const SecretBytes& key) {
-    run_pipeline(in, out, kBatchChunks * kChunkBytes, kBatchChunks * kSealedChunkBytes,
+    run_pipeline(in, out, {kChunkBytes, kSealedChunkBytes},
                  [&](const Batch& batch) { return seal_batch(batch, key); });
 }
 
 void open_stream(ByteSource& in, ByteSink& out, const SecretBytes& key, const std::string& name) {
-    run_pipeline(in, out, kBatchChunks * kSealedChunkBytes, kBatchChunks * kChunkBytes,
+    run_pipeline(in, out, {kSealedChunkBytes, kChunkBytes},
                  [&](const Batch& batch) { return BatchOpener(batch, key, name).run(); });
 }
 

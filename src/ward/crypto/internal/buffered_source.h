@@ -14,6 +14,10 @@ class BufferedSource : public ByteSource {
     explicit BufferedSource(ByteSource& source) : source_(source) {}
 
     size_t read(std::span<uint8_t> out) override;
+    std::optional<uint64_t> remaining() const override;
+    size_t read_at(uint64_t offset, std::span<uint8_t> out) const override;
+    ByteView view_at(uint64_t offset, size_t count) const override;
+    std::optional<FilePlace> file_place() const override;
 
     struct Line {
         std::string text;    // without its '\n'

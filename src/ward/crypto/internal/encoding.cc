@@ -3,7 +3,8 @@
 #include <sodium.h>
 
 #include <array>
-#include <cstring>
+
+#include "ward/crypto/internal/declassify.h"
 
 namespace ward::crypto::internal {
 namespace {
@@ -30,15 +31,15 @@ std::optional<size_t> decode_base64_into(std::span<uint8_t> out, std::string_vie
     // libsodium 1.0.18 takes some bytes above 127 for letters, which would give a text two forms.
     uint8_t all = 0;
     for (const char c : text) all |= static_cast<uint8_t>(c);
-    if (all >= 0x80) return std::nullopt;
+    if (declassify(all >= 0x80)) return std::nullopt;
     size_t count = 0;
     const char* end = nullptr;
-    if (sodium_base642bin(out.data(), out.size(), text.data(), text.size(), nullptr, &count, &end,
-                          sodium_variant(variant)) != 0 ||
-        end != text.data() + text.size()) {
+    const int wrong = sodium_base642bin(out.data(), out.size(), text.data(), text.size(), nullptr,
+                                        &count, &end, sodium_variant(variant));
+    if (declassify(wrong) != 0 || declassify(end) != text.data() + text.size()) {
         return std::nullopt;
     }
-    return count;
+    return declassify(count);
 }
 
 // All ones when a == b, else zero; without a branch.
@@ -108,7 +109,18 @@ bool regroup(const In& in, int from, int to, bool pad, Put put) {
         if (count > 0) put((bits << (to - count)) & mask);
         return true;
     }
-    return count < from && (bits & ((1u << count) - 1)) == 0;
+    return count < from && declassify((bits & ((1u << count) - 1)) == 0);
+}
+
+// The place of the last '1', or npos. Looks at every character alike.
+size_t last_separator(std::string_view text) {
+    size_t place = std::string_view::npos;
+    for (size_t i = 0; i < text.size(); ++i) {
+        const uint32_t here = equal_mask(static_cast<uint8_t>(text[i]), '1');
+        const size_t mask = size_t{0} - (here & 1u);
+        place = (place & ~mask) | (i & mask);
+    }
+    return place;
 }
 
 bool is_upper(char c) { return c >= 'A' && c <= 'Z'; }
@@ -139,7 +151,7 @@ std::optional<Bytes> decode_hex(std::string_view text) {
 std::string base64(ByteView data, Base64 variant) {
     std::string out(sodium_base64_encoded_len(data.size(), sodium_variant(variant)), '\0');
     sodium_bin2base64(out.data(), out.size(), data.data(), data.size(), sodium_variant(variant));
-    out.resize(std::strlen(out.c_str()));
+    out.pop_back();  // its zero
     return out;
 }
 
@@ -156,7 +168,7 @@ SecretBytes base64_secret(ByteView data, Base64 variant) {
     SecretBytes out(size);
     char* text = reinterpret_cast<char*>(out.reveal_mutable().data());
     sodium_bin2base64(text, size, data.data(), data.size(), sodium_variant(variant));
-    return SecretBytes(out.reveal().first(std::strlen(text)));
+    return SecretBytes(out.reveal().first(size - 1));  // without its zero
 }
 
 std::optional<SecretBytes> decode_base64_secret(std::string_view text, Base64 variant) {
@@ -192,7 +204,7 @@ SecretBytes bech32(std::string_view hrp, ByteView data, bool upper_case) {
 }
 
 std::optional<Bech32Text> decode_bech32(std::string_view text) {
-    const size_t separator = text.rfind('1');
+    const size_t separator = declassify(last_separator(text));
     if (separator == std::string_view::npos || separator == 0 ||
         text.size() - separator - 1 < kChecksumSymbols) {
         return std::nullopt;
@@ -221,7 +233,7 @@ std::optional<Bech32Text> decode_bech32(std::string_view text) {
         checksum.add(value & 31);
         values.reveal_mutable()[i] = static_cast<uint8_t>(value & 31);
     }
-    if (bad != 0 || checksum.state() != 1) return std::nullopt;
+    if (declassify(bad) != 0 || declassify(checksum.state() == 1) == false) return std::nullopt;
     const ByteView body = values.reveal().first(symbols.size() - kChecksumSymbols);
     out.data = SecretBytes(body.size() * 5 / 8);
     uint8_t* next = out.data.reveal_mutable().data();

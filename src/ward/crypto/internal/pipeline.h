@@ -1,5 +1,8 @@
-// Reads a source by batches, transforms them on all threads, writes the results: the three
-// overlap, and memory is that of two batches on each side.
+// Bytes from a source through a transformation into a sink, by batches of chunks, on all threads.
+//
+// Where source and sink have places (files, memory), each thread reads, transforms and writes small
+// batches of its own, which stay in its cache. Else (pipes) one reads, all transform, one writes,
+// and the three overlap. Memory is that of a few batches in both cases.
 #pragma once
 
 #include <functional>
@@ -10,11 +13,16 @@
 
 namespace ward::crypto::internal {
 
+struct ChunkSizes {
+    size_t in_bytes = 0;   // of a full chunk; only the last one may have fewer
+    size_t out_bytes = 0;  // at most, of what a chunk becomes; exactly, of all but the last one
+};
+
 struct Batch {
-    ByteView in;          // full but for the last one, which may be empty if it is the only one
+    ByteView in;          // whole chunks; in the last batch perhaps fewer bytes, even none
     uint64_t offset = 0;  // of its first byte in the source
     bool is_last = false;
-    std::span<uint8_t> out;  // `out_bytes` of room
+    std::span<uint8_t> out;  // room for all its chunks
 };
 
 struct BatchResult {
@@ -22,7 +30,9 @@ struct BatchResult {
     std::optional<Error> failure;  // thrown after that has been written
 };
 
-void run_pipeline(ByteSource& source, ByteSink& sink, size_t in_bytes, size_t out_bytes,
+// The source must not be used afterwards. Of several failures the one that comes first in the
+// source is thrown; a sink without places has got everything before it then.
+void run_pipeline(ByteSource& source, ByteSink& sink, const ChunkSizes& chunk,
                   const std::function<BatchResult(const Batch&)>& transform);
 
 }  // namespace ward::crypto::internal

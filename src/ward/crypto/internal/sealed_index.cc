@@ -1,6 +1,7 @@
 #include "ward/crypto/internal/sealed_index.h"
 
 #include <algorithm>
+#include <array>
 #include <set>
 #include <string>
 
@@ -89,22 +90,29 @@ Bytes sealed_tail(const SealedFrame& frame) {
     return out;
 }
 
-SealedFrame parse_sealed_frame(ByteView file) {
-    if (!looks_like_sealed_container(file)) fail("the file does not begin as one");
-    if (file.size() < kSealedHeadBytes + kSealedTailBytes) fail("the file was truncated");
-    if (!text_of(file).starts_with(kSealedMagic)) {
+SealedFrame parse_sealed_frame(const ByteSource& file) {
+    const auto size = file.remaining();
+    if (!size) throw Error(ErrorCode::kIo, "sealed container: expected a regular file");
+    std::array<uint8_t, kSealedHeadBytes> head{};
+    if (!looks_like_sealed_container(ByteView(head).first(file.read_at(0, head)))) {
+        fail("the file does not begin as one");
+    }
+    if (*size < kSealedHeadBytes + kSealedTailBytes) fail("the file was truncated");
+    if (!text_of(head).starts_with(kSealedMagic)) {
         throw Error(ErrorCode::kUnsupported, "sealed container: unknown version, expected 1",
                     "use a newer Ward");
     }
-    if (text_of(file.last(kTailMagic.size())) != kTailMagic) {
+    std::array<uint8_t, kSealedTailBytes> tail{};
+    if (file.read_at(*size - kSealedTailBytes, tail) != tail.size() ||
+        !text_of(tail).ends_with(kTailMagic)) {
         fail("the file does not end as one: it was truncated");
     }
-    Reader in(file.last(kSealedTailBytes));
+    Reader in(tail);
     SealedFrame frame;
     frame.data_bytes = in.number();
     frame.index_bytes = in.number();
     frame.root = in.hash();
-    const uint64_t inside = file.size() - kSealedHeadBytes - kSealedTailBytes;
+    const uint64_t inside = *size - kSealedHeadBytes - kSealedTailBytes;
     if (frame.data_bytes > inside || frame.index_bytes != inside - frame.data_bytes) {
         fail("its parts do not fill the file");
     }

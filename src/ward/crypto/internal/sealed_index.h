@@ -25,7 +25,7 @@ struct SealedFrame {
 Bytes sealed_head();
 Bytes sealed_tail(const SealedFrame& frame);
 // Throws Error kCorrupt or kUnsupported; the parts fill the file exactly.
-SealedFrame parse_sealed_frame(ByteView file);
+SealedFrame parse_sealed_frame(const ByteSource& file);
 
 struct SealedIndex {
     SecretBytes key;
