@@ -4,21 +4,7 @@
 # usage: cli_data_test.sh WARD_PROGRAM
 set -eu
 ward=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-fail() { echo "FAILED: $1" >&2; exit 1; }
-
-# expect CODE TEXT COMMAND...: exit code, nothing on stdout, and the text on standard error.
-expect() {
-  code=$1 text=$2
-  shift 2
-  got=0
-  "$@" > "$work/out" 2> "$work/err" || got=$?
-  [ "$got" -eq "$code" ] || fail "$*: exit code $got, expected $code"
-  [ ! -s "$work/out" ] || fail "$*: wrote to stdout in spite of an error"
-  grep -qF -- "$text" "$work/err" || fail "$*: $(cat "$work/err"), expected: $text"
-}
+. "$(dirname "$0")/lib.sh"
 
 "$ward" data describe digits > "$work/text" 2> "$work/err"
 grep -q '1797 rows' "$work/text" || fail "digits does not have 1797 rows"
@@ -56,4 +42,22 @@ printf 'who,age,sick\n17,50,0\n17,61,1\n18,40,1\n' > "$work/people.csv"
 "$ward" data describe "$work/people.csv" --label sick --group who --write-schema "$work/g.yaml" \
   > "$work/text" 2> "$work/err"
 grep -A1 'name: who' "$work/g.yaml" | grep -q 'kind: group' || fail "--group is not in the written schema"
+
+# A written schema is not overwritten, ids and dates are left out of it, and that is said.
+expect 2 "s.yaml exists already" "$ward" data describe digits --write-schema "$work/s.yaml"
+grep -q 'smoker' "$work/s.yaml" || fail "the existing schema was overwritten"
+awk 'BEGIN { print "encounter_id,name,admitted,sex,age,income,ill"
+  for (i = 0; i < 60; ++i) printf "%d,name%d,%d/%d/2023,%s,%d,%d.5,%d\n", 100000 + 7 * i, i, 1 + i % 28, 1 + i % 12,
+    i % 2 ? "f" : "m", 20 + i % 40, 1000 + 13 * i, i % 3 == 0 }' > "$work/visits.csv"
+"$ward" data describe "$work/visits.csv" --label ill --write-schema "$work/s.yaml" --force > "$work/text" 2> "$work/err"
+for column in encounter_id name admitted; do
+  grep -A1 "name: $column\$" "$work/s.yaml" | grep -q 'kind: ignored  # left out: ' || fail "$column is not left out: $(cat "$work/s.yaml")"
+  grep -q "warning: column $column: left out: " "$work/err" || fail "$column is left out in silence"
+done
+for column in sex:categorical age:integer income:numeric ill:label; do
+  grep -A1 "name: ${column%:*}\$" "$work/s.yaml" | grep -q "kind: ${column#*:}\$" || fail "$column: $(cat "$work/s.yaml")"
+done
+grep -q '^  admitted  *date ' "$work/text" || fail "a date is called something else: $(cat "$work/text")"
+"$ward" data describe "$work/visits.csv" --label ill --json 2> "$work/err" | grep -A12 '"left_out"' | grep -q '"name": "encounter_id"' ||
+  fail "describe --json does not say what is left out"
 echo passed

@@ -3,13 +3,11 @@
 # the guarantee is per row: cli_group_test.sh WARD
 set -euo pipefail
 ward="$1"
-scratch="$(mktemp -d)"
-trap 'rm -rf "$scratch"' EXIT
-fail() { echo "FAILED: $1"; exit 1; }
+. "$(dirname "$0")/lib.sh"
 
 awk 'BEGIN { print "who,age,sick"; for (i = 0; i < 400; ++i) print int(i / 4) "," i % 90 "," (i % 90 > 45) }' \
-    >"$scratch/rows.csv"
-cd "$scratch"
+    >"$work/rows.csv"
+cd "$work"
 "$ward" data describe rows.csv --group who --label sick --write-schema schema.yaml >/dev/null 2>&1
 "$ward" train --data rows.csv --schema schema.yaml --epsilon 2 --epochs 2 --out m.safetensors --progress off \
     >train.txt 2>&1 || fail "train: $(cat train.txt)"

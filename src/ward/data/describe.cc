@@ -65,7 +65,7 @@ ColumnDescription describe_column(const Column& column) {
         describe_numbers(column, &out);
         return out;
     }
-    out.kind = "categorical";
+    out.kind = holds_dates(column) ? "date" : "categorical";
     out.distinct = static_cast<int64_t>(column.categories.size());
     out.values = most_frequent(count_categories(column));
     return out;

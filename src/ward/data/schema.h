@@ -48,6 +48,7 @@ struct ColumnSchema {
     MissingPolicy missing = MissingPolicy::kRefuse;
     std::string impute;  // with kImpute: number or category
     UnknownPolicy unknown = UnknownPolicy::kRefuse;
+    std::string comment;  // for people: one line, written to YAML and never read back
 };
 
 // How the rows are written down.

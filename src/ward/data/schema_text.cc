@@ -20,6 +20,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// No key of a schema: the comment behind the value before it, in YAML only.
+constexpr const char* kCommentKey = "#";
+
 constexpr size_t kMaxSchemaBytes = size_t{16} << 20;
 constexpr size_t kMaxColumns = 65536;
 constexpr size_t kMaxCategories = 1'000'000;
@@ -292,7 +295,7 @@ Json column_value(const ColumnSchema& column) {
     return out;
 }
 
-Json schema_value(const Schema& schema) {
+Json schema_value(const Schema& schema, bool comments = false) {
     Json out = {{"ward_schema", 1}};
     if (!schema.name.empty()) out["name"] = schema.name;
     out["bounds_from_data"] = schema.bounds_from_data;
@@ -302,8 +305,11 @@ Json schema_value(const Schema& schema) {
     if (!schema.example_shape.empty()) out["example_shape"] = schema.example_shape;
     if (schema.symmetric_range) out["range"] = {-1, 1};
     out["columns"] = Json::array();
-    for (const ColumnSchema& column : schema.columns)
+    for (const ColumnSchema& column : schema.columns) {
         out["columns"].push_back(column_value(column));
+        if (comments && !column.comment.empty())
+            out["columns"].back()[kCommentKey] = column.comment;
+    }
     return out;
 }
 
@@ -325,6 +331,10 @@ void emit(YAML::Emitter& out, const Json& value) {
     if (value.is_object()) {
         out << YAML::BeginMap;
         for (const auto& [key, item] : value.items()) {
+            if (key == kCommentKey) {
+                out << YAML::Comment(item.get<std::string>());
+                continue;
+            }
             out << YAML::Key;
             emit(out, Json(key));
             out << YAML::Value;
@@ -385,7 +395,7 @@ std::string schema_to_json(const Schema& schema) { return schema_value(schema).d
 
 std::string schema_to_yaml(const Schema& schema) {
     YAML::Emitter out;
-    emit(out, schema_value(schema));
+    emit(out, schema_value(schema, true));
     std::ostringstream text;
     if (schema.bounds_from_data) {
         text

@@ -157,6 +157,13 @@ Schema inferred_schema(const LoadRequest& request, const std::string& file) {
     return infer_schema(read_csv_untyped(file, format, request.label), request.label);
 }
 
+// Nothing is left out in silence: columns that an inferred schema ignores, with the reason.
+void add_left_out(const Schema& schema, LoadedData* loaded) {
+    for (const ColumnSchema& column : schema.columns)
+        if (column.kind == ColumnKind::kIgnored && !column.comment.empty())
+            loaded->notes.push_back("column " + column.name + ": " + column.comment);
+}
+
 void add_notes(const Encoded& encoded, LoadedData* loaded) {
     const auto note = [&](int64_t count, const std::string& what) {
         if (count > 0) loaded->notes.push_back(std::to_string(count) + " " + what);
@@ -214,6 +221,7 @@ LoadedData load_table(const LoadRequest& request, const TableFiles& files) {
     LoadedData loaded;
     loaded.source = file;
     if (!files.chosen.origin.empty()) loaded.notes.push_back("schema: " + files.chosen.origin);
+    add_left_out(schema, &loaded);
     add_notes(encoded, &loaded);
     loaded.dataset = std::move(encoded.data);
     if (own_parts) {
