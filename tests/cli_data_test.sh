@@ -60,4 +60,15 @@ done
 grep -q '^  admitted  *date ' "$work/text" || fail "a date is called something else: $(cat "$work/text")"
 "$ward" data describe "$work/visits.csv" --label ill --json 2> "$work/err" | grep -A12 '"left_out"' | grep -q '"name": "encounter_id"' ||
   fail "describe --json does not say what is left out"
+
+# Text that is not UTF-8 is refused with its place, and read on request.
+printf 'age,town,ill\n50,K\366ln,0\n60,Bonn,1\n' > "$work/latin1.csv"
+expect 1 "latin1.csv line 2, column 2 (town): byte 0xF6 is not UTF-8 text" "$ward" data describe "$work/latin1.csv"
+"$ward" data describe "$work/latin1.csv" --encoding latin1 2> "$work/err" | grep -q 'Köln (1)' || fail "--encoding latin1"
+expect 2 "--encoding" "$ward" data describe "$work/latin1.csv" --encoding ebcdic
+
+# A schema that Ward ships is for rows that look like it, not for every file of that name.
+printf 'age,ill\n50,0\n60,1\n' > "$work/framingham.csv"
+"$ward" data describe "$work/framingham.csv" 2> "$work/err" | grep -q "framingham.yaml goes by the file's name but was not used" ||
+  fail "the wrong schema is used, or dropped in silence"
 echo passed

@@ -34,6 +34,10 @@ void add_data_options(CLI::App& command, DataOptions& options, bool positional) 
         ->type_name("CHAR");
     command.add_option("--header", options.header, "Whether the CSV has a header")
         ->check(CLI::IsMember({"yes", "no"}));
+    command
+        .add_option("--encoding", options.encoding,
+                    "How the CSV writes letters such as \u00e9 [by the schema, else utf-8]")
+        ->check(CLI::IsMember({"utf-8", "latin1"}));
 }
 
 void add_split_options(CLI::App& command, DataOptions& options) {
@@ -57,6 +61,7 @@ data::LoadRequest to_request(const DataOptions& options, const std::string& spli
     request.group = options.group;
     if (!options.delimiter.empty()) request.delimiter = parse_delimiter(options.delimiter);
     if (!options.header.empty()) request.header = options.header == "yes";
+    if (!options.encoding.empty()) request.encoding = data::parse_text_encoding(options.encoding);
     request.bounds_from_data = options.bounds_from_data;
     request.test_fraction = options.test_fraction;
     request.split_seed = options.split_seed;

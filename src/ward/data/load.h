@@ -29,8 +29,9 @@ struct LoadRequest {
     std::string schema;             // file; empty: as above
     std::string label;              // makes this column the label
     std::string group;              // makes this column the group id
-    std::optional<char> delimiter;  // these two overrule the schema
+    std::optional<char> delimiter;  // these three overrule the schema
     std::optional<bool> header;
+    std::optional<TextEncoding> encoding;
     bool bounds_from_data = false;  // infer what is not declared; marks the set (a leak)
 
     // Images and arrays: inputs become (x / scale - mean) / std, per channel. Empty: the public

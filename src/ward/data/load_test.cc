@@ -203,6 +203,27 @@ TEST(Table, TheModelsRecordEncodesNewRows) {
                 HasSubstr("lacks the group column"));
 }
 
+TEST(Table, AShippedSchemaIsUsedForItsOwnRowsOnly) {
+    const auto folder = scratch_folder("namesake");
+    const std::string file = (folder / "framingham.csv").string();
+    write_file_atomically(file, std::string_view("age,sick\n50,0\n60,1\n"));
+    const auto load_it = [&] { load(file, "all"); };
+    const std::string error = error_of(load_it, ErrorCode::kInvalid);
+    EXPECT_THAT(error, HasSubstr("has no schema"));
+    EXPECT_THAT(error, HasSubstr("framingham.yaml goes by the file's name but was not used: the "
+                                 "header has no column 'male'"));
+    EXPECT_THAT(describe(request_for(file)).problems, ElementsAre(HasSubstr("was not used")));
+    LoadRequest request = request_for(file, "all");
+    request.bounds_from_data = true;
+    request.label = "sick";
+    EXPECT_THAT(load_dataset(request).notes, ::testing::Contains(HasSubstr("was not used")));
+    // Without a header the number of fields decides.
+    write_file_atomically((folder / "adult.data").string(), std::string_view("1,2,3\n"));
+    EXPECT_THAT(
+        error_of([&] { load((folder / "adult.data").string(), "all"); }, ErrorCode::kInvalid),
+        HasSubstr("the first row has 3 fields, the schema 15"));
+}
+
 TEST(Describe, WritesTheGroupThatWasAskedForAsGroup) {
     const Clinic clinic("describe_group");
     LoadRequest request = request_for(clinic.csv);

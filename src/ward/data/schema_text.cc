@@ -170,18 +170,28 @@ class SchemaReader {
         schema->symmetric_range = low == -1;
     }
 
+    TextEncoding read_encoding(const YAML::Node& node) const {
+        try {
+            return parse_text_encoding(text(node));
+        } catch (const Error& error) {
+            fail(node, error.message(), error.hint());
+        }
+    }
+
     CsvFormat read_format(const YAML::Node& node) {
         CsvFormat format;
-        for_each_key(node, {"delimiter", "header", "skip_lines", "comment", "trim", "missing"},
-                     [&](const std::string& key, const YAML::Node& value) {
-                         if (key == "delimiter") format.delimiter = character(value);
-                         if (key == "header") format.header = flag(value);
-                         if (key == "skip_lines")
-                             format.skip_lines = static_cast<int>(whole_number(value, 0, 1000));
-                         if (key == "comment") format.comment = character(value);
-                         if (key == "trim") format.trim = flag(value);
-                         if (key == "missing") format.missing = texts(value);
-                     });
+        for_each_key(
+            node, {"delimiter", "header", "encoding", "skip_lines", "comment", "trim", "missing"},
+            [&](const std::string& key, const YAML::Node& value) {
+                if (key == "delimiter") format.delimiter = character(value);
+                if (key == "header") format.header = flag(value);
+                if (key == "encoding") format.encoding = read_encoding(value);
+                if (key == "skip_lines")
+                    format.skip_lines = static_cast<int>(whole_number(value, 0, 1000));
+                if (key == "comment") format.comment = character(value);
+                if (key == "trim") format.trim = flag(value);
+                if (key == "missing") format.missing = texts(value);
+            });
         return format;
     }
 
@@ -274,6 +284,7 @@ class SchemaReader {
 Json format_value(const CsvFormat& format) {
     Json out = {{"delimiter", format.delimiter == '\t' ? "tab" : std::string(1, format.delimiter)},
                 {"header", format.header}};
+    if (format.encoding == TextEncoding::kLatin1) out["encoding"] = "latin1";
     if (format.skip_lines > 0) out["skip_lines"] = format.skip_lines;
     if (format.comment != '\0') out["comment"] = std::string(1, format.comment);
     if (!format.trim) out["trim"] = false;

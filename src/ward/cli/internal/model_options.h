@@ -13,7 +13,7 @@ class App;
 namespace ward::cli {
 
 struct RuntimeOptions {
-    int threads = 0;                  // 0: all processors this process may use
+    int threads = 0;  // 0: all processors this process may use
     std::string device = "cpu";
     std::string precision = "fp32";
     std::string progress = "auto";
@@ -24,7 +24,8 @@ void add_runtime_options(CLI::App& command, RuntimeOptions& options);
 // Sets threads and progress for the process.
 void apply(const RuntimeOptions& options);
 
-// A data set encoded as the model's card says. Throws Error kInvalid when it does not fit the model.
+// A data set encoded as the model's card says. Throws Error kInvalid when it does not fit the
+// model.
 void require_fit(const model::Model& model, const data::Dataset& data);
 
 }  // namespace ward::cli

@@ -27,7 +27,8 @@ struct OutcomeFiles {
 };
 
 // The test part of the same data, encoded as the training part; nothing where there is none.
-std::optional<data::LoadedData> load_test_part(const DataOptions& options, const data::Dataset& train);
+std::optional<data::LoadedData> load_test_part(const DataOptions& options,
+                                               const data::Dataset& train);
 
 // What a guarantee per row does not promise to people with several rows; empty without groups.
 std::string group_limit(const data::Dataset& data);
