@@ -47,6 +47,45 @@ head -c 100 /dev/zero >"$work/zero.safetensors"
 bad 1 "zero.safetensors" evaluate "$work/zero.safetensors" --data digits
 bad 1 "missing.safetensors" evaluate "$work/missing.safetensors" --data digits
 bad 1 "zero.safetensors" "${train[@]}" --data digits --epsilon 1 --checkpoint "$work/zero.safetensors" --resume
+bad 2 "nothing says where the model goes" train --data digits --epsilon 1
+bad 2 "exclude each other" "${train[@]}" --data digits --epsilon 1 --no-save
 bad 2 "resume needs" "${train[@]}" --data digits --epsilon 1 --resume
+
+# --no-save and --dry-run need no --out; what prints JSON prints nothing else.
+"$ward" train --data digits --epsilon 4 --epochs 0.1 --no-save --json --progress off >"$work/run.json" 2>/dev/null
+python3 -c 'import json,sys; r=json.load(open(sys.argv[1])); assert 0 < r["test_base_rate"] < 0.2 and r["model"] == ""' "$work/run.json" ||
+    fail "--no-save --json: $(cat "$work/run.json")"
+"$ward" train --data digits --epsilon 4 --dry-run --json >"$work/plan.json" 2>/dev/null
+python3 -c 'import json,sys; p=json.load(open(sys.argv[1])); assert p["private"] and p["plan"]["sampler"] == "poisson"' "$work/plan.json" ||
+    fail "--dry-run --json: $(cat "$work/plan.json")"
+"$ward" train --data digits --no-privacy --dry-run --json 2>/dev/null | grep -q '"private": false' || fail "--dry-run of a plain run"
+
+# Data that do not fit a model: the error names what it expects and what it got.
+mkdir "$work/models" "$work/images"
+digits="$work/models/digits.safetensors" images="$work/models/images.safetensors"
+"$ward" train --data digits --no-privacy --epochs 0.1 --out "$digits" --progress off >/dev/null 2>&1
+expected="; the model expects a table with the 64 columns pixel_0, pixel_1, pixel_2, ..., pixel_63, and 10 classes (0, 1, 2, ..., 9)"
+bad 1 "breast_cancer.csv line 1 has 4 fields, the schema has 65$expected" evaluate "$digits" --data breast-cancer
+bad 1 "the schema has 65$expected" predict "$digits" --data breast-cancer
+python3 - "$work/images" <<'PY'
+import struct, sys
+def idx(name, sizes, values):
+    with open(sys.argv[1] + "/" + name, "wb") as file:
+        file.write(bytes([0, 0, 8, len(sizes)]) + b"".join(struct.pack(">I", n) for n in sizes) + bytes(values))
+idx("train-images-idx3-ubyte", [20, 6, 6], [i % 251 for i in range(720)])
+idx("train-labels-idx1-ubyte", [20], [i % 2 for i in range(20)])
+idx("t10k-images-idx3-ubyte", [4, 7, 7], [1] * 196)
+idx("t10k-labels-idx1-ubyte", [4], [0, 1, 0, 1])
+PY
+bad 1 "table, but the data are arrays$expected" evaluate "$digits" --data "$work/images"
+bad 1 "t10k-images-idx3-ubyte has examples of shape 1 x 7 x 7, the model was trained on 1 x 6 x 6" \
+    train --data "$work/images" --model logistic --no-privacy --epochs 1 --out "$images"
+rm "$work"/images/t10k*
+"$ward" train --data "$work/images" --model logistic --no-privacy --epochs 1 --out "$images" --progress off >/dev/null 2>&1
+bad 1 "the data are a table; the model expects examples of shape 1 x 6 x 6, and 2 classes (0, 1)" \
+    evaluate "$images" --data digits
+"$ward" evaluate "$digits" --data digits --progress off 2>/dev/null | grep -q '^base rate  *[0-9.]* %' || fail "no base rate"
+"$ward" evaluate "$digits" --data digits --progress off --json 2>/dev/null | grep -q '"balanced_accuracy":0' || fail "no balanced accuracy"
+
 if [[ -e "$out" ]] || compgen -G "$work/*.partial*" >/dev/null; then fail "a file was left behind"; fi
 echo "every bad input has its one-line error"

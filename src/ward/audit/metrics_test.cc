@@ -169,6 +169,18 @@ TEST(Evaluate, RefusesWhatDoesNotFit) {
                 HasSubstr("probabilities of example 0 must be between 0 and 1"));
 }
 
+TEST(UnbalancedClasses, FiguresOfAlwaysGuessingTheLargestClass) {
+    // scikit-learn: balanced_accuracy_score([0,1,0,0,1,0], [0,1,0,0,0,1]) = 0.625.
+    EXPECT_DOUBLE_EQ(balanced_accuracy({{3, 1}, {1, 1}}), 0.625);
+    EXPECT_DOUBLE_EQ(majority_share({{3, 1}, {1, 1}}), 4.0 / 6);
+    const std::vector<std::vector<int64_t>> lazy = {{90, 0, 0}, {10, 0, 0}, {0, 0, 0}};
+    EXPECT_DOUBLE_EQ(majority_share(lazy), 0.9);
+    EXPECT_DOUBLE_EQ(balanced_accuracy(lazy), 0.5);  // the class without examples does not count
+    EXPECT_THAT(message_of([] { majority_share({{0, 0}, {0, 0}}); }), HasSubstr("needs examples"));
+    EXPECT_THAT(message_of([] { balanced_accuracy({{0}}); }), HasSubstr("needs examples"));
+    EXPECT_THAT(message_of([] { balanced_accuracy({{1, 2}}); }), HasSubstr("must be square"));
+}
+
 TEST(PerClass, LeavesUndefinedFiguresOut) {
     const auto metrics = per_class({{8, 2, 0}, {1, 9, 0}, {0, 0, 0}});
     EXPECT_DOUBLE_EQ(*metrics[0].precision, 8.0 / 9);

@@ -73,10 +73,16 @@ Highlight attack_highlight(const PrivacyFacts& privacy) {
 }
 
 Highlight accuracy_highlight(const Evaluation& evaluation) {
-    return {"Test accuracy", percent(evaluation.accuracy),
-            range_percent(wilson_interval(evaluation.correct, evaluation.examples)) + " on " +
-                grouped(evaluation.examples) + " test examples",
-            Highlight::Tone::kNeutral};
+    const Interval interval = wilson_interval(evaluation.correct, evaluation.examples);
+    const double base = majority_share(evaluation.confusion);
+    Highlight highlight;
+    highlight.label = "Test accuracy";
+    highlight.value = percent(evaluation.accuracy);
+    highlight.detail = range_percent(interval) + " on " + grouped(evaluation.examples) +
+                       " test examples; always guessing the largest class: " + percent(base);
+    // Not shown to be better than a guess that looks at nothing.
+    if (interval.low <= base) highlight.tone = Highlight::Tone::kCaution;
+    return highlight;
 }
 
 Highlight price_highlight(const Difference& difference, const Evaluation& twin) {
@@ -105,7 +111,10 @@ std::string verdict_of(const TrainingRecord& record, const TrainingRecord* twin)
     }
     if (!record.evaluation) return text;
     text += " It classifies " + percent(record.evaluation->accuracy) + " of " +
-            grouped(record.evaluation->examples) + " test examples correctly";
+            grouped(record.evaluation->examples) +
+            " test examples correctly (always guessing the "
+            "largest class: " +
+            percent(majority_share(record.evaluation->confusion)) + ")";
     if (twin != nullptr && twin->evaluation) {
         text += "; the same model without privacy reaches " + percent(twin->evaluation->accuracy);
     }
@@ -153,14 +162,18 @@ std::vector<std::string> glossary() {
         "data set: the trained model comes out almost equally likely with or without any one unit "
         "of the data.",
         "Epsilon (\u03b5): how far \u201calmost\u201d goes; the odds for any conclusion change at "
-        "most by the factor e^\u03b5. Smaller is more private. Common reading (Ponomareva et al. "
+        "most by the factor e^\u03b5. Smaller is more private. A common reading (Ponomareva et al. "
         "2023): up to 1 strong, up to 10 reasonable, above 10 weak formal protection.",
-        "Delta (\u03b4): the probability with which that factor may be exceeded; it should be well "
-        "below one divided by the number of examples.",
-        "PLD and RDP: two ways to add up the privacy loss of all training steps. PLD is the "
-        "tighter "
-        "one and gives the guarantee, with a certified upper and lower bound; RDP is shown for "
-        "comparison.",
+        "Delta (\u03b4): a small probability that comes on top: an outcome may become e^\u03b5 "
+        "times as "
+        "likely, plus \u03b4. It must be far below one divided by the number of examples, because "
+        "a "
+        "\u03b4 of that size would allow publishing a whole example.",
+        "PLD and RDP: two ways to add up the privacy loss of all training steps. PLD (privacy loss "
+        "distributions) is the tighter one and gives the guarantee, with a certified upper and "
+        "lower "
+        "bound; RDP (Renyi differential privacy) is older and weaker, and shown because published "
+        "figures often use it.",
         "Non-private twin: the same model trained on the same data without protection. It exists "
         "to "
         "measure the price of privacy and must not be released.",

@@ -132,6 +132,16 @@ Evidence accuracy_evidence(const RunPair& pair) {
                           " test examples, none of them used for training.";
     evidence.figures.push_back({"accuracy", evaluation.accuracy,
                                 wilson_interval(evaluation.correct, evaluation.examples), "%", ""});
+    evidence.figures.push_back({"share of the largest class",
+                                majority_share(evaluation.confusion),
+                                {},
+                                "%",
+                                "accuracy of always guessing it"});
+    evidence.figures.push_back({"balanced accuracy",
+                                balanced_accuracy(evaluation.confusion),
+                                {},
+                                "%",
+                                "mean recall of the classes"});
     if (evaluation.auc)
         evidence.figures.push_back({"area under the ROC curve", *evaluation.auc, {}, "", ""});
     if (evaluation.log_loss)

@@ -87,15 +87,16 @@ void print_table(const nlohmann::ordered_json& f) {
     std::printf("noise multiplier  %.6g\n", f["noise_multiplier"].get<double>());
     std::printf("steps             %lld\n", static_cast<long long>(f["steps"].get<int64_t>()));
     std::printf("delta             %.6g\n", delta);
-    std::printf("epsilon           %.6g  (certified; not below %.6g)\n", upper,
+    std::printf("epsilon           %.6g  (certified; no accounting can go below %.6g)\n", upper,
                 f["pld"]["lower"].get<double>());
-    std::printf("epsilon by RDP    %.6g  (order %g; for comparison)\n",
+    std::printf("  by Renyi/RDP    %.6g  (the older, weaker bound, at order %g)\n",
                 f["rdp"]["exact_epsilon"].get<double>(), f["rdp"]["exact_order"].get<double>());
     std::printf(
-        "\nAdding or removing one example changes the probability of any outcome by a factor of "
-        "at\n"
-        "most exp(%.4g) = %.4g, but for a probability of %.3g, if batches are drawn by Poisson\n"
-        "sampling and every step adds Gaussian noise of that multiple of the clipping norm.\n",
+        "\nWith one example more or less in the data, no outcome becomes more probable than\n"
+        "exp(%.4g) = %.4g times what it was, plus %.3g; provided that each step draws every "
+        "example\n"
+        "independently (Poisson sampling) and adds Gaussian noise of that multiple of the clipping "
+        "norm.\n",
         upper, std::exp(upper), delta);
 }
 
@@ -173,7 +174,8 @@ void add_account_command(CLI::App& app) {
                         "Find the noise multiplier for this epsilon");
     command->add_option("--steps", o->steps, "Number of steps");
     command->add_option("--epochs", o->epochs, "Number of epochs, in place of --steps");
-    command->add_option("--delta", o->delta, "Probability with which epsilon may fail, in (0, 1)");
+    command->add_option("--delta", o->delta,
+                        "Small probability added to the factor exp(epsilon), in (0, 1)");
     command->add_option("--plan", o->plan, "A privacy plan in JSON, in place of all the above");
     command->add_flag("--json", o->as_json, "Print one JSON object");
     command->footer(

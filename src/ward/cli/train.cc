@@ -38,7 +38,8 @@ struct Options {
     std::optional<int64_t> batch, views, shift;
     std::optional<double> epochs, learning_rate, momentum, weight_decay, warmup, ema;
     std::string optimizer, schedule;
-    bool flip = false, resume = false, dry_run = false, show_training_loss = false, json = false;
+    bool flip = false, resume = false, dry_run = false, no_save = false, show_training_loss = false,
+         json = false;
     int64_t micro_batch = 0, checkpoint_steps = 0;
     double checkpoint_seconds = 60;
     uint64_t seed = 1;
@@ -165,15 +166,37 @@ void check_outputs(const Options& options) {
         throw Error(ErrorCode::kUsage, "--resume needs the file of the run's checkpoints",
                     "give --checkpoint FILE");
     }
-    if (options.out.empty() && !options.dry_run)
-        log_warning("without --out the model will not be kept");
+    if (options.out.empty() && !options.dry_run && !options.no_save) {
+        throw Error(ErrorCode::kUsage, "nothing says where the model goes",
+                    "give --out FILE.safetensors; or --no-save, or --dry-run");
+    }
+    if (!options.out.empty() && options.no_save)
+        throw Error(ErrorCode::kUsage, "--out and --no-save exclude each other",
+                    "give one of them");
     check_output("--out", options.out);
     check_output("--record", options.record);
     check_output("--checkpoint", options.checkpoint);
 }
 
-void print_plan(const dp::PrivacyPlan& plan) {
-    std::cout << plan.statement() << "\n";
+// --dry-run: what would be promised, without training.
+void print_plan(const train::TrainOptions& run, const data::Dataset& data, bool json) {
+    if (!run.privacy) {
+        if (json)
+            std::cout << nlohmann::ordered_json{{"private", false}}.dump(2) << "\n";
+        else
+            std::cout << kNoPrivacy << "\n";
+        return;
+    }
+    const dp::PrivacyPlan plan = train::plan_for(run, data);
+    if (json) {
+        const nlohmann::ordered_json out = {{"private", true},
+                                            {"plan", nlohmann::ordered_json::parse(plan.to_json())},
+                                            {"statement", plan.statement()},
+                                            {"warnings", plan.warnings()}};
+        std::cout << out.dump(2) << "\n";
+    } else {
+        std::cout << plan.statement();
+    }
     for (const std::string& warning : plan.warnings()) log_warning(warning);
 }
 
@@ -185,10 +208,7 @@ void run(const Options& options, const std::string& command_line) {
     log_notes(loaded);
     train::TrainOptions run = run_options(options, loaded.dataset);
     if (options.dry_run) {
-        if (run.privacy)
-            print_plan(train::plan_for(run, loaded.dataset));
-        else
-            std::cout << "no privacy: the model may reveal its training data\n";
+        print_plan(run, loaded.dataset, options.json);
         return;
     }
     const std::optional<data::LoadedData> test = load_test_part(options.data, loaded.dataset);
@@ -206,18 +226,25 @@ void run(const Options& options, const std::string& command_line) {
 
 void add_privacy_options(CLI::App& command, Options& o) {
     const char* group = "Privacy (one of the first three)";
-    command.add_option("--epsilon", o.epsilon, "Target epsilon; the noise follows")->group(group);
+    command
+        .add_option("--epsilon", o.epsilon, "The guarantee wanted; the noise is computed from it")
+        ->group(group);
     command
         .add_option("--noise-multiplier", o.noise_multiplier,
-                    "Noise in units of the clipping norm; epsilon follows")
+                    "Noise, as a multiple of the clipping norm; epsilon is computed from it")
         ->group(group);
     command.add_flag("--no-privacy", o.no_privacy, "Train without a guarantee")->group(group);
-    command.add_option("--delta", o.delta, "Chance of a worse loss [1 / (10 N), a power of ten]")
+    command
+        .add_option("--delta", o.delta,
+                    "Small probability added to the factor exp(epsilon); far below 1 / rows "
+                    "[1 / (10 rows), rounded down to a power of ten]")
         ->group(group);
     command.add_option("--clip", o.clipping_norm, "Clipping norm C [recipe]")->group(group);
     command.add_option("--clipping", o.clipping, "flat, per-layer, automatic or adaptive [recipe]")
         ->group(group);
-    command.add_option("--accountant", o.accountant, "Sets the noise for --epsilon: pld or rdp")
+    command
+        .add_option("--accountant", o.accountant,
+                    "How the guarantee is computed: pld (tight) or rdp (older, weaker)")
         ->capture_default_str()
         ->group(group);
     command
@@ -256,7 +283,14 @@ void add_learning_options(CLI::App& command, Options& o) {
 
 void add_file_options(CLI::App& command, Options& o) {
     const char* group = "Files";
-    command.add_option("--out", o.out, "Model file to write (.safetensors)")->group(group);
+    command
+        .add_option("--out", o.out,
+                    "Model file to write (.safetensors); required but for --no-save and --dry-run")
+        ->group(group);
+    command
+        .add_flag("--no-save", o.no_save,
+                  "Train and measure only; the model is lost when the run ends")
+        ->group(group);
     command.add_option("--record", o.record, "Training record for reports [OUT with .record.json]")
         ->group(group);
     command.add_option("--checkpoint", o.checkpoint, "Keep the state of the run here")
@@ -267,7 +301,9 @@ void add_file_options(CLI::App& command, Options& o) {
     command.add_option("--checkpoint-steps", o.checkpoint_steps, "Also every so many steps")
         ->group(group);
     command.add_flag("--resume", o.resume, "Go on from the checkpoint")->group(group);
-    command.add_flag("--dry-run", o.dry_run, "Print the privacy plan and stop")->group(group);
+    command
+        .add_flag("--dry-run", o.dry_run, "Print the privacy plan (with --json: as JSON) and stop")
+        ->group(group);
     command.add_flag("--json", o.json, "Print one JSON object about the result")->group(group);
 }
 

@@ -121,7 +121,11 @@ void print_json(const audit::TrainingRecord& record, const OutcomeFiles& files, 
                                   {"record", record_path(files)},
                                   {"steps", steps},
                                   {"seconds", record.resources.seconds}};
-    if (record.evaluation) out["test_accuracy"] = record.evaluation->accuracy;
+    if (record.evaluation) {
+        out["test_accuracy"] = record.evaluation->accuracy;
+        out["test_base_rate"] = audit::majority_share(record.evaluation->confusion);
+        out["test_balanced_accuracy"] = audit::balanced_accuracy(record.evaluation->confusion);
+    }
     if (record.privacy) {
         out["epsilon"] = {{"upper", record.privacy->epsilon_upper},
                           {"lower", record.privacy->epsilon_lower},
@@ -140,15 +144,17 @@ void print_summary(const audit::TrainingRecord& record, const OutcomeFiles& file
         std::printf("test accuracy  %.2f %%   (95 %% interval %.2f to %.2f, %ld examples)\n",
                     100 * record.evaluation->accuracy, 100 * interval.low, 100 * interval.high,
                     static_cast<long>(record.evaluation->examples));
+        std::printf("base rate      %.2f %%   (always guessing the largest class)\n",
+                    100 * audit::majority_share(record.evaluation->confusion));
     }
     if (record.privacy) {
         std::printf(
-            "privacy        epsilon %.4f at delta %g   (noise multiplier %.4f; RDP would say "
-            "%.4f)\n",
-            record.privacy->epsilon_upper, record.privacy->delta, record.privacy->noise_multiplier,
-            record.privacy->rdp_epsilon);
+            "privacy        epsilon %.4f at delta %g for each %s   (noise multiplier %.4f; the "
+            "older\n               Renyi accounting gives the weaker bound %.4f)\n",
+            record.privacy->epsilon_upper, record.privacy->delta, record.privacy->unit.c_str(),
+            record.privacy->noise_multiplier, record.privacy->rdp_epsilon);
     } else {
-        std::printf("privacy        none: the model may reveal its training data\n");
+        std::printf("privacy        %s\n", kNoPrivacy);
     }
     if (files.model.empty()) return;
     std::printf("model          %s\nrecord         %s   (ward report turns it into a page)\n",

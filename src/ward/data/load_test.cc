@@ -178,7 +178,7 @@ TEST(Table, WithoutSchemaBoundsAreReadOnlyWhenAskedAndMarked) {
     request.bounds_from_data = true;
     const LoadedData loaded = load_dataset(request);
     EXPECT_TRUE(loaded.dataset.bounds_read_from_data);
-    EXPECT_THAT(loaded.notes.back(), HasSubstr("read from the data"));
+    EXPECT_THAT(loaded.notes.back(), HasSubstr("read from the rows"));
     request.label.clear();
     EXPECT_THAT(error_of([&] { load_dataset(request); }, ErrorCode::kInvalid),
                 HasSubstr("no column is declared as the label"));

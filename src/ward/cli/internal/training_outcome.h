@@ -11,6 +11,9 @@
 
 namespace ward::cli {
 
+inline constexpr const char* kNoPrivacy =
+    "no guarantee: the model may reveal the examples it was trained on";
+
 struct TrainingOutcome {
     const data::LoadedData& loaded;
     const std::optional<data::LoadedData>& test;

@@ -109,6 +109,12 @@ std::string short_number(double value) {
     return text;
 }
 
+std::string shape_text(const std::vector<int64_t>& shape) {
+    std::string text;
+    for (int64_t size : shape) text += (text.empty() ? "" : " x ") + std::to_string(size);
+    return text;
+}
+
 std::vector<int64_t> to_labels(const Array& array, const std::string& source) {
     if (array.shape.size() != 1 && !(array.shape.size() == 2 && array.shape[1] == 1)) {
         throw Error(ErrorCode::kInvalid, source +
@@ -351,8 +357,10 @@ ArrayEncoding choose_encoding(const LoadRequest& request, const RawSet& set) {
     if (!request.preprocessing_json.empty()) {
         ArrayEncoding trained = ArrayEncoding::from_json(request.preprocessing_json);
         if (trained.example_shape != encoding.example_shape)
-            throw Error(ErrorCode::kInvalid,
-                        set.source + ": examples have another shape than the model was trained on");
+            throw Error(ErrorCode::kInvalid, set.source + " has examples of shape " +
+                                                 shape_text(encoding.example_shape) +
+                                                 ", the model was trained on " +
+                                                 shape_text(trained.example_shape));
         trained.channels_last = encoding.channels_last;
         return trained;
     }

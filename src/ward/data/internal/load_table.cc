@@ -103,7 +103,7 @@ std::optional<TableFiles> files_in(const fs::path& folder, ChosenSchema chosen) 
 
 std::optional<ChosenSchema> declared_schema(const LoadRequest& request) {
     if (!request.preprocessing_json.empty())
-        return ChosenSchema{schema_of(request.preprocessing_json), "the model's training record"};
+        return ChosenSchema{schema_of(request.preprocessing_json), "the model itself"};
     if (!request.schema.empty()) return ChosenSchema{read_schema(request.schema), request.schema};
     return std::nullopt;
 }
@@ -219,12 +219,15 @@ void add_notes(const Encoded& encoded, LoadedData* loaded) {
     const auto note = [&](int64_t count, const std::string& what) {
         if (count > 0) loaded->notes.push_back(std::to_string(count) + " " + what);
     };
-    note(encoded.clamped_values, "values were outside the declared bounds and were clamped");
-    note(encoded.missing_values, "values were missing and were treated as declared");
-    note(encoded.unknown_values, "values were outside the declared categories");
+    note(encoded.clamped_values,
+         "values lay outside the declared bounds and were moved to the nearest bound");
+    note(encoded.missing_values, "values were missing and were handled as the schema says");
+    note(encoded.unknown_values,
+         "values were none of the declared categories and count as (other)");
     if (encoded.data.bounds_read_from_data) {
         loaded->notes.push_back(
-            "bounds or categories were read from the data: no privacy guarantee covers that");
+            "bounds or categories were read from the rows, which the privacy guarantee does not "
+            "cover");
     }
 }
 
@@ -271,7 +274,8 @@ LoadedData load_table(const LoadRequest& request, const TableFiles& files) {
     Encoded encoded = encode(table, schema);
     LoadedData loaded;
     loaded.source = file;
-    if (!files.chosen.origin.empty()) loaded.notes.push_back("schema: " + files.chosen.origin);
+    if (!files.chosen.origin.empty())
+        loaded.notes.push_back("rows are read by the schema of " + files.chosen.origin);
     if (!files.not_used.empty()) loaded.notes.push_back(files.not_used);
     add_left_out(schema, &loaded);
     add_notes(encoded, &loaded);
