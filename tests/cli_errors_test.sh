@@ -2,7 +2,7 @@
 # Bad input ends in one line that names file, place or flag, a hint, the right exit code, and no file left behind:
 # cli_errors_test.sh WARD
 set -euo pipefail
-ward="$1"
+ward="$(realpath "$1")"
 . "$(dirname "$0")/lib.sh"
 
 # bad CODE TEXT arguments...: as `expect`, for `ward` without its progress bar.

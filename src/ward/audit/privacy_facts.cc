@@ -1,7 +1,5 @@
 #include "ward/audit/privacy_facts.h"
 
-#include <nlohmann/json.hpp>
-
 namespace ward::audit {
 namespace {
 
@@ -30,6 +28,7 @@ PrivacyFacts privacy_facts(const dp::PrivacyPlan& plan, bool bounds_read_from_da
     facts.delta = plan.delta();
     facts.adjacency = "add or remove one";
     facts.unit = plan.settings().unit == dp::PrivacyUnit::kExample ? "example" : "group";
+    facts.max_contributions = plan.settings().max_contributions;
     facts.sampler = "poisson";
     facts.noise_multiplier = plan.noise_multiplier();
     facts.clipping = clipping_name(plan.settings().clipping);
@@ -38,6 +37,7 @@ PrivacyFacts privacy_facts(const dp::PrivacyPlan& plan, bool bounds_read_from_da
     facts.steps = plan.steps();
     facts.statement = plan.statement();
     facts.warnings = plan.warnings();
+    facts.plan_json = plan.to_json();
     facts.not_covered = {
         "the choice of model, recipe and settings, where it was made by looking at this data",
         "accuracy and other figures measured on test data"};
@@ -46,12 +46,6 @@ PrivacyFacts privacy_facts(const dp::PrivacyPlan& plan, bool bounds_read_from_da
             "bounds and categories of columns, which were read from the training data");
     }
     return facts;
-}
-
-std::string card_privacy_json(const PrivacyFacts& facts, const dp::PrivacyPlan& plan) {
-    auto json = nlohmann::ordered_json::parse(to_json(facts));
-    json["plan"] = nlohmann::ordered_json::parse(plan.to_json());
-    return json.dump();
 }
 
 }  // namespace ward::audit

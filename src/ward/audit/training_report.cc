@@ -52,24 +52,47 @@ std::string tier(double epsilon) {
     return epsilon <= 10 ? "reasonable formal protection" : "weak formal protection";
 }
 
-Highlight guarantee_highlight(const PrivacyFacts& privacy) {
+// Rows are protected where persons have several: the reader must not take one for the other.
+bool persons_are_unprotected(const TrainingRecord& record) {
+    return record.privacy && record.data.grouped && record.privacy->unit != "group";
+}
+
+Highlight guarantee_highlight(const TrainingRecord& record) {
+    const PrivacyFacts& privacy = *record.privacy;
     Highlight highlight;
     highlight.label = "Guarantee";
     highlight.value = "\u03b5 \u2264 " + epsilon_text(privacy.epsilon_upper);
     highlight.detail = "\u03b4 = " + small_probability(privacy.delta) + ", " +
-                       tier(privacy.epsilon_upper) + " of each " + privacy.unit;
+                       tier(privacy.epsilon_upper) + " of each " + unit_text(record);
+    if (persons_are_unprotected(record)) highlight.detail += "; not of a person with several rows";
     highlight.tone = privacy.epsilon_upper <= 1    ? Highlight::Tone::kGood
                      : privacy.epsilon_upper <= 10 ? Highlight::Tone::kNeutral
                                                    : Highlight::Tone::kBad;
+    if (persons_are_unprotected(record) && highlight.tone != Highlight::Tone::kBad)
+        highlight.tone = Highlight::Tone::kCaution;
     return highlight;
 }
 
-Highlight attack_highlight(const PrivacyFacts& privacy) {
+// Shown only where the record contradicts itself.
+Highlight recheck_highlight(const Recheck& recheck) {
+    Highlight highlight;
+    highlight.label = "Computed again";
+    highlight.value = recheck.epsilon_upper
+                          ? "\u03b5 \u2264 " + epsilon_text(*recheck.epsilon_upper)
+                          : "not possible";
+    highlight.detail =
+        "the record does not follow from its own plan: " + recheck.disagreements.front();
+    highlight.tone = Highlight::Tone::kBad;
+    return highlight;
+}
+
+Highlight attack_highlight(const TrainingRecord& record) {
+    const PrivacyFacts& privacy = *record.privacy;
     const double bound = attack_accuracy_bound(privacy.epsilon_upper, privacy.delta);
-    return {
-        "Best possible attack", "\u2264 " + percent_up(bound),
-        "of guesses whether one " + privacy.unit + " was used can be right; 50 % is a coin toss",
-        Highlight::Tone::kNeutral};
+    return {"Best possible attack", "\u2264 " + percent_up(bound),
+            "of guesses whether one " + unit_text(record) +
+                " was used can be right; 50 % is a coin toss",
+            Highlight::Tone::kNeutral};
 }
 
 Highlight accuracy_highlight(const Evaluation& evaluation) {
@@ -105,7 +128,12 @@ std::string verdict_of(const TrainingRecord& record, const TrainingRecord* twin)
             " with differential privacy. Nobody who holds it, with whatever other knowledge, can "
             "guess right more often than " +
             percent_up(attack_accuracy_bound(privacy.epsilon_upper, privacy.delta)) +
-            " whether any one " + privacy.unit + " was used (a coin toss: 50 %).";
+            " whether any one " + unit_text(record) + " was used (a coin toss: 50 %).";
+        if (persons_are_unprotected(record)) {
+            text +=
+                " Persons can have several rows here: for a person with k rows epsilon is "
+                "k times as large, and delta grows.";
+        }
     } else {
         text += " without a privacy guarantee: it may reveal examples that it was trained on.";
     }
@@ -121,13 +149,21 @@ std::string verdict_of(const TrainingRecord& record, const TrainingRecord* twin)
     return text + ".";
 }
 
-Subject make_subject(const TrainingRecord& record, const TrainingRecord* twin) {
+Subject make_subject(const TrainingRecord& record, const TrainingRecord* twin,
+                     const Recheck& recheck) {
     Subject subject;
     subject.title = record.model.name + " on " + record.data.name;
     subject.verdict = verdict_of(record, twin);
     if (record.privacy) {
-        subject.highlights.push_back(guarantee_highlight(*record.privacy));
-        subject.highlights.push_back(attack_highlight(*record.privacy));
+        subject.highlights.push_back(guarantee_highlight(record));
+        if (!recheck.disagreements.empty()) {
+            subject.highlights.push_back(recheck_highlight(recheck));
+            subject.verdict =
+                "Do not rely on this record: its figures do not follow from its own privacy "
+                "plan. " +
+                subject.verdict;
+        }
+        subject.highlights.push_back(attack_highlight(record));
     } else {
         subject.highlights.push_back({"Guarantee", "none",
                                       "trained without differential privacy; do not release where "
@@ -144,8 +180,9 @@ Subject make_subject(const TrainingRecord& record, const TrainingRecord* twin) {
     return subject;
 }
 
-void add_sections(Subject& subject, const TrainingRecord& record, const TrainingRecord* twin) {
-    const RunPair pair = {record, twin, subject.id};
+void add_sections(Subject& subject, const TrainingRecord& record, const TrainingRecord* twin,
+                  const Recheck& recheck) {
+    const RunPair pair = {record, twin, subject.id, recheck};
     if (record.privacy) subject.sections.push_back(privacy_section(pair));
     if (record.evaluation) {
         subject.sections.push_back(accuracy_section(pair));
@@ -231,12 +268,13 @@ Report make_training_report(const std::vector<TrainingRecord>& records,
         if (!record.privacy && paired.count(key) != 0) continue;  // shown beside its private twin
         const auto twin = record.privacy ? twins.find(key) : twins.end();
         const TrainingRecord* other = twin == twins.end() ? nullptr : twin->second;
-        Subject subject = make_subject(record, other);
+        const Recheck again = record.privacy ? recheck(*record.privacy) : Recheck{};
+        Subject subject = make_subject(record, other, again);
         subject.id = slug(record.data.name + "-" + record.model.name);
         if (const int number = ++ids[subject.id]; number > 1) {
             subject.id += "-" + std::to_string(number);
         }
-        add_sections(subject, record, other);
+        add_sections(subject, record, other, again);
         private_models += record.privacy ? 1 : 0;
         report.subjects.push_back(std::move(subject));
     }

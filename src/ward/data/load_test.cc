@@ -203,6 +203,24 @@ TEST(Table, TheModelsRecordEncodesNewRows) {
                 HasSubstr("lacks the group column"));
 }
 
+TEST(Table, RowsOfAGroupBeyondTheLimitAreDropped) {
+    const auto file = (scratch_folder("groups") / "visits.csv").string();
+    write_file_atomically(file, std::string_view("who,age,y\na,1,0\na,2,1\nb,3,0\na,4,1\n"));
+    LoadRequest request = request_for(file, "all");
+    request.bounds_from_data = true;
+    request.label = "y";
+    request.max_per_group = 2;
+    EXPECT_THAT(error_of([&] { load_dataset(request); }, ErrorCode::kUsage),
+                HasSubstr("no column of " + file + " is the group"));
+    request.group = "who";
+    const LoadedData some = load_dataset(request);
+    EXPECT_EQ(some.dataset.labels, (std::vector<int64_t>{0, 1, 0}));
+    EXPECT_THAT(some.notes.back(), HasSubstr("1 of 4 rows were dropped"));
+    request.max_per_group = 0;
+    EXPECT_EQ(load_dataset(request).dataset.size(), 4);
+    EXPECT_NE(load_dataset(request).dataset.digest, some.dataset.digest);
+}
+
 TEST(Table, AShippedSchemaIsUsedForItsOwnRowsOnly) {
     const auto folder = scratch_folder("namesake");
     const std::string file = (folder / "framingham.csv").string();

@@ -33,8 +33,9 @@ struct OutcomeFiles {
 std::optional<data::LoadedData> load_test_part(const DataOptions& options,
                                                const data::Dataset& train);
 
-// What a guarantee per row does not promise to people with several rows; empty without groups.
-std::string group_limit(const data::Dataset& data);
+// What a guarantee per row does not promise to people with several rows; empty where it is not per
+// row or there are no groups.
+std::string group_limit(const data::Dataset& data, const dp::PrivacyPlan& plan);
 
 // Evaluates, writes the files, prints the summary.
 void finish_training(TrainingOutcome& outcome, const OutcomeFiles& files);
