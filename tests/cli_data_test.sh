@@ -25,7 +25,9 @@ grep -q '^  sick  *label ' "$work/text" || fail "the written schema is not used"
 expect 1 "ward: error: no file, folder or built-in data set is called 'digit'" "$ward" data describe digit
 expect 1 "has no column 'ill'" "$ward" data describe "$work/clinic.csv" --delimiter ';' --label ill
 expect 2 "--delimiter must be one character" "$ward" data describe "$work/clinic.csv" --delimiter ';;'
-expect 2 "" "$ward" data describe
+expect 2 "no data given" "$ward" data describe
+"$ward" data describe --data digits 2> "$work/err" | grep -q '1797 rows' || fail "describe --data"
+if "$ward" data describe --help | grep -q REQUIRED; then fail "the help calls both PATH and --data required"; fi
 expect 2 "" "$ward" data
 printf 'ward_schema: 1\ncolums: []\n' > "$work/bad.yaml"
 expect 1 "bad.yaml line 2: unknown key 'colums'" "$ward" data describe "$work/clinic.csv" --schema "$work/bad.yaml"

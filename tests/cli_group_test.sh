@@ -50,6 +50,7 @@ curve = json.load(open("g.record.json"))["curve"]
 assert abs(curve[-1]["epsilon"] - groups["epsilon_upper"]) < 1e-9, curve
 PY
 "$ward" account --plan plan.json | grep -q "one group of at most 3 training examples" || fail "account does not take the plan of a record"
+"$ward" account --plan g.safetensors --json | grep -q '"epsilon": ' || fail "account does not take the plan of a card"
 train --noise-multiplier 5 --max-per-group 3 --dry-run --json 2>/dev/null | grep -q '"unit": "group"' || fail "--dry-run forgets the unit"
 
 printf 'age,sick\n80,\n' >new.csv

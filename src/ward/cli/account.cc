@@ -15,9 +15,12 @@
 #include "ward/dp/plan.h"
 #include "ward/dp/pld.h"
 #include "ward/dp/rdp.h"
+#include "ward/model/model.h"
 
 namespace ward::cli {
 namespace {
+
+constexpr size_t kMaxPlanBytes = size_t{64} << 20;  // records hold more than the plan
 
 struct AccountOptions {
     std::optional<double> sampling_rate, noise_multiplier, delta, target_epsilon, epochs;
@@ -91,6 +94,10 @@ void print_table(const nlohmann::ordered_json& f) {
                 f["pld"]["lower"].get<double>());
     std::printf("  by Renyi/RDP    %.6g  (the older, weaker bound, at order %g)\n",
                 f["rdp"]["exact_epsilon"].get<double>(), f["rdp"]["exact_order"].get<double>());
+}
+
+void print_explanation(const nlohmann::ordered_json& f) {
+    const double upper = f["pld"]["upper"], delta = f["delta"];
     std::printf(
         "\nWith one example more or less in the data, no outcome becomes more probable than\n"
         "exp(%.4g) = %.4g times what it was, plus %.3g; provided that each step draws every "
@@ -105,7 +112,30 @@ void print(const nlohmann::ordered_json& result, bool as_json) {
         std::cout << result.dump(2) << "\n";
     } else {
         print_table(result);
+        print_explanation(result);
     }
+}
+
+// The plan in a file: a plan, or what carries one (a training record, `ward train --dry-run
+// --json`, `ward inspect --json`, a model).
+std::string plan_text(const std::string& file) {
+    std::string text;
+    if (file.ends_with(".safetensors")) {
+        text = model::load_model(file).card.privacy_json;
+        if (text.empty())
+            throw Error(ErrorCode::kInvalid, file + " was trained without a privacy plan");
+    } else {
+        text = read_text_file(file, kMaxPlanBytes);
+    }
+    const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+    if (!json.is_object()) return text;  // for the plan's own parser to complain about
+    for (const char* place : {"/plan", "/privacy/plan", "/card/privacy/plan"}) {
+        const nlohmann::json::json_pointer pointer(place);
+        if (json.contains(pointer) && json[pointer].is_object()) return json[pointer].dump();
+    }
+    if (json.value("private", nlohmann::json()) == nlohmann::json(false))
+        throw Error(ErrorCode::kInvalid, file + " is of a run without a privacy plan");
+    return text;
 }
 
 void account_for_plan(const AccountOptions& o) {
@@ -113,8 +143,7 @@ void account_for_plan(const AccountOptions& o) {
         o.steps || o.examples || o.batch) {
         usage("--plan goes with --json only, got other values too", "the plan holds them all");
     }
-    const dp::PrivacyPlan plan =
-        dp::PrivacyPlan::from_json(read_text_file(o.plan, size_t{1} << 20));
+    const dp::PrivacyPlan plan = dp::PrivacyPlan::from_json(plan_text(o.plan));
     nlohmann::ordered_json result = figures(plan.accounted_phase(plan.steps()), plan.delta());
     const dp::PlanEpsilon epsilon = plan.epsilon();  // with the cost of discrete noise
     result["pld"] = {{"upper", epsilon.upper}, {"lower", epsilon.lower}};
@@ -176,7 +205,10 @@ void add_account_command(CLI::App& app) {
     command->add_option("--epochs", o->epochs, "Number of epochs, in place of --steps");
     command->add_option("--delta", o->delta,
                         "Small probability added to the factor exp(epsilon), in (0, 1)");
-    command->add_option("--plan", o->plan, "A privacy plan in JSON, in place of all the above");
+    command->add_option(
+        "--plan", o->plan,
+        "A file that holds a privacy plan (model, training record, plan in JSON), in "
+        "place of all the above");
     command->add_flag("--json", o->as_json, "Print one JSON object");
     command->footer(
         "Epsilon is a certified upper bound by privacy loss distributions. In the JSON, "
@@ -186,7 +218,8 @@ void add_account_command(CLI::App& app) {
         "Examples:\n"
         "  ward account --examples 60000 --batch 256 --epochs 15 --noise-multiplier 1.1 --delta "
         "1e-5\n"
-        "  ward account --sampling-rate 0.01 --steps 1000 --delta 1e-6 --target-epsilon 2 --json");
+        "  ward account --sampling-rate 0.01 --steps 1000 --delta 1e-6 --target-epsilon 2 --json\n"
+        "  ward account --plan model.safetensors");
     command->callback([o] { run_account(*o); });
 }
 

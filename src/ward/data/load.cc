@@ -19,9 +19,6 @@ void check(const LoadRequest& request) {
     if (!(request.test_fraction > 0 && request.test_fraction < 1))
         throw Error(ErrorCode::kUsage, "test fraction must be between 0 and 1, got " +
                                            std::to_string(request.test_fraction));
-    if (request.data.empty())
-        throw Error(ErrorCode::kUsage, "no data given",
-                    "--data takes a path, or digits or breast-cancer");
 }
 
 struct Builtin {
@@ -111,6 +108,10 @@ std::optional<ChosenSchema> choose_schema(const LoadRequest& request) {
 namespace internal {
 
 fs::path resolve_data(const std::string& data) {
+    if (data.empty()) {
+        throw Error(ErrorCode::kUsage, "no data given",
+                    "name a path, or digits or breast-cancer");
+    }
     std::error_code ignored;
     if (fs::exists(data, ignored)) return data;
     std::string names;
