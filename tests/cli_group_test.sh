@@ -22,7 +22,7 @@ train --epsilon 2 --unit row --out m.safetensors >train.txt 2>&1 || fail "train:
 grep -q "warning: not covered: all rows of one person" train.txt || fail "train does not warn: $(cat train.txt)"
 "$ward" inspect m.safetensors >inspect.txt
 grep -q "    - all rows of one person" inspect.txt || fail "inspect does not say what is not covered"
-grep -q "    - bounds and categories of columns, which were read" inspect.txt || fail "inspect hides the bounds"
+grep -q "    - The bounds and categories of the columns: they were read" inspect.txt || fail "inspect hides the bounds"
 grep -q "^  How: " inspect.txt || fail "inspect does not keep the lines of the statement"
 grep -q "all rows of one person" m.record.json || fail "the record does not say what is not covered"
 "$ward" report m.record.json --out report.html >/dev/null

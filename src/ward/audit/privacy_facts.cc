@@ -1,5 +1,7 @@
 #include "ward/audit/privacy_facts.h"
 
+#include "ward/audit/internal/not_covered.h"
+
 namespace ward::audit {
 namespace {
 
@@ -26,8 +28,8 @@ PrivacyFacts privacy_facts(const dp::PrivacyPlan& plan, bool bounds_read_from_da
     facts.epsilon_lower = epsilon.lower;
     facts.rdp_epsilon = epsilon.rdp;
     facts.delta = plan.delta();
-    facts.adjacency = "add or remove one";
     facts.unit = plan.settings().unit == dp::PrivacyUnit::kExample ? "example" : "group";
+    facts.adjacency = "add or remove one " + facts.unit;
     facts.max_contributions = plan.settings().max_contributions;
     facts.sampler = "poisson";
     facts.noise_multiplier = plan.noise_multiplier();
@@ -38,13 +40,8 @@ PrivacyFacts privacy_facts(const dp::PrivacyPlan& plan, bool bounds_read_from_da
     facts.statement = plan.statement();
     facts.warnings = plan.warnings();
     facts.plan_json = plan.to_json();
-    facts.not_covered = {
-        "the choice of model, recipe and settings, where it was made by looking at this data",
-        "accuracy and other figures measured on test data"};
-    if (bounds_read_from_data) {
-        facts.not_covered.push_back(
-            "bounds and categories of columns, which were read from the training data");
-    }
+    facts.not_covered = {kChoicesNotCovered, kTestNotCovered};
+    if (bounds_read_from_data) facts.not_covered.push_back(kBoundsNotCovered);
     return facts;
 }
 

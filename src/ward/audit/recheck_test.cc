@@ -87,7 +87,7 @@ TEST(UnitOfPrivacy, TheHeadlineSaysWhomTheGuaranteeProtects) {
     record.data.grouped = true;
     const Subject group = make_training_report({record}, {}).subjects[0];
     EXPECT_THAT(group.highlights[0].detail, HasSubstr("of each group of at most 3 rows"));
-    EXPECT_THAT(group.verdict, HasSubstr("whether any one group of at most 3 rows was used"));
+    EXPECT_THAT(group.verdict, HasSubstr("whether one group of at most 3 rows was used"));
     EXPECT_THAT(group.sections[0].evidence[0].claim, HasSubstr("for each group of at most 3 rows"));
     record = record_of(privacy_facts(plan(), false));
     record.data.grouped = true;

@@ -125,10 +125,12 @@ std::string verdict_of(const TrainingRecord& record, const TrainingRecord* twin)
     if (record.privacy) {
         const PrivacyFacts& privacy = *record.privacy;
         text +=
-            " with differential privacy. Nobody who holds it, with whatever other knowledge, can "
-            "guess right more often than " +
-            percent_up(attack_accuracy_bound(privacy.epsilon_upper, privacy.delta)) +
-            " whether any one " + unit_text(record) + " was used (a coin toss: 50 %).";
+            " with differential privacy. For whoever holds it and knows everything but whether "
+            "one " +
+            unit_text(record) +
+            " was used, to whom that is a coin toss (50 %) beforehand, no guess "
+            "can be right more often than " +
+            percent_up(attack_accuracy_bound(privacy.epsilon_upper, privacy.delta)) + ".";
         if (persons_are_unprotected(record)) {
             text +=
                 " Persons can have several rows here: for a person with k rows epsilon is "

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "ward/audit/internal/not_covered.h"
 #include "ward/audit/internal/text.h"
 #include "ward/audit/training_report.h"
 
@@ -123,17 +124,12 @@ std::optional<Chart> epsilon_chart(const RunPair& pair) {
 
 std::vector<std::string> not_covered(const RunPair& pair) {
     std::vector<std::string> notes = pair.run.privacy->not_covered;
-    if (pair.run.data.bounds_read_from_data) {
-        notes.push_back(
-            "The bounds for scaling the inputs were read from the training data; they are outside "
-            "the guarantee. Declare them in the schema to close this leak.");
-    }
-    notes.push_back(
-        "The test examples: accuracy, confusion matrix and calibration are computed from them "
-        "without noise.");
-    notes.push_back(
-        "Choices made after looking at these data: if hyper-parameters were tuned on the training "
-        "data, that search adds to epsilon.");
+    const auto add_once = [&](const char* note) {
+        if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.emplace_back(note);
+    };
+    if (pair.run.data.bounds_read_from_data) add_once(kBoundsNotCovered);
+    add_once(kTestNotCovered);
+    add_once(kChoicesNotCovered);
     if (pair.twin != nullptr) {
         notes.push_back(
             "The non-private twin and its figures: it was trained without protection and must not "
@@ -447,8 +443,9 @@ Section calibration_section(const RunPair& pair) {
         "Test examples sorted into 15 bins by the model's confidence; its share of right answers "
         "in each bin is compared with that confidence.";
     if (evaluation.calibration_error) {
-        evidence.claim = "The model's confidence is off by " +
-                         percent(*evaluation.calibration_error) + " on average.";
+        evidence.claim = "The model's confidence differs from its share of right answers by " +
+                         points(*evaluation.calibration_error).substr(1) +
+                         " percentage points on average.";
         evidence.figures.push_back(
             {"expected calibration error", *evaluation.calibration_error, {}, "%", ""});
         if (twin != nullptr && twin->calibration_error) {
