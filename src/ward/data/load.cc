@@ -109,8 +109,7 @@ namespace internal {
 
 fs::path resolve_data(const std::string& data) {
     if (data.empty()) {
-        throw Error(ErrorCode::kUsage, "no data given",
-                    "name a path, or digits or breast-cancer");
+        throw Error(ErrorCode::kUsage, "no data given", "name a path, or digits or breast-cancer");
     }
     std::error_code ignored;
     if (fs::exists(data, ignored)) return data;
@@ -125,9 +124,11 @@ fs::path resolve_data(const std::string& data) {
 }
 
 Error nothing_found(const fs::path& path) {
-    return Error(ErrorCode::kNotFound, "found no data set in " + path.string(),
-                 "expected IDX files (train-images-idx3-ubyte[.gz], ...), CIFAR *.bin, "
-                 "features.npy with labels.npy, schema.yaml with its files, or name one file");
+    return Error(
+        ErrorCode::kNotFound, "found no data set in " + path.string(),
+        "expected IDX files (train-images-idx3-ubyte[.gz], ...), CIFAR *.bin, a folder of PNG "
+        "or JPEG files per class, "
+        "features.npy with labels.npy, schema.yaml with its files, or name one file");
 }
 
 std::string existing_file(const fs::path& folder, const std::string& name) {

@@ -26,6 +26,10 @@ struct TableFiles {
 
 // Files of one table and the schema to read them with; nothing when `path` is no table.
 std::optional<TableFiles> find_table(const LoadRequest& request, const std::filesystem::path& path);
+
+// Whether a folder has a schema of its own, or a file that a shipped schema names.
+bool holds_known_table(const std::filesystem::path& folder);
+
 LoadedData load_table(const LoadRequest& request, const TableFiles& files);
 
 // Whether the folder or file holds IDX, NPY or CIFAR arrays.

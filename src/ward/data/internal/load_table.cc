@@ -233,6 +233,15 @@ void add_notes(const Encoded& encoded, LoadedData* loaded) {
 
 }  // namespace
 
+bool holds_known_table(const fs::path& folder) {
+    if (fs::is_regular_file(folder / "schema.yaml")) return true;
+    return shipped_schema([&](const Schema& schema) {
+               return !schema.train_file.empty() &&
+                      !existing_file(folder, schema.train_file).empty();
+           })
+        .has_value();
+}
+
 std::optional<TableFiles> find_table(const LoadRequest& request, const fs::path& path) {
     return fs::is_directory(path) ? find_in_folder(request, path) : find_file(request, path);
 }
