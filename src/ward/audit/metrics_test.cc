@@ -8,22 +8,14 @@
 #include <string>
 
 #include "ward/core/error.h"
+#include "ward/core/testing/errors.h"
 
 namespace ward::audit {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-std::string message_of(const std::function<void()>& action) {
-    try {
-        action();
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), ErrorCode::kInvalid);
-        return error.message();
-    }
-    return "";
-}
+using testonly::message_of;
 
 // Flags of a 2 x 2 table: both right, only the first, only the second, neither.
 struct Flags {

@@ -8,6 +8,7 @@
 
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
+#include "ward/core/testing/errors.h"
 
 namespace ward::data {
 namespace {
@@ -17,14 +18,7 @@ using ::testing::HasSubstr;
 
 template <typename Call>
 std::string error_of(Call call, ErrorCode code = ErrorCode::kCorrupt) {
-    try {
-        call();
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), code) << error.message();
-        return error.message();
-    }
-    ADD_FAILURE() << "expected an error";
-    return {};
+    return testonly::message_of(call, code);
 }
 
 Bytes npy(const std::string& header, const Bytes& data, uint8_t version = 1) {

@@ -10,6 +10,7 @@
 #include <jpeglib.h>
 
 #include "ward/core/error.h"
+#include "ward/core/testing/errors.h"
 
 namespace ward::data {
 namespace {
@@ -55,13 +56,7 @@ Bytes jpeg_of(J_COLOR_SPACE space, int components, int side, uint8_t value) {
 }
 
 std::string error_of(const Bytes& content, ErrorCode code) {
-    try {
-        decode_image(ByteView(content), "f");
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), code) << error.message();
-        return error.message();
-    }
-    return "no error";
+    return testonly::message_of([&] { decode_image(ByteView(content), "f"); }, code);
 }
 
 TEST(Image, PngKeepsPixels) {

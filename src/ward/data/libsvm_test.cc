@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "ward/core/error.h"
+#include "ward/core/testing/errors.h"
 
 namespace ward::data {
 namespace {
@@ -12,13 +12,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
 std::string error_of(const std::string& text, int64_t features = 0) {
-    try {
-        parse_libsvm(text, "f", features);
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), ErrorCode::kInvalid);
-        return error.message();
-    }
-    return "no error";
+    return testonly::message_of([&] { parse_libsvm(text, "f", features); });
 }
 
 TEST(Libsvm, SparseLinesBecomeDenseRows) {

@@ -15,6 +15,7 @@
 
 #include "ward/core/error.h"
 #include "ward/core/file.h"
+#include "ward/core/testing/errors.h"
 #include "ward/data/dataset.h"
 #include "ward/data/describe.h"
 
@@ -23,6 +24,7 @@ namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testonly::error_of;
 
 const std::filesystem::path kShared = std::filesystem::path(WARD_SHARED_DIR) / "data";
 
@@ -46,18 +48,6 @@ std::filesystem::path scratch_folder(const std::string& name) {
     std::filesystem::remove_all(folder);
     std::filesystem::create_directories(folder);
     return folder;
-}
-
-template <typename Call>
-std::string error_of(Call call, ErrorCode code) {
-    try {
-        call();
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), code) << error.message();
-        return error.message() + " | " + error.hint();
-    }
-    ADD_FAILURE() << "expected an error";
-    return {};
 }
 
 TEST(Builtin, DigitsAreImagesInZeroOne) {
