@@ -204,7 +204,7 @@ void add_account_command(CLI::App& app) {
     command->add_option("--steps", o->steps, "Number of steps");
     command->add_option("--epochs", o->epochs, "Number of epochs, in place of --steps");
     command->add_option("--delta", o->delta,
-                        "Small probability added to the factor exp(epsilon), in (0, 1)");
+                        "Probability allowed on top of the factor exp(epsilon), in (0, 1)");
     command->add_option(
         "--plan", o->plan,
         "A file that holds a privacy plan (model, training record, plan in JSON), in "

@@ -136,7 +136,8 @@ void refuse_to_overwrite(const DescribeOptions& options) {
 
 void write_schema(const Description& description, const std::string& file) {
     if (description.kind != "table")
-        throw Error(ErrorCode::kUsage, "--write-schema is for tables, these are images");
+        throw Error(ErrorCode::kUsage,
+                    "--write-schema is for tables, these are " + description.kind);
     data::write_schema(description.inferred, file);
     log_info("wrote " + file +
              ": replace its bounds by public knowledge, then remove bounds_from_data");

@@ -290,7 +290,7 @@ void add_privacy_options(CLI::App& command, Options& o) {
     command.add_flag("--no-privacy", o.no_privacy, "Train without a guarantee")->group(group);
     command
         .add_option("--delta", o.delta,
-                    "Small probability added to the factor exp(epsilon); far below 1 / rows "
+                    "Probability allowed on top of the factor exp(epsilon); far below 1 / rows "
                     "[1 / (10 rows), rounded down to a power of ten]")
         ->group(group);
     command

@@ -230,6 +230,7 @@ Description describe_arrays(const LoadRequest& request, const std::filesystem::p
         out.parts.push_back(std::move(part));
         out.name = data.name;
         out.example_shape = data.example_shape;
+        if (out.example_shape.size() != 3) out.kind = "arrays";
     }
     return out;
 }

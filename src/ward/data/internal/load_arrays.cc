@@ -478,7 +478,8 @@ LoadedData load_arrays(const LoadRequest& request, const fs::path& path) {
     data.bounds_read_from_data = encoding.classes_from_labels;
     if (data.bounds_read_from_data) {
         loaded.notes.push_back(
-            "the classes were read from the labels, which the privacy guarantee does not cover");
+            "the classes (and of LIBSVM files the number of features) were read from the rows, "
+            "which the privacy guarantee does not cover");
     }
     data.preprocessing_json = encoding.to_json();
     data.digest = sha256_hex(set.digest + "\n" + data.preprocessing_json);
