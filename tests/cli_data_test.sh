@@ -4,21 +4,7 @@
 # usage: cli_data_test.sh WARD_PROGRAM
 set -eu
 ward=$1
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-fail() { echo "FAILED: $1" >&2; exit 1; }
-
-# expect CODE TEXT COMMAND...: exit code, nothing on stdout, and the text on standard error.
-expect() {
-  code=$1 text=$2
-  shift 2
-  got=0
-  "$@" > "$work/out" 2> "$work/err" || got=$?
-  [ "$got" -eq "$code" ] || fail "$*: exit code $got, expected $code"
-  [ ! -s "$work/out" ] || fail "$*: wrote to stdout in spite of an error"
-  grep -qF -- "$text" "$work/err" || fail "$*: $(cat "$work/err"), expected: $text"
-}
+. "$(dirname "$0")/lib.sh"
 
 "$ward" data describe digits > "$work/text" 2> "$work/err"
 grep -q '1797 rows' "$work/text" || fail "digits does not have 1797 rows"
@@ -39,7 +25,9 @@ grep -q '^  sick  *label ' "$work/text" || fail "the written schema is not used"
 expect 1 "ward: error: no file, folder or built-in data set is called 'digit'" "$ward" data describe digit
 expect 1 "has no column 'ill'" "$ward" data describe "$work/clinic.csv" --delimiter ';' --label ill
 expect 2 "--delimiter must be one character" "$ward" data describe "$work/clinic.csv" --delimiter ';;'
-expect 2 "" "$ward" data describe
+expect 2 "no data given" "$ward" data describe
+"$ward" data describe --data digits 2> "$work/err" | grep -q '1797 rows' || fail "describe --data"
+if "$ward" data describe --help | grep -q REQUIRED; then fail "the help calls both PATH and --data required"; fi
 expect 2 "" "$ward" data
 printf 'ward_schema: 1\ncolums: []\n' > "$work/bad.yaml"
 expect 1 "bad.yaml line 2: unknown key 'colums'" "$ward" data describe "$work/clinic.csv" --schema "$work/bad.yaml"
@@ -56,4 +44,33 @@ printf 'who,age,sick\n17,50,0\n17,61,1\n18,40,1\n' > "$work/people.csv"
 "$ward" data describe "$work/people.csv" --label sick --group who --write-schema "$work/g.yaml" \
   > "$work/text" 2> "$work/err"
 grep -A1 'name: who' "$work/g.yaml" | grep -q 'kind: group' || fail "--group is not in the written schema"
+
+# A written schema is not overwritten, ids and dates are left out of it, and that is said.
+expect 2 "s.yaml exists already" "$ward" data describe digits --write-schema "$work/s.yaml"
+grep -q 'smoker' "$work/s.yaml" || fail "the existing schema was overwritten"
+awk 'BEGIN { print "encounter_id,name,admitted,sex,age,income,ill"
+  for (i = 0; i < 60; ++i) printf "%d,name%d,%d/%d/2023,%s,%d,%d.5,%d\n", 100000 + 7 * i, i, 1 + i % 28, 1 + i % 12,
+    i % 2 ? "f" : "m", 20 + i % 40, 1000 + 13 * i, i % 3 == 0 }' > "$work/visits.csv"
+"$ward" data describe "$work/visits.csv" --label ill --write-schema "$work/s.yaml" --force > "$work/text" 2> "$work/err"
+for column in encounter_id name admitted; do
+  grep -A1 "name: $column\$" "$work/s.yaml" | grep -q 'kind: ignored  # left out: ' || fail "$column is not left out: $(cat "$work/s.yaml")"
+  grep -q "warning: column $column: left out: " "$work/err" || fail "$column is left out in silence"
+done
+for column in sex:categorical age:integer income:numeric ill:label; do
+  grep -A1 "name: ${column%:*}\$" "$work/s.yaml" | grep -q "kind: ${column#*:}\$" || fail "$column: $(cat "$work/s.yaml")"
+done
+grep -q '^  admitted  *date ' "$work/text" || fail "a date is called something else: $(cat "$work/text")"
+"$ward" data describe "$work/visits.csv" --label ill --json 2> "$work/err" | grep -A12 '"left_out"' | grep -q '"name": "encounter_id"' ||
+  fail "describe --json does not say what is left out"
+
+# Text that is not UTF-8 is refused with its place, and read on request.
+printf 'age,town,ill\n50,K\366ln,0\n60,Bonn,1\n' > "$work/latin1.csv"
+expect 1 "latin1.csv line 2, column 2 (town): byte 0xF6 is not UTF-8 text" "$ward" data describe "$work/latin1.csv"
+"$ward" data describe "$work/latin1.csv" --encoding latin1 2> "$work/err" | grep -q 'Köln (1)' || fail "--encoding latin1"
+expect 2 "--encoding" "$ward" data describe "$work/latin1.csv" --encoding ebcdic
+
+# A schema that Ward ships is for rows that look like it, not for every file of that name.
+printf 'age,ill\n50,0\n60,1\n' > "$work/framingham.csv"
+"$ward" data describe "$work/framingham.csv" 2> "$work/err" | grep -q "framingham.yaml goes by the file's name but was not used" ||
+  fail "the wrong schema is used, or dropped in silence"
 echo passed

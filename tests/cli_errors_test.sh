@@ -1,71 +1,91 @@
 #!/usr/bin/env bash
 # Bad input ends in one line that names file, place or flag, a hint, the right exit code, and no file left behind:
 # cli_errors_test.sh WARD
-set -uo pipefail
-ward="$1"
-scratch="$(mktemp -d)"
-trap 'rm -rf "$scratch"' EXIT
-failures=0
+set -euo pipefail
+ward="$(realpath "$1")"
+. "$(dirname "$0")/lib.sh"
 
-# expect CODE 'PATTERN' arguments...
-expect() {
-    local code="$1" pattern="$2"
+# bad CODE TEXT arguments...: as `expect`, for `ward` without its progress bar.
+bad() {
+    local code="$1" text="$2"
     shift 2
-    local output status
-    output="$("$ward" "$@" --progress off 2>&1 >/dev/null | grep -v "^ward: schema:")"
-    "$ward" "$@" --progress off >/dev/null 2>&1
-    status=$?
-    local errors
-    errors="$(grep -c "^ward: error: " <<<"$output")"
-    if [[ $status -ne $code || $errors -ne 1 ]] || ! grep -qE "$pattern" <<<"$output"; then
-        echo "FAILED: ward $*"
-        echo "  exit $status (expected $code), output: $output (expected /$pattern/)"
-        failures=$((failures + 1))
-    fi
+    expect "$code" "$text" "$ward" "$@" --progress off
 }
 
-out="$scratch/m.safetensors"
+out="$work/m.safetensors"
 train=(train --out "$out")
-printf 'age,income,sick\n30,1000,no\n40,2000,yes\n50,3000,no\n60,1000,yes\n' >"$scratch/good.csv"
-cat >"$scratch/schema.yaml" <<'S'
-ward_schema: 1
-S
-"$ward" data describe "$scratch/good.csv" --label sick --write-schema "$scratch/schema.yaml" >/dev/null 2>&1
-schema=(--schema "$scratch/schema.yaml")
-printf 'age;income;sick\n30;1000;no\n' >"$scratch/delimiter.csv"
-printf 'age,income,sick\n30,1000,no\n40,2000\n' >"$scratch/ragged.csv"
-printf 'age,income,sick\n30,nan,no\n40,2000,yes\n' >"$scratch/nan.csv"
-printf 'age,income,sick\n30,1000,maybe\n40,2000,yes\n' >"$scratch/label.csv"
-: >"$scratch/empty.csv"
+printf 'age,income,sick\n30,1000,no\n40,2000,yes\n50,3000,no\n60,1000,yes\n' >"$work/good.csv"
+"$ward" data describe "$work/good.csv" --label sick --write-schema "$work/schema.yaml" >/dev/null 2>&1
+schema=(--schema "$work/schema.yaml")
+printf 'age;income;sick\n30;1000;no\n' >"$work/delimiter.csv"
+printf 'age,income,sick\n30,1000,no\n40,2000\n' >"$work/ragged.csv"
+printf 'age,income,sick\n30,nan,no\n40,2000,yes\n' >"$work/nan.csv"
+printf 'age,income,sick\n30,1000,maybe\n40,2000,yes\n' >"$work/label.csv"
+: >"$work/empty.csv"
 
-expect 2 "how private" "${train[@]}" --data digits
-expect 2 "epsilon must be" "${train[@]}" --data digits --epsilon 0
-expect 2 "epsilon must be" "${train[@]}" --data digits --epsilon -1
-expect 2 "delta must be" "${train[@]}" --data digits --epsilon 1 --delta 1
-expect 2 "delta must be" "${train[@]}" --data digits --epsilon 1 --delta 0
-expect 2 "batch size must be between" "${train[@]}" --data digits --epsilon 1 --batch 100000
-expect 2 "exclude each other" "${train[@]}" --data digits --epsilon 1 --no-privacy
-expect 2 "recipe" "${train[@]}" --data digits --epsilon 1 --recipe nothing
-expect 2 "learning rate" "${train[@]}" --data digits --epsilon 1 --learning-rate -1
-expect 2 "precision must be" "${train[@]}" --data digits --epsilon 1 --precision fp8
-expect 2 "folder of --out" train --data digits --epsilon 1 --out "$scratch/none/m.safetensors"
-expect 2 "out is a folder" train --data digits --epsilon 1 --out "$scratch"
-expect 2 "folder of --record" "${train[@]}" --data digits --epsilon 1 --record "$scratch/none/r.json"
-expect 2 "did you mean" "${train[@]}" --data digits --epsilom 1
-expect 1 "no-such" "${train[@]}" --data "$scratch/no-such.csv" --epsilon 1
-expect 1 "delimiter" "${train[@]}" --data "$scratch/delimiter.csv" "${schema[@]}" --epsilon 1
-expect 1 "ragged.csv.*3" "${train[@]}" --data "$scratch/ragged.csv" "${schema[@]}" --epsilon 1
-expect 1 "nan.csv.*income|nan.csv.*2" "${train[@]}" --data "$scratch/nan.csv" "${schema[@]}" --epsilon 1
-expect 1 "label.csv.*maybe" "${train[@]}" --data "$scratch/label.csv" "${schema[@]}" --epsilon 1
-expect 1 "empty" "${train[@]}" --data "$scratch/empty.csv" "${schema[@]}" --epsilon 1
-head -c 100 /dev/zero >"$scratch/zero.safetensors"
-expect 1 "zero.safetensors" evaluate "$scratch/zero.safetensors" --data digits
-expect 1 "missing.safetensors" evaluate "$scratch/missing.safetensors" --data digits
-expect 1 "zero.safetensors" "${train[@]}" --data digits --epsilon 1 --checkpoint "$scratch/zero.safetensors" --resume
-expect 2 "resume needs" "${train[@]}" --data digits --epsilon 1 --resume
-if [[ -e "$out" ]] || compgen -G "$scratch/*.partial*" >/dev/null; then
-    echo "FAILED: a file was left behind"
-    failures=$((failures + 1))
-fi
-if [[ $failures -gt 0 ]]; then exit 1; fi
+bad 2 "how private" "${train[@]}" --data digits
+bad 2 "epsilon must be" "${train[@]}" --data digits --epsilon 0
+bad 2 "epsilon must be" "${train[@]}" --data digits --epsilon -1
+bad 2 "delta must be" "${train[@]}" --data digits --epsilon 1 --delta 1
+bad 2 "delta must be" "${train[@]}" --data digits --epsilon 1 --delta 0
+bad 2 "batch size must be between" "${train[@]}" --data digits --epsilon 1 --batch 100000
+bad 2 "exclude each other" "${train[@]}" --data digits --epsilon 1 --no-privacy
+bad 2 "recipe" "${train[@]}" --data digits --epsilon 1 --recipe nothing
+bad 2 "learning rate" "${train[@]}" --data digits --epsilon 1 --learning-rate -1
+bad 2 "precision must be" "${train[@]}" --data digits --epsilon 1 --precision fp8
+bad 2 "folder of --out" train --data digits --epsilon 1 --out "$work/none/m.safetensors"
+bad 2 "out is a folder" train --data digits --epsilon 1 --out "$work"
+bad 2 "folder of --record" "${train[@]}" --data digits --epsilon 1 --record "$work/none/r.json"
+bad 2 "did you mean" "${train[@]}" --data digits --epsilom 1
+bad 1 "no-such" "${train[@]}" --data "$work/no-such.csv" --epsilon 1
+bad 1 "delimiter" "${train[@]}" --data "$work/delimiter.csv" "${schema[@]}" --epsilon 1
+bad 1 "ragged.csv line 3 has 2 fields" "${train[@]}" --data "$work/ragged.csv" "${schema[@]}" --epsilon 1
+bad 1 "nan.csv line 2, column 2 (income)" "${train[@]}" --data "$work/nan.csv" "${schema[@]}" --epsilon 1
+bad 1 "unknown class 'maybe'" "${train[@]}" --data "$work/label.csv" "${schema[@]}" --epsilon 1
+bad 1 "empty" "${train[@]}" --data "$work/empty.csv" "${schema[@]}" --epsilon 1
+head -c 100 /dev/zero >"$work/zero.safetensors"
+bad 1 "zero.safetensors" evaluate "$work/zero.safetensors" --data digits
+bad 1 "missing.safetensors" evaluate "$work/missing.safetensors" --data digits
+bad 1 "zero.safetensors" "${train[@]}" --data digits --epsilon 1 --checkpoint "$work/zero.safetensors" --resume
+bad 2 "nothing says where the model goes" train --data digits --epsilon 1
+bad 2 "exclude each other" "${train[@]}" --data digits --epsilon 1 --no-save
+bad 2 "resume needs" "${train[@]}" --data digits --epsilon 1 --resume
+
+# --no-save and --dry-run need no --out; what prints JSON prints nothing else.
+"$ward" train --data digits --epsilon 4 --epochs 0.1 --no-save --json --progress off >"$work/run.json" 2>/dev/null
+python3 -c 'import json,sys; r=json.load(open(sys.argv[1])); assert 0 < r["test_base_rate"] < 0.2 and r["model"] == ""' "$work/run.json" ||
+    fail "--no-save --json: $(cat "$work/run.json")"
+"$ward" train --data digits --epsilon 4 --dry-run --json >"$work/plan.json" 2>/dev/null
+python3 -c 'import json,sys; p=json.load(open(sys.argv[1])); assert p["private"] and p["plan"]["sampler"] == "poisson"' "$work/plan.json" ||
+    fail "--dry-run --json: $(cat "$work/plan.json")"
+"$ward" train --data digits --no-privacy --dry-run --json 2>/dev/null | grep -q '"private": false' || fail "--dry-run of a plain run"
+
+# Data that do not fit a model: the error names what it expects and what it got.
+mkdir "$work/models" "$work/images"
+digits="$work/models/digits.safetensors" images="$work/models/images.safetensors"
+"$ward" train --data digits --no-privacy --epochs 0.1 --out "$digits" --progress off >/dev/null 2>&1
+expected="; the model expects a table with the 64 columns pixel_0, pixel_1, pixel_2, ..., pixel_63, and 10 classes (0, 1, 2, ..., 9)"
+bad 1 "breast_cancer.csv line 1 has 4 fields, the schema has 65$expected" evaluate "$digits" --data breast-cancer
+bad 1 "the schema has 65$expected" predict "$digits" --data breast-cancer
+python3 - "$work/images" <<'PY'
+import struct, sys
+def idx(name, sizes, values):
+    with open(sys.argv[1] + "/" + name, "wb") as file:
+        file.write(bytes([0, 0, 8, len(sizes)]) + b"".join(struct.pack(">I", n) for n in sizes) + bytes(values))
+idx("train-images-idx3-ubyte", [20, 6, 6], [i % 251 for i in range(720)])
+idx("train-labels-idx1-ubyte", [20], [i % 2 for i in range(20)])
+idx("t10k-images-idx3-ubyte", [4, 7, 7], [1] * 196)
+idx("t10k-labels-idx1-ubyte", [4], [0, 1, 0, 1])
+PY
+bad 1 "table, but the data are arrays$expected" evaluate "$digits" --data "$work/images"
+bad 1 "t10k-images-idx3-ubyte has examples of shape 1 x 7 x 7, the model was trained on 1 x 6 x 6" \
+    train --data "$work/images" --model logistic --no-privacy --epochs 1 --out "$images"
+rm "$work"/images/t10k*
+"$ward" train --data "$work/images" --model logistic --no-privacy --epochs 1 --out "$images" --progress off >/dev/null 2>&1
+bad 1 "the data are a table; the model expects examples of shape 1 x 6 x 6, and 2 classes (0, 1)" \
+    evaluate "$images" --data digits
+"$ward" evaluate "$digits" --data digits --progress off 2>/dev/null | grep -q '^base rate  *[0-9.]* %' || fail "no base rate"
+"$ward" evaluate "$digits" --data digits --progress off --json 2>/dev/null | grep -q '"balanced_accuracy":0' || fail "no balanced accuracy"
+
+if [[ -e "$out" ]] || compgen -G "$work/*.partial*" >/dev/null; then fail "a file was left behind"; fi
 echo "every bad input has its one-line error"

@@ -5,21 +5,7 @@
 set -eu
 ward=$1
 source=$2
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-
-fail() { echo "FAILED: $1" >&2; exit 1; }
-
-# expect CODE TEXT COMMAND...: exit code, and the text in the first line of standard error.
-expect() {
-  code=$1 text=$2
-  shift 2
-  got=0
-  "$@" > "$work/out" 2> "$work/err" || got=$?
-  [ "$got" -eq "$code" ] || fail "$*: exit code $got, expected $code"
-  [ ! -s "$work/out" ] || fail "$*: wrote to stdout in spite of an error"
-  head -1 "$work/err" | grep -qF "ward: error: $text" || fail "$*: $(head -1 "$work/err"), expected: $text"
-}
+. "$(dirname "$0")/lib.sh"
 
 # A safetensors file of one F32 tensor with 2 values: length 64, header, 8 bytes.
 {

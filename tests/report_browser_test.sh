@@ -6,12 +6,9 @@ set -eu
 ward=$1
 source=$2
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
-[ -n "$browser" ] || { echo "skipped: no Chromium"; exit 77; }
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+. "$(dirname "$0")/lib.sh"
+[ -n "$browser" ] || skip "no Chromium"
 samples=$source/tests/data/report
-
-fail() { echo "FAILED: $1" >&2; exit 1; }
 
 # The page after its scripts have run, in $work/dom.html; what the browser had to say in $work/log.
 open_page() {
@@ -25,7 +22,7 @@ open_page() {
 grep -q '"format": "ward-report-1"' "$work/report.json" || fail "report.json is not a report"
 
 charts=$(grep -o '<canvas' "$work/report.html" | wc -l)
-if [ "$charts" -eq 0 ]; then echo "skipped: built without Chart.js"; exit 77; fi
+if [ "$charts" -eq 0 ]; then skip "built without Chart.js"; fi
 for size in 1200,2400 500,3000; do
   open_page "$work/report.html" "$size"
   grep -q "data-charts-ready=\"$charts\"" "$work/dom.html" || fail "not all $charts charts were drawn at $size"

@@ -3,31 +3,29 @@
 # epsilon must be those of an uninterrupted run: resume_test.sh WARD [KILLS]
 set -euo pipefail
 ward="$1" kills="${2:-3}"
-scratch="$(mktemp -d)"
-trap 'rm -rf "$scratch"' EXIT
+. "$(dirname "$0")/lib.sh"
 train() {
     "$ward" train --data digits --model mlp --epsilon 3 --delta 1e-4 --batch 64 --epochs 40 --learning-rate 0.2 \
         --threads 1 --progress off --checkpoint-steps 5 --json "$@"
 }
 field() { python3 -c "import json,sys; r=json.load(open(sys.argv[1])); print(r['steps'], r['epsilon']['upper'], r['noise_multiplier'])" "$1"; }
 
-train --out "$scratch/whole.safetensors" --checkpoint "$scratch/whole.checkpoint" >"$scratch/whole.json" 2>/dev/null
+train --out "$work/whole.safetensors" --checkpoint "$work/whole.checkpoint" >"$work/whole.json" 2>/dev/null
 
 killed=0
 for ((attempt = 0; attempt < 10 * kills && killed < kills; attempt++)); do
-    resume=(); if [[ -f "$scratch/run.checkpoint" ]]; then resume=(--resume); fi
-    train --out "$scratch/run.safetensors" --checkpoint "$scratch/run.checkpoint" "${resume[@]}" >"$scratch/run.json" 2>/dev/null &
+    resume=(); if [[ -f "$work/run.checkpoint" ]]; then resume=(--resume); fi
+    train --out "$work/run.safetensors" --checkpoint "$work/run.checkpoint" "${resume[@]}" >"$work/run.json" 2>/dev/null &
     pid=$!
     sleep "0.$((RANDOM % 6))$((RANDOM % 10))"
     if kill -9 "$pid" 2>/dev/null; then killed=$((killed + 1)); fi
     wait "$pid" 2>/dev/null || true
-    if [[ -f "$scratch/run.safetensors" ]]; then rm -f "$scratch/run.safetensors" "$scratch/run.checkpoint"; fi
+    if [[ -f "$work/run.safetensors" ]]; then rm -f "$work/run.safetensors" "$work/run.checkpoint"; fi
 done
-resume=(); if [[ -f "$scratch/run.checkpoint" ]]; then resume=(--resume); fi
-train --out "$scratch/run.safetensors" --checkpoint "$scratch/run.checkpoint" "${resume[@]}" >"$scratch/run.json" 2>/dev/null
+resume=(); if [[ -f "$work/run.checkpoint" ]]; then resume=(--resume); fi
+train --out "$work/run.safetensors" --checkpoint "$work/run.checkpoint" "${resume[@]}" >"$work/run.json" 2>/dev/null
 
-if [[ "$(field "$scratch/whole.json")" != "$(field "$scratch/run.json")" ]]; then
-    echo "resumed run differs: $(field "$scratch/run.json"), expected $(field "$scratch/whole.json")" >&2
-    exit 1
+if [[ "$(field "$work/whole.json")" != "$(field "$work/run.json")" ]]; then
+    fail "resumed run differs: $(field "$work/run.json"), expected $(field "$work/whole.json")"
 fi
-echo "$killed kills: steps, epsilon and noise multiplier as uninterrupted: $(field "$scratch/run.json")"
+echo "$killed kills: steps, epsilon and noise multiplier as uninterrupted: $(field "$work/run.json")"

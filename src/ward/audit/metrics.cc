@@ -212,4 +212,26 @@ std::vector<ClassMetrics> per_class(const std::vector<std::vector<int64_t>>& con
     return list;
 }
 
+double majority_share(const std::vector<std::vector<int64_t>>& confusion) {
+    int64_t all = 0, most = 0;
+    for (const ClassMetrics& metrics : per_class(confusion)) {
+        all += metrics.examples;
+        most = std::max(most, metrics.examples);
+    }
+    if (all == 0) fail("the share of the largest class needs examples, got none");
+    return static_cast<double>(most) / static_cast<double>(all);
+}
+
+double balanced_accuracy(const std::vector<std::vector<int64_t>>& confusion) {
+    double sum = 0;
+    int present = 0;
+    for (const ClassMetrics& metrics : per_class(confusion)) {
+        if (!metrics.recall) continue;
+        sum += *metrics.recall;
+        ++present;
+    }
+    if (present == 0) fail("balanced accuracy needs examples, got none");
+    return sum / present;
+}
+
 }  // namespace ward::audit

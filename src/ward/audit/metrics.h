@@ -75,4 +75,10 @@ Evaluation evaluate(std::span<const float> probabilities, int64_t classes,
 // Precision and recall of each class of a square confusion matrix.
 std::vector<ClassMetrics> per_class(const std::vector<std::vector<int64_t>>& confusion);
 
+// What accuracy is to be compared with where classes differ in size: always guessing the largest
+// class reaches the majority share, and a balanced accuracy of 1 / classes. Classes without
+// examples do not count. Throw Error kInvalid for a matrix without examples or not square.
+double majority_share(const std::vector<std::vector<int64_t>>& confusion);  // of the largest class
+double balanced_accuracy(const std::vector<std::vector<int64_t>>& confusion);  // mean recall
+
 }  // namespace ward::audit

@@ -8,22 +8,14 @@
 #include <string>
 
 #include "ward/core/error.h"
+#include "ward/core/testing/errors.h"
 
 namespace ward::audit {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-
-std::string message_of(const std::function<void()>& action) {
-    try {
-        action();
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), ErrorCode::kInvalid);
-        return error.message();
-    }
-    return "";
-}
+using testonly::message_of;
 
 // Flags of a 2 x 2 table: both right, only the first, only the second, neither.
 struct Flags {
@@ -167,6 +159,18 @@ TEST(Evaluate, RefusesWhatDoesNotFit) {
                     evaluate(std::vector<float>{0.5f, std::nanf("")}, 2, one);
                 }),
                 HasSubstr("probabilities of example 0 must be between 0 and 1"));
+}
+
+TEST(UnbalancedClasses, FiguresOfAlwaysGuessingTheLargestClass) {
+    // scikit-learn: balanced_accuracy_score([0,1,0,0,1,0], [0,1,0,0,0,1]) = 0.625.
+    EXPECT_DOUBLE_EQ(balanced_accuracy({{3, 1}, {1, 1}}), 0.625);
+    EXPECT_DOUBLE_EQ(majority_share({{3, 1}, {1, 1}}), 4.0 / 6);
+    const std::vector<std::vector<int64_t>> lazy = {{90, 0, 0}, {10, 0, 0}, {0, 0, 0}};
+    EXPECT_DOUBLE_EQ(majority_share(lazy), 0.9);
+    EXPECT_DOUBLE_EQ(balanced_accuracy(lazy), 0.5);  // the class without examples does not count
+    EXPECT_THAT(message_of([] { majority_share({{0, 0}, {0, 0}}); }), HasSubstr("needs examples"));
+    EXPECT_THAT(message_of([] { balanced_accuracy({{0}}); }), HasSubstr("needs examples"));
+    EXPECT_THAT(message_of([] { balanced_accuracy({{1, 2}}); }), HasSubstr("must be square"));
 }
 
 TEST(PerClass, LeavesUndefinedFiguresOut) {

@@ -1,6 +1,6 @@
 #include "ward/audit/privacy_facts.h"
 
-#include <nlohmann/json.hpp>
+#include "ward/audit/internal/not_covered.h"
 
 namespace ward::audit {
 namespace {
@@ -28,8 +28,9 @@ PrivacyFacts privacy_facts(const dp::PrivacyPlan& plan, bool bounds_read_from_da
     facts.epsilon_lower = epsilon.lower;
     facts.rdp_epsilon = epsilon.rdp;
     facts.delta = plan.delta();
-    facts.adjacency = "add or remove one";
     facts.unit = plan.settings().unit == dp::PrivacyUnit::kExample ? "example" : "group";
+    facts.adjacency = "add or remove one " + facts.unit;
+    facts.max_contributions = plan.settings().max_contributions;
     facts.sampler = "poisson";
     facts.noise_multiplier = plan.noise_multiplier();
     facts.clipping = clipping_name(plan.settings().clipping);
@@ -38,20 +39,10 @@ PrivacyFacts privacy_facts(const dp::PrivacyPlan& plan, bool bounds_read_from_da
     facts.steps = plan.steps();
     facts.statement = plan.statement();
     facts.warnings = plan.warnings();
-    facts.not_covered = {
-        "the choice of model, recipe and settings, where it was made by looking at this data",
-        "accuracy and other figures measured on test data"};
-    if (bounds_read_from_data) {
-        facts.not_covered.push_back(
-            "bounds and categories of columns, which were read from the training data");
-    }
+    facts.plan_json = plan.to_json();
+    facts.not_covered = {kChoicesNotCovered, kTestNotCovered};
+    if (bounds_read_from_data) facts.not_covered.push_back(kBoundsNotCovered);
     return facts;
-}
-
-std::string card_privacy_json(const PrivacyFacts& facts, const dp::PrivacyPlan& plan) {
-    auto json = nlohmann::ordered_json::parse(to_json(facts));
-    json["plan"] = nlohmann::ordered_json::parse(plan.to_json());
-    return json.dump();
 }
 
 }  // namespace ward::audit

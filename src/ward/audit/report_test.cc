@@ -90,7 +90,7 @@ TEST(TrainingReport, SaysWhatIsNotCovered) {
     std::string notes;
     for (const std::string& note : report.subjects[0].sections[0].notes) notes += note + "\n";
     EXPECT_THAT(notes, HasSubstr("The labels of the class list."));
-    EXPECT_THAT(notes, HasSubstr("bounds for scaling"));
+    EXPECT_THAT(notes, HasSubstr("The bounds and categories"));
     EXPECT_THAT(notes, HasSubstr("test examples"));
     EXPECT_THAT(notes, HasSubstr("must not be released"));
 }

@@ -32,7 +32,8 @@ Json data_json(const DataFacts& data) {
             {"train_examples", data.train_examples},
             {"test_examples", data.test_examples},
             {"class_names", data.class_names},
-            {"bounds_read_from_data", data.bounds_read_from_data}};
+            {"bounds_read_from_data", data.bounds_read_from_data},
+            {"grouped", data.grouped}};
 }
 
 Json privacy_json(const PrivacyFacts& privacy) {
@@ -42,6 +43,7 @@ Json privacy_json(const PrivacyFacts& privacy) {
             {"delta", privacy.delta},
             {"adjacency", privacy.adjacency},
             {"unit", privacy.unit},
+            {"max_contributions", privacy.max_contributions},
             {"sampler", privacy.sampler},
             {"noise_multiplier", privacy.noise_multiplier},
             {"clipping", privacy.clipping},
@@ -50,7 +52,8 @@ Json privacy_json(const PrivacyFacts& privacy) {
             {"steps", privacy.steps},
             {"statement", privacy.statement},
             {"not_covered", privacy.not_covered},
-            {"warnings", privacy.warnings}};
+            {"warnings", privacy.warnings},
+            {"plan", privacy.plan_json.empty() ? Json(nullptr) : Json::parse(privacy.plan_json)}};
 }
 
 Json curve_json(const std::vector<CurvePoint>& curve) {
@@ -96,6 +99,7 @@ DataFacts read_data(JsonReader reader) {
     data.test_examples = reader.count("test_examples");
     data.class_names = reader.texts_or_none("class_names");
     data.bounds_read_from_data = reader.boolean_or("bounds_read_from_data", false);
+    data.grouped = reader.boolean_or("grouped", false);
     reader.refuse_unknown();
     return data;
 }
@@ -110,7 +114,7 @@ ModelFacts read_model(JsonReader reader) {
     return model;
 }
 
-// Further members are those of dp's plan: allowed.
+// Further members are allowed: this is what model cards carry too.
 PrivacyFacts read_privacy(JsonReader reader) {
     PrivacyFacts privacy;
     privacy.epsilon_upper = reader.number("epsilon_upper", 0, kMost);
@@ -120,6 +124,8 @@ PrivacyFacts read_privacy(JsonReader reader) {
     privacy.delta = reader.number("delta", 0, 1);
     privacy.adjacency = reader.text("adjacency");
     privacy.unit = reader.text("unit");
+    if (reader.find("max_contributions") != nullptr)
+        privacy.max_contributions = reader.count("max_contributions");
     privacy.sampler = reader.text("sampler");
     privacy.noise_multiplier = reader.number("noise_multiplier", 0, kMost);
     privacy.clipping = reader.text_or("clipping", "");
@@ -129,6 +135,7 @@ PrivacyFacts read_privacy(JsonReader reader) {
     privacy.statement = reader.text("statement");
     privacy.not_covered = reader.texts_or_none("not_covered");
     privacy.warnings = reader.texts_or_none("warnings");
+    if (const auto* plan = reader.find("plan")) privacy.plan_json = plan->dump();
     if (privacy.delta <= 0 || privacy.delta >= 1) reader.fail("delta must be between 0 and 1");
     if (privacy.sampling_rate <= 0) reader.fail("sampling_rate must be > 0");
     return privacy;

@@ -22,6 +22,7 @@ struct DataFacts {
     int64_t test_examples = 0;
     std::vector<std::string> class_names;
     bool bounds_read_from_data = false;  // scaling used bounds that the guarantee does not cover
+    bool grouped = false;                // a person or unit may have several rows
 };
 
 struct ModelFacts {
@@ -37,9 +38,10 @@ struct PrivacyFacts {
     double epsilon_lower = 0;  // the accounting cannot be improved below this
     double rdp_epsilon = 0;    // by RDP, for comparison
     double delta = 0;
-    std::string adjacency;  // "add or remove one example"
-    std::string unit;       // "example", "group"
-    std::string sampler;    // "poisson"
+    std::string adjacency;          // "add or remove one example"
+    std::string unit;               // "example", "group"
+    int64_t max_contributions = 1;  // examples of one group at most
+    std::string sampler;            // "poisson"
     double noise_multiplier = 0;
     std::string clipping;  // "flat", "per-layer", "automatic", "adaptive"; may be empty
     double clipping_norm = 0;
@@ -48,6 +50,7 @@ struct PrivacyFacts {
     std::string statement;                 // in plain words
     std::vector<std::string> not_covered;  // may be empty
     std::vector<std::string> warnings;     // may be empty
+    std::string plan_json;                 // dp's whole plan, to account again; may be empty
 };
 
 struct CurvePoint {

@@ -52,31 +52,60 @@ std::string tier(double epsilon) {
     return epsilon <= 10 ? "reasonable formal protection" : "weak formal protection";
 }
 
-Highlight guarantee_highlight(const PrivacyFacts& privacy) {
+// Rows are protected where persons have several: the reader must not take one for the other.
+bool persons_are_unprotected(const TrainingRecord& record) {
+    return record.privacy && record.data.grouped && record.privacy->unit != "group";
+}
+
+Highlight guarantee_highlight(const TrainingRecord& record) {
+    const PrivacyFacts& privacy = *record.privacy;
     Highlight highlight;
     highlight.label = "Guarantee";
     highlight.value = "\u03b5 \u2264 " + epsilon_text(privacy.epsilon_upper);
     highlight.detail = "\u03b4 = " + small_probability(privacy.delta) + ", " +
-                       tier(privacy.epsilon_upper) + " of each " + privacy.unit;
+                       tier(privacy.epsilon_upper) + " of each " + unit_text(record);
+    if (persons_are_unprotected(record)) highlight.detail += "; not of a person with several rows";
     highlight.tone = privacy.epsilon_upper <= 1    ? Highlight::Tone::kGood
                      : privacy.epsilon_upper <= 10 ? Highlight::Tone::kNeutral
                                                    : Highlight::Tone::kBad;
+    if (persons_are_unprotected(record) && highlight.tone != Highlight::Tone::kBad)
+        highlight.tone = Highlight::Tone::kCaution;
     return highlight;
 }
 
-Highlight attack_highlight(const PrivacyFacts& privacy) {
+// Shown only where the record contradicts itself.
+Highlight recheck_highlight(const Recheck& recheck) {
+    Highlight highlight;
+    highlight.label = "Computed again";
+    highlight.value = recheck.epsilon_upper
+                          ? "\u03b5 \u2264 " + epsilon_text(*recheck.epsilon_upper)
+                          : "not possible";
+    highlight.detail =
+        "the record does not follow from its own plan: " + recheck.disagreements.front();
+    highlight.tone = Highlight::Tone::kBad;
+    return highlight;
+}
+
+Highlight attack_highlight(const TrainingRecord& record) {
+    const PrivacyFacts& privacy = *record.privacy;
     const double bound = attack_accuracy_bound(privacy.epsilon_upper, privacy.delta);
-    return {
-        "Best possible attack", "\u2264 " + percent_up(bound),
-        "of guesses whether one " + privacy.unit + " was used can be right; 50 % is a coin toss",
-        Highlight::Tone::kNeutral};
+    return {"Best possible attack", "\u2264 " + percent_up(bound),
+            "of guesses whether one " + unit_text(record) +
+                " was used can be right; 50 % is a coin toss",
+            Highlight::Tone::kNeutral};
 }
 
 Highlight accuracy_highlight(const Evaluation& evaluation) {
-    return {"Test accuracy", percent(evaluation.accuracy),
-            range_percent(wilson_interval(evaluation.correct, evaluation.examples)) + " on " +
-                grouped(evaluation.examples) + " test examples",
-            Highlight::Tone::kNeutral};
+    const Interval interval = wilson_interval(evaluation.correct, evaluation.examples);
+    const double base = majority_share(evaluation.confusion);
+    Highlight highlight;
+    highlight.label = "Test accuracy";
+    highlight.value = percent(evaluation.accuracy);
+    highlight.detail = range_percent(interval) + " on " + grouped(evaluation.examples) +
+                       " test examples; always guessing the largest class: " + percent(base);
+    // Not shown to be better than a guess that looks at nothing.
+    if (interval.low <= base) highlight.tone = Highlight::Tone::kCaution;
+    return highlight;
 }
 
 Highlight price_highlight(const Difference& difference, const Evaluation& twin) {
@@ -96,29 +125,47 @@ std::string verdict_of(const TrainingRecord& record, const TrainingRecord* twin)
     if (record.privacy) {
         const PrivacyFacts& privacy = *record.privacy;
         text +=
-            " with differential privacy. Nobody who holds it, with whatever other knowledge, can "
-            "guess right more often than " +
-            percent_up(attack_accuracy_bound(privacy.epsilon_upper, privacy.delta)) +
-            " whether any one " + privacy.unit + " was used (a coin toss: 50 %).";
+            " with differential privacy. For whoever holds it and knows everything but whether "
+            "one " +
+            unit_text(record) +
+            " was used, to whom that is a coin toss (50 %) beforehand, no guess "
+            "can be right more often than " +
+            percent_up(attack_accuracy_bound(privacy.epsilon_upper, privacy.delta)) + ".";
+        if (persons_are_unprotected(record)) {
+            text +=
+                " Persons can have several rows here: for a person with k rows epsilon is "
+                "k times as large, and delta grows.";
+        }
     } else {
         text += " without a privacy guarantee: it may reveal examples that it was trained on.";
     }
     if (!record.evaluation) return text;
     text += " It classifies " + percent(record.evaluation->accuracy) + " of " +
-            grouped(record.evaluation->examples) + " test examples correctly";
+            grouped(record.evaluation->examples) +
+            " test examples correctly (always guessing the "
+            "largest class: " +
+            percent(majority_share(record.evaluation->confusion)) + ")";
     if (twin != nullptr && twin->evaluation) {
         text += "; the same model without privacy reaches " + percent(twin->evaluation->accuracy);
     }
     return text + ".";
 }
 
-Subject make_subject(const TrainingRecord& record, const TrainingRecord* twin) {
+Subject make_subject(const TrainingRecord& record, const TrainingRecord* twin,
+                     const Recheck& recheck) {
     Subject subject;
     subject.title = record.model.name + " on " + record.data.name;
     subject.verdict = verdict_of(record, twin);
     if (record.privacy) {
-        subject.highlights.push_back(guarantee_highlight(*record.privacy));
-        subject.highlights.push_back(attack_highlight(*record.privacy));
+        subject.highlights.push_back(guarantee_highlight(record));
+        if (!recheck.disagreements.empty()) {
+            subject.highlights.push_back(recheck_highlight(recheck));
+            subject.verdict =
+                "Do not rely on this record: its figures do not follow from its own privacy "
+                "plan. " +
+                subject.verdict;
+        }
+        subject.highlights.push_back(attack_highlight(record));
     } else {
         subject.highlights.push_back({"Guarantee", "none",
                                       "trained without differential privacy; do not release where "
@@ -135,8 +182,9 @@ Subject make_subject(const TrainingRecord& record, const TrainingRecord* twin) {
     return subject;
 }
 
-void add_sections(Subject& subject, const TrainingRecord& record, const TrainingRecord* twin) {
-    const RunPair pair = {record, twin, subject.id};
+void add_sections(Subject& subject, const TrainingRecord& record, const TrainingRecord* twin,
+                  const Recheck& recheck) {
+    const RunPair pair = {record, twin, subject.id, recheck};
     if (record.privacy) subject.sections.push_back(privacy_section(pair));
     if (record.evaluation) {
         subject.sections.push_back(accuracy_section(pair));
@@ -153,14 +201,18 @@ std::vector<std::string> glossary() {
         "data set: the trained model comes out almost equally likely with or without any one unit "
         "of the data.",
         "Epsilon (\u03b5): how far \u201calmost\u201d goes; the odds for any conclusion change at "
-        "most by the factor e^\u03b5. Smaller is more private. Common reading (Ponomareva et al. "
+        "most by the factor e^\u03b5. Smaller is more private. A common reading (Ponomareva et al. "
         "2023): up to 1 strong, up to 10 reasonable, above 10 weak formal protection.",
-        "Delta (\u03b4): the probability with which that factor may be exceeded; it should be well "
-        "below one divided by the number of examples.",
-        "PLD and RDP: two ways to add up the privacy loss of all training steps. PLD is the "
-        "tighter "
-        "one and gives the guarantee, with a certified upper and lower bound; RDP is shown for "
-        "comparison.",
+        "Delta (\u03b4): a small probability that comes on top: an outcome may become e^\u03b5 "
+        "times as "
+        "likely, plus \u03b4. It must be far below one divided by the number of examples, because "
+        "a "
+        "\u03b4 of that size would allow publishing a whole example.",
+        "PLD and RDP: two ways to add up the privacy loss of all training steps. PLD (privacy loss "
+        "distributions) is the tighter one and gives the guarantee, with a certified upper and "
+        "lower "
+        "bound; RDP (Renyi differential privacy) is older and weaker, and shown because published "
+        "figures often use it.",
         "Non-private twin: the same model trained on the same data without protection. It exists "
         "to "
         "measure the price of privacy and must not be released.",
@@ -218,12 +270,13 @@ Report make_training_report(const std::vector<TrainingRecord>& records,
         if (!record.privacy && paired.count(key) != 0) continue;  // shown beside its private twin
         const auto twin = record.privacy ? twins.find(key) : twins.end();
         const TrainingRecord* other = twin == twins.end() ? nullptr : twin->second;
-        Subject subject = make_subject(record, other);
+        const Recheck again = record.privacy ? recheck(*record.privacy) : Recheck{};
+        Subject subject = make_subject(record, other, again);
         subject.id = slug(record.data.name + "-" + record.model.name);
         if (const int number = ++ids[subject.id]; number > 1) {
             subject.id += "-" + std::to_string(number);
         }
-        add_sections(subject, record, other);
+        add_sections(subject, record, other, again);
         private_models += record.privacy ? 1 : 0;
         report.subjects.push_back(std::move(subject));
     }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstdio>
 
+#include "ward/audit/internal/not_covered.h"
 #include "ward/audit/internal/text.h"
 #include "ward/audit/training_report.h"
 
@@ -26,37 +27,60 @@ std::string exact(double value) { return significant(value, 17); }
 
 // ---- privacy
 
+std::string recheck_text(const Recheck& recheck) {
+    if (!recheck.possible) {
+        return "The record holds no privacy plan, so epsilon was not computed again for this "
+               "report.";
+    }
+    if (recheck.disagreements.empty())
+        return "Epsilon was computed again from the recorded plan for this report, and agrees.";
+    std::string text = "The figures of the record DO NOT FOLLOW from its own plan: ";
+    for (size_t i = 0; i < recheck.disagreements.size(); ++i)
+        text += (i == 0 ? "" : "; ") + recheck.disagreements[i];
+    return text + ".";
+}
+
 Evidence privacy_evidence(const RunPair& pair) {
     const PrivacyFacts& privacy = *pair.run.privacy;
     Evidence evidence;
     evidence.id = pair.id + ".privacy";
     evidence.claim = "The training satisfies (" + epsilon_text(privacy.epsilon_upper) + ", " +
                      small_probability(privacy.delta) + ")-differential privacy for each " +
-                     privacy.unit + " of the training data.";
-    evidence.support = Support::kProof;
+                     unit_text(pair.run) + " of the training data.";
+    evidence.support = pair.recheck.disagreements.empty() ? Support::kProof : Support::kStatement;
     evidence.experiment =
         "The privacy losses of all " + grouped(privacy.steps) +
         " steps are added up for the mechanism that ran: sampler " + privacy.sampler +
         ", clipped sums, Gaussian noise. The upper bound (PLD) is the guarantee; the lower bound "
-        "shows how much of it is accounting slack; RDP is the older, looser method. The proof "
-        "holds for "
-        "the settings below, as the training recorded them.";
+        "shows how much of it is accounting slack; RDP is the older, weaker method. The proof "
+        "holds for the settings below, as the training recorded them. " +
+        recheck_text(pair.recheck);
     evidence.figures = {
         {"epsilon, upper bound (PLD)", privacy.epsilon_upper, {}, "", "the guarantee"},
         {"epsilon, lower bound (PLD)", privacy.epsilon_lower, {}, "", ""},
         {"epsilon by RDP", privacy.rdp_epsilon, {}, "", "for comparison"},
         {"delta", privacy.delta, {}, "", ""}};
-    evidence.rerun = "ward account --sampling-rate " + exact(privacy.sampling_rate) +
-                     " --noise-multiplier " + exact(privacy.noise_multiplier) + " --steps " +
-                     std::to_string(privacy.steps) + " --delta " + exact(privacy.delta) + " --json";
+    if (pair.recheck.epsilon_upper) {
+        evidence.figures.push_back({"epsilon, computed again for this report",
+                                    *pair.recheck.epsilon_upper,
+                                    {},
+                                    "",
+                                    pair.recheck.disagreements.empty() ? "agrees" : "DIFFERS"});
+    }
+    const dp::SampledGaussianPhase phase = pair.recheck.phase.value_or(
+        dp::SampledGaussianPhase{privacy.sampling_rate, privacy.noise_multiplier, privacy.steps});
+    evidence.rerun = "ward account --sampling-rate " + exact(phase.sampling_rate) +
+                     " --noise-multiplier " + exact(phase.noise_multiplier) + " --steps " +
+                     std::to_string(phase.steps) + " --delta " + exact(privacy.delta) + " --json";
     return evidence;
 }
 
-Table mechanism_table(const PrivacyFacts& privacy) {
+Table mechanism_table(const TrainingRecord& run) {
+    const PrivacyFacts& privacy = *run.privacy;
     return {"How the training was protected",
             {"Setting", "Value"},
             {{"neighbouring data sets", privacy.adjacency},
-             {"unit of privacy", privacy.unit},
+             {"unit of privacy", unit_text(run)},
              {"sampler", privacy.sampler},
              {"sampling rate", significant(privacy.sampling_rate, 6)},
              {"steps", grouped(privacy.steps)},
@@ -100,17 +124,12 @@ std::optional<Chart> epsilon_chart(const RunPair& pair) {
 
 std::vector<std::string> not_covered(const RunPair& pair) {
     std::vector<std::string> notes = pair.run.privacy->not_covered;
-    if (pair.run.data.bounds_read_from_data) {
-        notes.push_back(
-            "The bounds for scaling the inputs were read from the training data; they are outside "
-            "the guarantee. Declare them in the schema to close this leak.");
-    }
-    notes.push_back(
-        "The test examples: accuracy, confusion matrix and calibration are computed from them "
-        "without noise.");
-    notes.push_back(
-        "Choices made after looking at these data: if hyper-parameters were tuned on the training "
-        "data, that search adds to epsilon.");
+    const auto add_once = [&](const char* note) {
+        if (std::find(notes.begin(), notes.end(), note) == notes.end()) notes.emplace_back(note);
+    };
+    if (pair.run.data.bounds_read_from_data) add_once(kBoundsNotCovered);
+    add_once(kTestNotCovered);
+    add_once(kChoicesNotCovered);
     if (pair.twin != nullptr) {
         notes.push_back(
             "The non-private twin and its figures: it was trained without protection and must not "
@@ -132,6 +151,16 @@ Evidence accuracy_evidence(const RunPair& pair) {
                           " test examples, none of them used for training.";
     evidence.figures.push_back({"accuracy", evaluation.accuracy,
                                 wilson_interval(evaluation.correct, evaluation.examples), "%", ""});
+    evidence.figures.push_back({"share of the largest class",
+                                majority_share(evaluation.confusion),
+                                {},
+                                "%",
+                                "accuracy of always guessing it"});
+    evidence.figures.push_back({"balanced accuracy",
+                                balanced_accuracy(evaluation.confusion),
+                                {},
+                                "%",
+                                "mean recall of the classes"});
     if (evaluation.auc)
         evidence.figures.push_back({"area under the ROC curve", *evaluation.auc, {}, "", ""});
     if (evaluation.log_loss)
@@ -323,6 +352,13 @@ Table run_table(const RunPair& pair) {
 
 }  // namespace
 
+std::string unit_text(const TrainingRecord& run) {
+    const PrivacyFacts& privacy = *run.privacy;
+    if (privacy.unit == "group")
+        return "group of at most " + grouped(privacy.max_contributions) + " rows";
+    return privacy.unit == "example" && run.data.grouped ? "row" : privacy.unit;
+}
+
 std::string epsilon_text(double epsilon) {
     if (!(epsilon > 0) || epsilon >= 1e6) return significant(epsilon, 3);
     // Three significant digits, at least two decimals below 10, rounded up.
@@ -354,7 +390,7 @@ Section privacy_section(const RunPair& pair) {
     section.title = "Privacy guarantee";
     section.lead = privacy.statement;
     section.evidence = {privacy_evidence(pair)};
-    section.tables = {attack_table(privacy), mechanism_table(privacy)};
+    section.tables = {attack_table(privacy), mechanism_table(pair.run)};
     if (auto chart = epsilon_chart(pair)) section.charts.push_back(std::move(*chart));
     section.notes_title = "What the guarantee does not cover";
     section.notes = not_covered(pair);
@@ -407,8 +443,9 @@ Section calibration_section(const RunPair& pair) {
         "Test examples sorted into 15 bins by the model's confidence; its share of right answers "
         "in each bin is compared with that confidence.";
     if (evaluation.calibration_error) {
-        evidence.claim = "The model's confidence is off by " +
-                         percent(*evaluation.calibration_error) + " on average.";
+        evidence.claim = "The model's confidence differs from its share of right answers by " +
+                         points(*evaluation.calibration_error).substr(1) +
+                         " percentage points on average.";
         evidence.figures.push_back(
             {"expected calibration error", *evaluation.calibration_error, {}, "%", ""});
         if (twin != nullptr && twin->calibration_error) {

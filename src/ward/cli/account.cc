@@ -15,9 +15,12 @@
 #include "ward/dp/plan.h"
 #include "ward/dp/pld.h"
 #include "ward/dp/rdp.h"
+#include "ward/model/model.h"
 
 namespace ward::cli {
 namespace {
+
+constexpr size_t kMaxPlanBytes = size_t{64} << 20;  // records hold more than the plan
 
 struct AccountOptions {
     std::optional<double> sampling_rate, noise_multiplier, delta, target_epsilon, epochs;
@@ -87,15 +90,20 @@ void print_table(const nlohmann::ordered_json& f) {
     std::printf("noise multiplier  %.6g\n", f["noise_multiplier"].get<double>());
     std::printf("steps             %lld\n", static_cast<long long>(f["steps"].get<int64_t>()));
     std::printf("delta             %.6g\n", delta);
-    std::printf("epsilon           %.6g  (certified; not below %.6g)\n", upper,
+    std::printf("epsilon           %.6g  (certified; no accounting can go below %.6g)\n", upper,
                 f["pld"]["lower"].get<double>());
-    std::printf("epsilon by RDP    %.6g  (order %g; for comparison)\n",
+    std::printf("  by Renyi/RDP    %.6g  (the older, weaker bound, at order %g)\n",
                 f["rdp"]["exact_epsilon"].get<double>(), f["rdp"]["exact_order"].get<double>());
+}
+
+void print_explanation(const nlohmann::ordered_json& f) {
+    const double upper = f["pld"]["upper"], delta = f["delta"];
     std::printf(
-        "\nAdding or removing one example changes the probability of any outcome by a factor of "
-        "at\n"
-        "most exp(%.4g) = %.4g, but for a probability of %.3g, if batches are drawn by Poisson\n"
-        "sampling and every step adds Gaussian noise of that multiple of the clipping norm.\n",
+        "\nWith one example more or less in the data, no outcome becomes more probable than\n"
+        "exp(%.4g) = %.4g times what it was, plus %.3g; provided that each step draws every "
+        "example\n"
+        "independently (Poisson sampling) and adds Gaussian noise of that multiple of the clipping "
+        "norm.\n",
         upper, std::exp(upper), delta);
 }
 
@@ -104,7 +112,30 @@ void print(const nlohmann::ordered_json& result, bool as_json) {
         std::cout << result.dump(2) << "\n";
     } else {
         print_table(result);
+        print_explanation(result);
     }
+}
+
+// The plan in a file: a plan, or what carries one (a training record, `ward train --dry-run
+// --json`, `ward inspect --json`, a model).
+std::string plan_text(const std::string& file) {
+    std::string text;
+    if (file.ends_with(".safetensors")) {
+        text = model::load_model(file).card.privacy_json;
+        if (text.empty())
+            throw Error(ErrorCode::kInvalid, file + " was trained without a privacy plan");
+    } else {
+        text = read_text_file(file, kMaxPlanBytes);
+    }
+    const nlohmann::json json = nlohmann::json::parse(text, nullptr, false);
+    if (!json.is_object()) return text;  // for the plan's own parser to complain about
+    for (const char* place : {"/plan", "/privacy/plan", "/card/privacy/plan"}) {
+        const nlohmann::json::json_pointer pointer(place);
+        if (json.contains(pointer) && json[pointer].is_object()) return json[pointer].dump();
+    }
+    if (json.value("private", nlohmann::json()) == nlohmann::json(false))
+        throw Error(ErrorCode::kInvalid, file + " is of a run without a privacy plan");
+    return text;
 }
 
 void account_for_plan(const AccountOptions& o) {
@@ -112,8 +143,7 @@ void account_for_plan(const AccountOptions& o) {
         o.steps || o.examples || o.batch) {
         usage("--plan goes with --json only, got other values too", "the plan holds them all");
     }
-    const dp::PrivacyPlan plan =
-        dp::PrivacyPlan::from_json(read_text_file(o.plan, size_t{1} << 20));
+    const dp::PrivacyPlan plan = dp::PrivacyPlan::from_json(plan_text(o.plan));
     nlohmann::ordered_json result = figures(plan.accounted_phase(plan.steps()), plan.delta());
     const dp::PlanEpsilon epsilon = plan.epsilon();  // with the cost of discrete noise
     result["pld"] = {{"upper", epsilon.upper}, {"lower", epsilon.lower}};
@@ -173,8 +203,12 @@ void add_account_command(CLI::App& app) {
                         "Find the noise multiplier for this epsilon");
     command->add_option("--steps", o->steps, "Number of steps");
     command->add_option("--epochs", o->epochs, "Number of epochs, in place of --steps");
-    command->add_option("--delta", o->delta, "Probability with which epsilon may fail, in (0, 1)");
-    command->add_option("--plan", o->plan, "A privacy plan in JSON, in place of all the above");
+    command->add_option("--delta", o->delta,
+                        "Probability allowed on top of the factor exp(epsilon), in (0, 1)");
+    command->add_option(
+        "--plan", o->plan,
+        "A file that holds a privacy plan (model, training record, plan in JSON), in "
+        "place of all the above");
     command->add_flag("--json", o->as_json, "Print one JSON object");
     command->footer(
         "Epsilon is a certified upper bound by privacy loss distributions. In the JSON, "
@@ -184,7 +218,8 @@ void add_account_command(CLI::App& app) {
         "Examples:\n"
         "  ward account --examples 60000 --batch 256 --epochs 15 --noise-multiplier 1.1 --delta "
         "1e-5\n"
-        "  ward account --sampling-rate 0.01 --steps 1000 --delta 1e-6 --target-epsilon 2 --json");
+        "  ward account --sampling-rate 0.01 --steps 1000 --delta 1e-6 --target-epsilon 2 --json\n"
+        "  ward account --plan model.safetensors");
     command->callback([o] { run_account(*o); });
 }
 

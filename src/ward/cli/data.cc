@@ -1,10 +1,13 @@
 // `ward data describe`: what a data set holds, for its owner.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <system_error>
+#include <vector>
 
 #include "ward/cli/internal/commands.h"
 #include "ward/cli/internal/data_options.h"
@@ -22,6 +25,7 @@ using Json = nlohmann::ordered_json;
 struct DescribeOptions {
     DataOptions data;
     std::string write_schema;
+    bool force = false;
     bool json = false;
 };
 
@@ -45,6 +49,14 @@ Json to_json(const ColumnDescription& column) {
     return out;
 }
 
+// Columns that a schema written from the rows proposes to ignore.
+std::vector<const data::ColumnSchema*> left_out(const Description& description) {
+    std::vector<const data::ColumnSchema*> columns;
+    for (const data::ColumnSchema& column : description.inferred.columns)
+        if (column.kind == data::ColumnKind::kIgnored) columns.push_back(&column);
+    return columns;
+}
+
 Json to_json(const Description& description) {
     Json out = {{"name", description.name},
                 {"kind", description.kind},
@@ -62,6 +74,9 @@ Json to_json(const Description& description) {
     if (description.kind == "table") out["columns"] = Json::array();
     for (const auto& column : description.columns) out["columns"].push_back(to_json(column));
     out["problems"] = description.problems;
+    out["left_out"] = Json::array();
+    for (const data::ColumnSchema* column : left_out(description))
+        out["left_out"].push_back({{"name", column->name}, {"why", column->comment}});
     return out;
 }
 
@@ -111,19 +126,33 @@ void print_text(const Description& description) {
     for (const std::string& problem : description.problems) std::printf("  %s\n", problem.c_str());
 }
 
+void refuse_to_overwrite(const DescribeOptions& options) {
+    if (options.write_schema.empty() || options.force) return;
+    std::error_code ignored;
+    if (!std::filesystem::exists(options.write_schema, ignored)) return;
+    throw Error(ErrorCode::kUsage, options.write_schema + " exists already",
+                "name another file, or overwrite it with --force");
+}
+
+void write_schema(const Description& description, const std::string& file) {
+    if (description.kind != "table")
+        throw Error(ErrorCode::kUsage,
+                    "--write-schema is for tables, these are " + description.kind);
+    data::write_schema(description.inferred, file);
+    log_info("wrote " + file +
+             ": replace its bounds by public knowledge, then remove bounds_from_data");
+    for (const data::ColumnSchema* column : left_out(description))
+        log_warning("column " + column->name + ": " + column->comment);
+    if (description.inferred.find(data::ColumnKind::kLabel) < 0)
+        log_info("it declares no label: pass --label COLUMN or edit the file");
+}
+
 void run_describe(const DescribeOptions& options) {
+    refuse_to_overwrite(options);
     const Description description = data::describe(to_request(options.data, "all"));
     log_warning(
         "this describes the rows as they are; no privacy guarantee covers it, do not publish it");
-    if (!options.write_schema.empty()) {
-        if (description.kind != "table")
-            throw Error(ErrorCode::kUsage, "--write-schema is for tables, these are images");
-        data::write_schema(description.inferred, options.write_schema);
-        log_info("wrote " + options.write_schema +
-                 ": replace its bounds by public knowledge, then remove bounds_from_data");
-        if (description.inferred.find(data::ColumnKind::kLabel) < 0)
-            log_info("it declares no label: pass --label COLUMN or edit the file");
-    }
+    if (!options.write_schema.empty()) write_schema(description, options.write_schema);
     if (options.json) {
         // Values of a file need not be UTF-8; JSON must be.
         std::cout << to_json(description).dump(2, ' ', false, Json::error_handler_t::replace)
@@ -148,6 +177,7 @@ void add_data_command(CLI::App& app) {
         ->add_option("--write-schema", options->write_schema,
                      "Write a schema to start from, with bounds read from the rows and marked so")
         ->type_name("FILE");
+    command->add_flag("--force", options->force, "Let --write-schema overwrite an existing file");
     command->add_flag("--json", options->json, "Print one JSON object");
     command->footer(
         "Examples:\n  ward data describe digits\n"

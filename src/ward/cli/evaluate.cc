@@ -9,21 +9,15 @@
 
 #include "ward/audit/metrics.h"
 #include "ward/cli/internal/commands.h"
-#include "ward/cli/internal/data_options.h"
 #include "ward/cli/internal/model_options.h"
 #include "ward/core/error.h"
 #include "ward/model/model.h"
-#include "ward/nn/network.h"
-#include "ward/train/evaluate.h"
 
 namespace ward::cli {
 namespace {
 
 struct Options {
-    std::string model;
-    DataOptions data;
-    RuntimeOptions runtime;
-    std::string split = "test";
+    ModelRunOptions run;
     bool json = false;
 };
 
@@ -39,10 +33,20 @@ void print_human(const audit::Evaluation& result, const model::Model& model) {
     std::printf("accuracy      %.2f %%   (95 %% interval %.2f to %.2f, %ld of %ld examples)\n",
                 100 * result.accuracy, 100 * interval.low, 100 * interval.high,
                 static_cast<long>(result.correct), static_cast<long>(result.examples));
-    if (result.auc) std::printf("AUC           %.4f\n", *result.auc);
+    std::printf("base rate     %.2f %%   (the accuracy of always guessing the largest class)\n",
+                100 * audit::majority_share(result.confusion));
+    std::printf("balanced      %.2f %%   (mean recall of the classes)\n",
+                100 * audit::balanced_accuracy(result.confusion));
+    if (result.auc) {
+        const auto& names = model.card.class_names;
+        std::printf("AUC           %.4f   (area under the ROC curve of class %s)\n", *result.auc,
+                    names.size() == 2 ? names[1].c_str() : "1");
+    }
     if (result.log_loss) std::printf("log loss      %.4f\n", *result.log_loss);
-    if (result.calibration_error)
-        std::printf("calibration   %.4f expected error (15 bins)\n", *result.calibration_error);
+    if (result.calibration_error) {
+        std::printf("calibration   %.4f   (mean gap between confidence and share right, 15 bins)\n",
+                    *result.calibration_error);
+    }
     const auto classes = audit::per_class(result.confusion);
     std::printf("\n%-24s %9s %10s %10s\n", "class", "examples", "precision", "recall");
     for (size_t i = 0; i < classes.size(); ++i) {
@@ -59,6 +63,8 @@ nlohmann::ordered_json to_json(const audit::Evaluation& result) {
                                   {"accuracy_interval", {interval.low, interval.high}},
                                   {"correct", result.correct},
                                   {"examples", result.examples},
+                                  {"base_rate", audit::majority_share(result.confusion)},
+                                  {"balanced_accuracy", audit::balanced_accuracy(result.confusion)},
                                   {"confusion", result.confusion}};
     if (result.auc) out["auc"] = *result.auc;
     if (result.log_loss) out["log_loss"] = *result.log_loss;
@@ -66,43 +72,45 @@ nlohmann::ordered_json to_json(const audit::Evaluation& result) {
     return out;
 }
 
+void print_regression(const ModelRun& run, bool json) {
+    const std::vector<float>& targets = run.loaded.dataset.targets;
+    if (targets.size() != run.predictions.values.size()) {
+        throw Error(ErrorCode::kInvalid,
+                    "data set " + run.loaded.dataset.name + " has no targets to compare with",
+                    "declare kind: target in the schema, or use ward predict");
+    }
+    double squares = 0;
+    for (size_t i = 0; i < targets.size(); ++i) {
+        const double error = static_cast<double>(run.predictions.values[i]) - targets[i];
+        squares += error * error;
+    }
+    const double mean = squares / static_cast<double>(targets.size());
+    if (json) {
+        const nlohmann::ordered_json out = {{"mean_squared_error", mean},
+                                            {"examples", targets.size()}};
+        std::cout << out.dump() << "\n";
+    } else {
+        std::printf("mean squared error  %.6g   (%zu examples)\n", mean, targets.size());
+    }
+}
+
 void run(const Options& options) {
-    apply(options.runtime);
-    const model::Model model = model::load_model(options.model);
-    data::LoadRequest request = to_request(options.data, options.split);
-    request.preprocessing_json = model.card.preprocessing_json;
-    const data::LoadedData loaded = data::load_dataset(request);
-    log_notes(loaded);
-    require_fit(model, loaded.dataset);
-    nn::Network network(model);
-    network.to(options.runtime.device);
-    network.set_precision(nn::parse_precision(options.runtime.precision));
-    const train::Predictions predictions = train::predict(network, loaded.dataset);
-    if (model.spec.task == model::Task::kRegression) {
-        double squares = 0;
-        for (size_t i = 0; i < predictions.values.size(); ++i) {
-            const double error =
-                static_cast<double>(predictions.values[i]) - loaded.dataset.targets.at(i);
-            squares += error * error;
-        }
-        const double mean = squares / static_cast<double>(predictions.values.size());
-        std::cout << nlohmann::ordered_json{{"mean_squared_error", mean},
-                                            {"examples", predictions.values.size()}}
-                         .dump()
-                  << "\n";
+    const ModelRun run = run_model(options.run, true);
+    if (run.model.spec.task == model::Task::kRegression) {
+        print_regression(run, options.json);
         return;
     }
-    if (loaded.dataset.labels.empty()) {
+    if (run.loaded.dataset.labels.empty()) {
         throw Error(ErrorCode::kInvalid,
-                    "data set " + loaded.dataset.name + " has no labels to compare with",
+                    "data set " + run.loaded.dataset.name + " has no labels to compare with",
                     "name the label column with --label, or use ward predict");
     }
     const audit::Evaluation result =
-        audit::evaluate(predictions.values, predictions.outputs, loaded.dataset.labels);
+        audit::evaluate(run.predictions.values, run.predictions.outputs, run.loaded.dataset.labels);
     if (options.json) {
         std::cout << to_json(result).dump() << "\n";
     } else {
-        print_human(result, model);
+        print_human(result, run.model);
     }
 }
 
@@ -110,18 +118,14 @@ void run(const Options& options) {
 
 void add_evaluate_command(CLI::App& app) {
     auto* command = app.add_subcommand(
-        "evaluate", "Accuracy, calibration and confusion of a model on labelled data");
+        "evaluate",
+        "Accuracy, base rate, balanced accuracy, calibration and confusion on labelled data");
     auto options = std::make_shared<Options>();
-    command->add_option("model", options->model, "Model file")->required();
-    add_data_options(*command, options->data);
-    add_split_options(*command, options->data);
-    command->add_option("--split", options->split, "Part of the data: test, train or all")
-        ->capture_default_str();
+    add_model_run_options(*command, options->run, "test, train or all");
     command->add_flag("--json", options->json, "Print one JSON object");
-    add_runtime_options(*command, options->runtime);
     command->footer(
         "Examples:\n  ward evaluate m.safetensors --data digits\n"
-        "  ward evaluate m.safetensors --data patients.csv --schema patients.yaml --json");
+        "  ward evaluate m.safetensors --data patients.csv --split all --json");
     command->callback([options] { run(*options); });
 }
 

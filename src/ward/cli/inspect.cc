@@ -4,6 +4,7 @@
 #include <cmath>
 #include <iomanip>
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -155,11 +156,27 @@ void print_list(const std::string& title, const Json& object, const char* key) {
     std::cout << "\n";
 }
 
+// The members of a card's privacy section in words.
+std::string fact_name(const std::string& key) {
+    static const std::map<std::string, std::string> kNames = {
+        {"epsilon_upper", "epsilon (guarantee)"},
+        {"epsilon_lower", "epsilon, at least"},
+        {"rdp_epsilon", "epsilon by RDP"},
+        {"adjacency", "neighbouring data"},
+        {"unit", "unit of privacy"},
+        {"max_contributions", "rows per unit"},
+        {"noise_multiplier", "noise multiplier"},
+        {"clipping_norm", "clipping norm"},
+        {"sampling_rate", "sampling rate"}};
+    const auto found = kNames.find(key);
+    return found == kNames.end() ? key : found->second;
+}
+
 void print_privacy(const std::string& privacy_json) {
     std::cout << "\nPrivacy\n";
     if (privacy_json.empty()) {
-        std::cout << "  none: trained without a privacy guarantee; the weights may reveal training "
-                     "examples\n";
+        std::cout << "  none: trained without a privacy guarantee; the model may reveal the "
+                     "examples it was trained on\n";
         return;
     }
     const Json privacy = Json::parse(privacy_json);
@@ -173,7 +190,7 @@ void print_privacy(const std::string& privacy_json) {
     print_list("Warnings", privacy, "warnings");
     for (const auto& [key, value] : privacy.items()) {
         if (key == "statement" || value.is_structured()) continue;
-        print_fact(terminal_safe(key), value_text(value));
+        print_fact(terminal_safe(fact_name(key)), value_text(value));
     }
 }
 

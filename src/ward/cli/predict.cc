@@ -7,21 +7,16 @@
 #include <string>
 
 #include "ward/cli/internal/commands.h"
-#include "ward/cli/internal/data_options.h"
 #include "ward/cli/internal/model_options.h"
 #include "ward/core/file.h"
 #include "ward/model/model.h"
-#include "ward/nn/network.h"
 #include "ward/train/evaluate.h"
 
 namespace ward::cli {
 namespace {
 
 struct Options {
-    std::string model;
-    DataOptions data;
-    RuntimeOptions runtime;
-    std::string split = "all";
+    ModelRunOptions run;
     std::string out;
     bool probabilities = false;
     bool json = false;
@@ -88,20 +83,10 @@ std::string as_json_lines(const model::Model& model, const train::Predictions& p
 }
 
 void run(const Options& options) {
-    apply(options.runtime);
-    const model::Model model = model::load_model(options.model);
-    data::LoadRequest request = to_request(options.data, options.split);
-    request.preprocessing_json = model.card.preprocessing_json;
-    request.labels_required = false;
-    const data::LoadedData loaded = data::load_dataset(request);
-    log_notes(loaded);
-    if (loaded.dataset.example_shape != model.spec.input_shape) require_fit(model, loaded.dataset);
-    nn::Network network(model);
-    network.to(options.runtime.device);
-    network.set_precision(nn::parse_precision(options.runtime.precision));
-    const train::Predictions predictions = train::predict(network, loaded.dataset);
-    const std::string text = options.json ? as_json_lines(model, predictions, options.probabilities)
-                                          : as_csv(model, predictions, options.probabilities);
+    const ModelRun run = run_model(options.run, false);
+    const std::string text = options.json
+                                 ? as_json_lines(run.model, run.predictions, options.probabilities)
+                                 : as_csv(run.model, run.predictions, options.probabilities);
     if (options.out.empty()) {
         std::cout << text;
     } else {
@@ -114,15 +99,11 @@ void run(const Options& options) {
 void add_predict_command(CLI::App& app) {
     auto* command = app.add_subcommand("predict", "Predictions of a model for new rows");
     auto options = std::make_shared<Options>();
-    command->add_option("model", options->model, "Model file")->required();
-    add_data_options(*command, options->data);
-    command->add_option("--split", options->split, "Part of the data: all, test or train")
-        ->capture_default_str();
+    add_model_run_options(*command, options->run, "all, test or train");
     command->add_flag("--probabilities", options->probabilities,
                       "Also the probability of each class");
     command->add_option("--out", options->out, "File [standard output]");
     command->add_flag("--json", options->json, "One JSON object per row instead of CSV");
-    add_runtime_options(*command, options->runtime);
     command->footer(
         "Examples:\n  ward predict m.safetensors --data new.csv --out predictions.csv\n"
         "  ward predict m.safetensors --data digits --split test --probabilities --json");

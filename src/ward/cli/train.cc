@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "ward/audit/privacy_facts.h"
+#include "ward/audit/group_plan.h"
 #include "ward/cli/internal/commands.h"
 #include "ward/cli/internal/data_options.h"
 #include "ward/cli/internal/model_options.h"
@@ -33,12 +33,14 @@ struct Options {
     RuntimeOptions runtime;
     std::string model, recipe, out, record, checkpoint;
     std::optional<double> epsilon, noise_multiplier, delta, clipping_norm;
-    std::string clipping, accountant = "pld";
+    std::string clipping, accountant = "pld", unit;
+    int64_t max_per_group = 0;
     bool no_privacy = false;
     std::optional<int64_t> batch, views, shift;
     std::optional<double> epochs, learning_rate, momentum, weight_decay, warmup, ema;
     std::string optimizer, schedule;
-    bool flip = false, resume = false, dry_run = false, show_training_loss = false, json = false;
+    bool flip = false, resume = false, dry_run = false, no_save = false, show_training_loss = false,
+         json = false;
     int64_t micro_batch = 0, checkpoint_steps = 0;
     double checkpoint_seconds = 60;
     uint64_t seed = 1;
@@ -134,6 +136,50 @@ train::TrainOptions run_options(const Options& options, const data::Dataset& dat
     return run;
 }
 
+// Where persons can have several rows, somebody must say whose privacy is meant.
+void check_unit(const Options& options, const data::Dataset& data) {
+    if (options.unit == "group" && data.groups.empty()) {
+        throw Error(ErrorCode::kUsage, "--unit group needs the column that says who a row is of",
+                    "name it with --group COLUMN, or declare kind: group in the schema");
+    }
+    if (options.unit == "row" && options.max_per_group > 0) {
+        throw Error(ErrorCode::kUsage, "--max-per-group protects groups, --unit row single rows",
+                    "give one of them");
+    }
+    if (options.unit == "row" || options.max_per_group > 0 || data.groups.empty()) return;
+    throw Error(ErrorCode::kUsage,
+                "rows of " + data.name + " belong to groups; whose privacy is to be protected?",
+                "--max-per-group K protects all rows of a person together, at most K of which are "
+                "used; --unit row protects single rows only");
+}
+
+// The plan that is claimed, and with it the noise of the run; nothing where rows are the unit.
+std::optional<dp::PrivacyPlan> claim_for_groups(const Options& options, const data::Dataset& data,
+                                                train::TrainOptions* run) {
+    if (!run->privacy) return std::nullopt;
+    check_unit(options, data);
+    if (options.max_per_group == 0) return std::nullopt;
+    train::PrivacyOptions& privacy = *run->privacy;
+    const std::optional<double> target = privacy.target_epsilon;
+    if (target) {
+        privacy.target_epsilon.reset();
+        privacy.noise_multiplier = 1;  // any; the target decides
+    }
+    dp::PrivacyPlan plan =
+        audit::plan_for_groups(train::plan_for(*run, data), options.max_per_group, target);
+    privacy.noise_multiplier = plan.noise_multiplier();
+    return plan;
+}
+
+// The result under the plan that is claimed, after a check that it is what ran.
+void restate(const dp::PrivacyPlan& claimed, train::TrainResult* result) {
+    if (!result->plan || !audit::same_mechanism(*result->plan, claimed))
+        throw Error(ErrorCode::kInternal, "the run did not follow the plan for groups");
+    for (train::CurvePoint& point : result->curve)
+        point.epsilon = claimed.epsilon_after(point.step).upper;
+    result->plan = claimed;
+}
+
 // What would fail after hours of training had better fail now.
 void check_output(const std::string& flag, const std::string& file) {
     if (file.empty()) return;
@@ -165,15 +211,37 @@ void check_outputs(const Options& options) {
         throw Error(ErrorCode::kUsage, "--resume needs the file of the run's checkpoints",
                     "give --checkpoint FILE");
     }
-    if (options.out.empty() && !options.dry_run)
-        log_warning("without --out the model will not be kept");
+    if (options.out.empty() && !options.dry_run && !options.no_save) {
+        throw Error(ErrorCode::kUsage, "nothing says where the model goes",
+                    "give --out FILE.safetensors; or --no-save, or --dry-run");
+    }
+    if (!options.out.empty() && options.no_save)
+        throw Error(ErrorCode::kUsage, "--out and --no-save exclude each other",
+                    "give one of them");
     check_output("--out", options.out);
     check_output("--record", options.record);
     check_output("--checkpoint", options.checkpoint);
 }
 
-void print_plan(const dp::PrivacyPlan& plan) {
-    std::cout << plan.statement() << "\n";
+// --dry-run: what would be promised, without training.
+void print_plan(const std::optional<dp::PrivacyPlan>& claimed, bool json) {
+    if (!claimed) {
+        if (json)
+            std::cout << nlohmann::ordered_json{{"private", false}}.dump(2) << "\n";
+        else
+            std::cout << kNoPrivacy << "\n";
+        return;
+    }
+    const dp::PrivacyPlan& plan = *claimed;
+    if (json) {
+        const nlohmann::ordered_json out = {{"private", true},
+                                            {"plan", nlohmann::ordered_json::parse(plan.to_json())},
+                                            {"statement", plan.statement()},
+                                            {"warnings", plan.warnings()}};
+        std::cout << out.dump(2) << "\n";
+    } else {
+        std::cout << plan.statement();
+    }
     for (const std::string& warning : plan.warnings()) log_warning(warning);
 }
 
@@ -181,43 +249,69 @@ void run(const Options& options, const std::string& command_line) {
     check_outputs(options);
     is_private(options);  // a usage error before the data is read
     apply(options.runtime);
-    const data::LoadedData loaded = data::load_dataset(to_request(options.data, "train"));
+    data::LoadRequest request = to_request(options.data, "train");
+    request.max_per_group = options.max_per_group;
+    const data::LoadedData loaded = data::load_dataset(request);
     log_notes(loaded);
     train::TrainOptions run = run_options(options, loaded.dataset);
+    const std::optional<dp::PrivacyPlan> groups = claim_for_groups(options, loaded.dataset, &run);
+    std::optional<dp::PrivacyPlan> plan = groups;
+    if (run.privacy && !groups) plan = train::plan_for(run, loaded.dataset);
     if (options.dry_run) {
-        if (run.privacy)
-            print_plan(train::plan_for(run, loaded.dataset));
-        else
-            std::cout << "no privacy: the model may reveal its training data\n";
+        print_plan(plan, options.json);
         return;
     }
     const std::optional<data::LoadedData> test = load_test_part(options.data, loaded.dataset);
-    if (run.privacy) {
-        if (const std::string limit = group_limit(loaded.dataset); !limit.empty())
+    if (plan) {
+        if (const std::string limit = group_limit(loaded.dataset, *plan); !limit.empty())
             log_warning("not covered: " + limit);
-        for (const std::string& warning : train::plan_for(run, loaded.dataset).warnings())
-            log_warning(warning);
+        for (const std::string& warning : plan->warnings()) log_warning(warning);
     }
+    if (groups)
+        log_info(
+            "while it trains, the epsilon shown is that of single rows; the one for groups "
+            "follows");
     run.stop = stop_on_signals();
     train::TrainResult result = train::train(loaded.dataset, run, test ? &test->dataset : nullptr);
+    if (groups) restate(*groups, &result);
     TrainingOutcome outcome{loaded, test, run, std::move(result), command_line, options.runtime};
     finish_training(outcome, {options.out, options.record, options.json});
 }
 
 void add_privacy_options(CLI::App& command, Options& o) {
     const char* group = "Privacy (one of the first three)";
-    command.add_option("--epsilon", o.epsilon, "Target epsilon; the noise follows")->group(group);
+    command
+        .add_option("--epsilon", o.epsilon, "The guarantee wanted; the noise is computed from it")
+        ->group(group);
     command
         .add_option("--noise-multiplier", o.noise_multiplier,
-                    "Noise in units of the clipping norm; epsilon follows")
+                    "Noise, as a multiple of the clipping norm; epsilon is computed from it")
         ->group(group);
     command.add_flag("--no-privacy", o.no_privacy, "Train without a guarantee")->group(group);
-    command.add_option("--delta", o.delta, "Chance of a worse loss [1 / (10 N), a power of ten]")
+    command
+        .add_option("--delta", o.delta,
+                    "Probability allowed on top of the factor exp(epsilon); far below 1 / rows "
+                    "[1 / (10 rows), rounded down to a power of ten]")
+        ->group(group);
+    command
+        .add_option("--max-per-group", o.max_per_group,
+                    "With a group column: protect all rows of a group (a person) together; so many "
+                    "are used, the first of the file")
+        ->check(CLI::PositiveNumber)
+        ->type_name("K")
+        ->group(group);
+    command
+        .add_option(
+            "--unit", o.unit,
+            "Whose privacy: row or group (with --max-per-group) [group column: must be said]")
+        ->check(CLI::IsMember({"row", "group"}))
         ->group(group);
     command.add_option("--clip", o.clipping_norm, "Clipping norm C [recipe]")->group(group);
     command.add_option("--clipping", o.clipping, "flat, per-layer, automatic or adaptive [recipe]")
         ->group(group);
-    command.add_option("--accountant", o.accountant, "Sets the noise for --epsilon: pld or rdp")
+    command
+        .add_option("--accountant", o.accountant,
+                    "How the guarantee is computed: pld (tight) or rdp (older, weaker)")
         ->capture_default_str()
         ->group(group);
     command
@@ -256,7 +350,14 @@ void add_learning_options(CLI::App& command, Options& o) {
 
 void add_file_options(CLI::App& command, Options& o) {
     const char* group = "Files";
-    command.add_option("--out", o.out, "Model file to write (.safetensors)")->group(group);
+    command
+        .add_option("--out", o.out,
+                    "Model file to write (.safetensors); required but for --no-save and --dry-run")
+        ->group(group);
+    command
+        .add_flag("--no-save", o.no_save,
+                  "Train and measure only; the model is lost when the run ends")
+        ->group(group);
     command.add_option("--record", o.record, "Training record for reports [OUT with .record.json]")
         ->group(group);
     command.add_option("--checkpoint", o.checkpoint, "Keep the state of the run here")
@@ -267,7 +368,9 @@ void add_file_options(CLI::App& command, Options& o) {
     command.add_option("--checkpoint-steps", o.checkpoint_steps, "Also every so many steps")
         ->group(group);
     command.add_flag("--resume", o.resume, "Go on from the checkpoint")->group(group);
-    command.add_flag("--dry-run", o.dry_run, "Print the privacy plan and stop")->group(group);
+    command
+        .add_flag("--dry-run", o.dry_run, "Print the privacy plan (with --json: as JSON) and stop")
+        ->group(group);
     command.add_flag("--json", o.json, "Print one JSON object about the result")->group(group);
 }
 

@@ -71,7 +71,7 @@ void fill_card(TrainingOutcome& outcome, const std::optional<audit::PrivacyFacts
     card.training_examples = data.size();
     card.class_names = data.class_names;
     card.preprocessing_json = data.preprocessing_json;
-    if (privacy) card.privacy_json = audit::card_privacy_json(*privacy, *outcome.result.plan);
+    if (privacy) card.privacy_json = audit::to_json(*privacy);
     card.training_json = training_json(outcome);
 }
 
@@ -83,9 +83,10 @@ audit::TrainingRecord make_record(const TrainingOutcome& outcome,
     audit::TrainingRecord record;
     record.created_utc = now_utc();
     record.software = "ward " WARD_VERSION ", LibTorch " + nn::torch_version();
-    record.data = {data.name,        local_data_digest(data.digest),
-                   data.size(),      outcome.test ? outcome.test->dataset.size() : 0,
-                   data.class_names, data.bounds_read_from_data};
+    record.data = {data.name,           local_data_digest(data.digest),
+                   data.size(),         outcome.test ? outcome.test->dataset.size() : 0,
+                   data.class_names,    data.bounds_read_from_data,
+                   !data.groups.empty()};
     record.model = {outcome.result.model.spec.name,
                     model::parameter_count(outcome.result.model.spec),
                     model::digest(outcome.result.model), file};
@@ -121,12 +122,19 @@ void print_json(const audit::TrainingRecord& record, const OutcomeFiles& files, 
                                   {"record", record_path(files)},
                                   {"steps", steps},
                                   {"seconds", record.resources.seconds}};
-    if (record.evaluation) out["test_accuracy"] = record.evaluation->accuracy;
+    if (record.evaluation) {
+        out["test_accuracy"] = record.evaluation->accuracy;
+        out["test_base_rate"] = audit::majority_share(record.evaluation->confusion);
+        out["test_balanced_accuracy"] = audit::balanced_accuracy(record.evaluation->confusion);
+    }
     if (record.privacy) {
         out["epsilon"] = {{"upper", record.privacy->epsilon_upper},
                           {"lower", record.privacy->epsilon_lower},
                           {"rdp", record.privacy->rdp_epsilon}};
         out["delta"] = record.privacy->delta;
+        out["unit"] = record.privacy->unit;
+        if (record.privacy->unit == "group")
+            out["max_per_group"] = record.privacy->max_contributions;
         out["noise_multiplier"] = record.privacy->noise_multiplier;
     }
     out["digest"] = record.model.digest;
@@ -140,15 +148,21 @@ void print_summary(const audit::TrainingRecord& record, const OutcomeFiles& file
         std::printf("test accuracy  %.2f %%   (95 %% interval %.2f to %.2f, %ld examples)\n",
                     100 * record.evaluation->accuracy, 100 * interval.low, 100 * interval.high,
                     static_cast<long>(record.evaluation->examples));
+        std::printf("base rate      %.2f %%   (always guessing the largest class)\n",
+                    100 * audit::majority_share(record.evaluation->confusion));
     }
     if (record.privacy) {
         std::printf(
-            "privacy        epsilon %.4f at delta %g   (noise multiplier %.4f; RDP would say "
-            "%.4f)\n",
-            record.privacy->epsilon_upper, record.privacy->delta, record.privacy->noise_multiplier,
-            record.privacy->rdp_epsilon);
+            "privacy        epsilon %.4f at delta %g for each %s%s   (noise multiplier %.4f; the "
+            "older\n               Renyi accounting gives the weaker bound %.4f)\n",
+            record.privacy->epsilon_upper, record.privacy->delta, record.privacy->unit.c_str(),
+            record.privacy->unit == "group"
+                ? (" of at most " + std::to_string(record.privacy->max_contributions) + " rows")
+                      .c_str()
+                : "",
+            record.privacy->noise_multiplier, record.privacy->rdp_epsilon);
     } else {
-        std::printf("privacy        none: the model may reveal its training data\n");
+        std::printf("privacy        %s\n", kNoPrivacy);
     }
     if (files.model.empty()) return;
     std::printf("model          %s\nrecord         %s   (ward report turns it into a page)\n",
@@ -194,8 +208,8 @@ std::optional<data::LoadedData> load_test_part(const DataOptions& options,
     }
 }
 
-std::string group_limit(const data::Dataset& data) {
-    if (data.groups.empty()) return {};
+std::string group_limit(const data::Dataset& data, const dp::PrivacyPlan& plan) {
+    if (data.groups.empty() || plan.settings().unit == dp::PrivacyUnit::kGroup) return {};
     return "all rows of one person (column declared as group) together: the guarantee is for each "
            "single row; for a person with k rows, epsilon is k times as large and delta grows";
 }
@@ -207,7 +221,7 @@ void finish_training(TrainingOutcome& outcome, const OutcomeFiles& files) {
                                        outcome.loaded.dataset.bounds_read_from_data);
     }
     if (privacy) {
-        const std::string limit = group_limit(outcome.loaded.dataset);
+        const std::string limit = group_limit(outcome.loaded.dataset, *outcome.result.plan);
         if (!limit.empty()) privacy->not_covered.push_back(limit);
     }
     fill_card(outcome, privacy);

@@ -307,33 +307,40 @@ Array read_npy(const std::string& path, size_t max_bytes) {
     return parse_npy(internal::read_content(path, max_bytes), path);
 }
 
-LabelledImages parse_cifar10(const Bytes& content, const std::string& source) {
+LabelledImages parse_cifar(const Bytes& content, const std::string& source) {
     constexpr size_t kPixels = 3 * 32 * 32;
-    constexpr size_t kRecord = 1 + kPixels;
-    if (content.empty() || content.size() % kRecord != 0) {
-        corrupt(source, "a CIFAR-10 file is made of records of 3073 bytes, got " +
-                            std::to_string(content.size()) + " bytes");
+    const bool ten = content.size() % (1 + kPixels) == 0;
+    const size_t label_bytes = ten ? 1 : 2;
+    const size_t record_bytes = label_bytes + kPixels;
+    if (content.empty() || content.size() % record_bytes != 0) {
+        corrupt(source,
+                "a CIFAR file is made of records of 3073 bytes (CIFAR-10) or 3074 "
+                "(CIFAR-100), got " +
+                    std::to_string(content.size()) + " bytes");
     }
-    const size_t records = content.size() / kRecord;
+    const size_t records = content.size() / record_bytes;
     LabelledImages out;
+    out.classes = ten ? 10 : 100;
     out.labels.reserve(records);
     out.pixels.shape = {static_cast<int64_t>(records), 3, 32, 32};
     out.pixels.data.resize(records * kPixels);
     for (size_t i = 0; i < records; ++i) {
-        const uint8_t* record = content.data() + i * kRecord;
-        if (record[0] > 9) {
+        const uint8_t* pixels = content.data() + i * record_bytes + label_bytes;
+        const int64_t label = pixels[-1];
+        if (label >= out.classes) {
             corrupt(source, "record " + std::to_string(i + 1) + " has class " +
-                                std::to_string(record[0]) + ", expected 0 to 9");
+                                std::to_string(label) + ", expected 0 to " +
+                                std::to_string(out.classes - 1));
         }
-        out.labels.push_back(record[0]);
-        std::memcpy(out.pixels.data.data() + i * kPixels, record + 1, kPixels);
+        out.labels.push_back(label);
+        std::memcpy(out.pixels.data.data() + i * kPixels, pixels, kPixels);
     }
     out.pixels.digest = sha256_hex(ByteView(content));
     return out;
 }
 
-LabelledImages read_cifar10(const std::string& path, size_t max_bytes) {
-    return parse_cifar10(internal::read_content(path, max_bytes), path);
+LabelledImages read_cifar(const std::string& path, size_t max_bytes) {
+    return parse_cifar(internal::read_content(path, max_bytes), path);
 }
 
 }  // namespace ward::data

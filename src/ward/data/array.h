@@ -40,12 +40,15 @@ Array read_idx(const std::string& path, size_t max_bytes = kMaxArrayBytes);
 Array parse_npy(Bytes content, const std::string& source);
 Array read_npy(const std::string& path, size_t max_bytes = kMaxArrayBytes);
 
-// CIFAR-10 binary: records of 1 label byte and 3 x 32 x 32 pixels. Throws Error kCorrupt.
+// CIFAR binary: records of 3 x 32 x 32 pixels behind 1 label byte (CIFAR-10) or 2, of which the
+// second is the class (CIFAR-100); which of them, the size of the file tells. Throws Error
+// kCorrupt.
 struct LabelledImages {
     Array pixels;  // {records, 3, 32, 32}
     std::vector<int64_t> labels;
+    int64_t classes = 10;  // or 100
 };
-LabelledImages parse_cifar10(const Bytes& content, const std::string& source);
-LabelledImages read_cifar10(const std::string& path, size_t max_bytes = kMaxArrayBytes);
+LabelledImages parse_cifar(const Bytes& content, const std::string& source);
+LabelledImages read_cifar(const std::string& path, size_t max_bytes = kMaxArrayBytes);
 
 }  // namespace ward::data

@@ -8,6 +8,7 @@
 
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
+#include "ward/core/testing/errors.h"
 
 namespace ward::data {
 namespace {
@@ -17,14 +18,7 @@ using ::testing::HasSubstr;
 
 template <typename Call>
 std::string error_of(Call call, ErrorCode code = ErrorCode::kCorrupt) {
-    try {
-        call();
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), code) << error.message();
-        return error.message();
-    }
-    ADD_FAILURE() << "expected an error";
-    return {};
+    return testonly::message_of(call, code);
 }
 
 Bytes npy(const std::string& header, const Bytes& data, uint8_t version = 1) {
@@ -139,16 +133,28 @@ TEST(Cifar, ReadsRecordsAndRefusesWrongOnes) {
     Bytes file(2 * 3073, 9);
     file[3073] = 4;
     file[3073 + 1] = 77;
-    const LabelledImages images = parse_cifar10(file, "f");
+    const LabelledImages images = parse_cifar(file, "f");
     EXPECT_THAT(images.labels, ElementsAre(9, 4));
     EXPECT_THAT(images.pixels.shape, ElementsAre(2, 3, 32, 32));
     EXPECT_EQ(images.pixels.at(3072), 77);
     file[0] = 10;
-    EXPECT_THAT(error_of([&] { parse_cifar10(file, "f"); }),
+    EXPECT_THAT(error_of([&] { parse_cifar(file, "f"); }),
                 HasSubstr("record 1 has class 10, expected 0 to 9"));
     file.pop_back();
-    EXPECT_THAT(error_of([&] { parse_cifar10(file, "f"); }), HasSubstr("3073"));
-    EXPECT_THAT(error_of([&] { parse_cifar10({}, "f"); }), HasSubstr("got 0 bytes"));
+    EXPECT_THAT(error_of([&] { parse_cifar(file, "f"); }), HasSubstr("3073"));
+    EXPECT_THAT(error_of([&] { parse_cifar({}, "f"); }), HasSubstr("got 0 bytes"));
+    // CIFAR-100: coarse and fine class; the fine one counts.
+    Bytes hundred(3 * 3074, 9);
+    hundred[0] = 200;
+    hundred[1] = 99;
+    hundred[2 * 3074 + 2] = 55;
+    const LabelledImages more = parse_cifar(hundred, "f");
+    EXPECT_EQ(more.classes, 100);
+    EXPECT_THAT(more.labels, ElementsAre(99, 9, 9));
+    EXPECT_EQ(more.pixels.at(2 * 3072), 55);
+    hundred[3074 + 1] = 100;
+    EXPECT_THAT(error_of([&] { parse_cifar(hundred, "f"); }),
+                HasSubstr("record 2 has class 100, expected 0 to 99"));
 }
 
 }  // namespace

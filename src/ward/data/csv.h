@@ -2,7 +2,8 @@
 //
 // RFC 4180 with any one-byte delimiter: quoted fields with delimiters, newlines and doubled quotes,
 // LF or CRLF, UTF-8 byte order mark, header or none, gzip by content. Blank lines are skipped.
-// Comment lines are skipped too; one that is not at the beginning must not hold a lone quote.
+// Bytes that are not UTF-8 are an error, unless the format says Latin-1, which is then read as
+// such. Comment lines are skipped too; one that is not at the beginning must not hold a lone quote.
 //
 // How: the input is read in windows of a few MiB (memory beyond the table is constant), a first
 // SIMD pass finds record boundaries that are outside quotes, then every thread indexes delimiters

@@ -236,6 +236,37 @@ TEST(CsvErrors, HeadersAndFiles) {
     EXPECT_THROW(read_csv("/tmp", people()), Error);
 }
 
+TEST(CsvErrors, BytesThatAreNotUtf8HaveAPlaceAndARemedy) {
+    EXPECT_EQ(parse_error("age,city,y\n1,Rome,no\n2,K\xf6ln,no\n", people()),
+              "t.csv line 3, column 2 (city): byte 0xF6 is not UTF-8 text | if the file is Latin-1 "
+              "pass --encoding latin1; else convert it: iconv -f ENCODING -t UTF-8 IN > OUT");
+    EXPECT_THAT(parse_error("age,caf\xe9\n", people()),
+                HasSubstr("t.csv line 1, column 2: byte 0xE9 is not UTF-8 text"));
+    // Behind quoted delimiters and newlines; in a column that is read over.
+    EXPECT_THAT(
+        parse_error("age,city,y,\"n\"\n1,\"Bonn, old\",no,\"a,\n\xc3\xa9,\xe9\"\n", people()),
+        HasSubstr("t.csv line 3, column 4 (n): byte 0xE9"));
+    for (const char* bad :
+         {"\x80", "\xc0\xaf", "\xe0\x80\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc3"})
+        EXPECT_THAT(parse_error(std::string("age,city,y,n\n1,Rome,no,") + bad + "\n", people()),
+                    HasSubstr("line 2, column 4 (n)"));
+}
+
+TEST(Csv, Latin1IsReadOnRequestAndUtf8Always) {
+    Schema schema = people();
+    schema.columns[1].categories = {"K\xc3\xb6ln"};
+    const Table utf8 = parse("age,city,y\n1,K\xc3\xb6ln,no\n", schema);
+    EXPECT_EQ(utf8.columns[1].codes, std::vector<int32_t>{0});
+    schema.format.encoding = TextEncoding::kLatin1;
+    std::string text = "age,city,y\n";
+    for (int i = 0; i < 50'000; ++i) text += "1,K\xf6ln,no\n";  // many times the decoder's step
+    const Table latin1 = parse(text, schema);
+    EXPECT_EQ(latin1.rows, 50'000);
+    EXPECT_EQ(latin1.columns[1].codes, std::vector<int32_t>(50'000, 0));
+    EXPECT_EQ(latin1.digest, sha256_hex(text)) << "the digest is that of the file";
+    EXPECT_EQ(schema_to_json(parse_schema(schema_to_yaml(schema), "s")), schema_to_json(schema));
+}
+
 TEST(CsvErrors, TheFirstFaultOfTheFileWinsForAnyThreadCount) {
     std::string text = "age,city,y\n";
     for (int i = 0; i < 60000; ++i)

@@ -65,7 +65,7 @@ ColumnDescription describe_column(const Column& column) {
         describe_numbers(column, &out);
         return out;
     }
-    out.kind = "categorical";
+    out.kind = holds_dates(column) ? "date" : "categorical";
     out.distinct = static_cast<int64_t>(column.categories.size());
     out.values = most_frequent(count_categories(column));
     return out;
@@ -112,13 +112,6 @@ void compare(const ColumnSchema& schema, const Column& column, Description* desc
     }
     if (schema.missing == MissingPolicy::kRefuse)
         problem(out->missing, "values are missing, which the schema refuses");
-}
-
-CsvFormat format_for(const LoadRequest& request, const Schema& schema) {
-    CsvFormat format = schema.format;
-    if (request.delimiter) format.delimiter = *request.delimiter;
-    if (request.header) format.header = *request.header;
-    return format;
 }
 
 // The label's name as the reader without a schema will call it.
@@ -185,7 +178,7 @@ void keep_group(const LoadRequest& request, const Schema& schema, Description* o
 
 Description describe_table(const LoadRequest& request, const internal::TableFiles& files) {
     const Schema& schema = files.chosen.schema;
-    const CsvFormat format = format_for(request, schema);
+    const CsvFormat format = internal::format_for(request, schema);
     const std::string raw_label = label_name(request, schema, format.header);
     Table table = read_csv_untyped(files.train, format, raw_label);
     const Column* label_column = table.find(raw_label);
@@ -199,6 +192,7 @@ Description describe_table(const LoadRequest& request, const internal::TableFile
                    ? std::filesystem::path(internal::without_gz(files.train)).stem().string()
                    : schema.name;
     out.schema = files.chosen.origin;
+    if (!files.not_used.empty()) out.problems.push_back(files.not_used);
     out.parts.push_back(describe_part(table, files.test.empty() ? "all" : "train", label, schema));
     if (!files.test.empty()) {
         Table test = read_csv_untyped(files.test, format, raw_label);
@@ -236,6 +230,7 @@ Description describe_arrays(const LoadRequest& request, const std::filesystem::p
         out.parts.push_back(std::move(part));
         out.name = data.name;
         out.example_shape = data.example_shape;
+        if (out.example_shape.size() != 3) out.kind = "arrays";
     }
     return out;
 }

@@ -41,7 +41,7 @@ struct PartDescription {
 
 struct Description {
     std::string name;
-    std::string kind;                    // "table" or "images"
+    std::string kind;                    // "table", "images" or "arrays"
     std::string schema;                  // file the schema came from, or empty
     std::vector<int64_t> example_shape;  // images
     std::vector<PartDescription> parts;

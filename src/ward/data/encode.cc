@@ -226,6 +226,11 @@ Schema schema_of(const std::string& preprocessing_json) {
     const Json record = Json::parse(preprocessing_json, nullptr, false);
     if (!record.is_object()) refuse("is not a JSON object");
     if (record.value("ward_preprocessing", Json()) != Json(1)) refuse("is not of version 1");
+    if (record.value("kind", Json()) == Json("array")) {
+        throw Error(ErrorCode::kInvalid,
+                    "the model was trained on images or arrays, but the data are a table",
+                    "give data of the kind the model was trained on");
+    }
     if (record.value("kind", Json()) != Json("table")) refuse("is not for tables");
     if (!record.contains("schema")) refuse("holds no schema");
     return parse_schema(record["schema"].dump(), "preprocessing record");

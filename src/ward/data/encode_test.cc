@@ -129,13 +129,14 @@ TEST(EncodeErrors, TablesThatDoNotFitAndDamagedRecords) {
     Schema strict = schema;
     strict.columns[0].missing = MissingPolicy::kRefuse;
     EXPECT_THAT(error_of([&] { encode(table, strict); }), HasSubstr("has missing values"));
-    for (const char* record : {"", "[]", "{}", "{\"ward_preprocessing\":1,\"kind\":\"array\"}",
-                               "{\"ward_preprocessing\":1,\"kind\":\"table\"}",
+    for (const char* record : {"", "[]", "{}", "{\"ward_preprocessing\":1,\"kind\":\"table\"}",
                                "{\"ward_preprocessing\":1,\"kind\":\"table\",\"schema\":5}"}) {
         EXPECT_THAT(error_of([&] { encode_with(record, table); }),
                     HasSubstr("preprocessing record"))
             << record;
     }
+    EXPECT_THAT(error_of([&] { encode_with(R"({"ward_preprocessing":1,"kind":"array"})", table); }),
+                HasSubstr("trained on images or arrays, but the data are a table"));
 }
 
 }  // namespace

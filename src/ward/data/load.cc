@@ -19,9 +19,6 @@ void check(const LoadRequest& request) {
     if (!(request.test_fraction > 0 && request.test_fraction < 1))
         throw Error(ErrorCode::kUsage, "test fraction must be between 0 and 1, got " +
                                            std::to_string(request.test_fraction));
-    if (request.data.empty())
-        throw Error(ErrorCode::kUsage, "no data given",
-                    "--data takes a path, or digits or breast-cancer");
 }
 
 struct Builtin {
@@ -30,6 +27,27 @@ struct Builtin {
 };
 constexpr Builtin kBuiltins[] = {{"digits", "digits.csv.gz"},
                                  {"breast-cancer", "breast_cancer.csv"}};
+
+// At most `most` rows of each group; all rows for 0.
+LoadedData limit_groups(LoadedData&& all, int64_t most) {
+    if (most == 0) return std::move(all);
+    if (all.dataset.groups.empty()) {
+        throw Error(
+            ErrorCode::kUsage,
+            "a limit of rows per group was given, but no column of " + all.source + " is the group",
+            "name it with --group COLUMN, or declare kind: group in the schema");
+    }
+    const std::vector<int64_t> rows = first_rows_of_groups(all.dataset.groups, most);
+    const int64_t dropped = all.dataset.size() - static_cast<int64_t>(rows.size());
+    LoadedData some = std::move(all);
+    some.notes.push_back(std::to_string(dropped) + " of " + std::to_string(some.dataset.size()) +
+                         " rows were dropped: at most " + std::to_string(most) +
+                         " of each group are used");
+    some.dataset = select_rows(some.dataset, rows);
+    some.dataset.digest =
+        sha256_hex(some.dataset.digest + "\nat most per group " + std::to_string(most));
+    return some;
+}
 
 }  // namespace
 
@@ -63,12 +81,13 @@ std::string builtin_folder() {
 LoadedData load_dataset(const LoadRequest& request) {
     check(request);
     const fs::path path = internal::resolve_data(request.data);
-    if (internal::is_array_set(path)) return internal::load_arrays(request, path);
+    if (internal::is_array_set(path))
+        return limit_groups(internal::load_arrays(request, path), request.max_per_group);
     const std::optional<internal::TableFiles> files = internal::find_table(request, path);
     if (!files) {
         throw internal::nothing_found(path);
     }
-    return internal::load_table(request, *files);
+    return limit_groups(internal::load_table(request, *files), request.max_per_group);
 }
 
 std::optional<ChosenSchema> choose_schema(const LoadRequest& request) {
@@ -89,6 +108,9 @@ std::optional<ChosenSchema> choose_schema(const LoadRequest& request) {
 namespace internal {
 
 fs::path resolve_data(const std::string& data) {
+    if (data.empty()) {
+        throw Error(ErrorCode::kUsage, "no data given", "name a path, or digits or breast-cancer");
+    }
     std::error_code ignored;
     if (fs::exists(data, ignored)) return data;
     std::string names;
@@ -102,9 +124,11 @@ fs::path resolve_data(const std::string& data) {
 }
 
 Error nothing_found(const fs::path& path) {
-    return Error(ErrorCode::kNotFound, "found no data set in " + path.string(),
-                 "expected IDX files (train-images-idx3-ubyte[.gz], ...), CIFAR *.bin, "
-                 "features.npy with labels.npy, schema.yaml with its files, or name one file");
+    return Error(
+        ErrorCode::kNotFound, "found no data set in " + path.string(),
+        "expected IDX files (train-images-idx3-ubyte[.gz], ...), CIFAR *.bin, a folder of PNG "
+        "or JPEG files per class, "
+        "features.npy with labels.npy, schema.yaml with its files, or name one file");
 }
 
 std::string existing_file(const fs::path& folder, const std::string& name) {

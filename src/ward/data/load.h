@@ -26,11 +26,15 @@ struct LoadRequest {
 
     // Tables. The schema may also come from data/schemas by the file's name, or from
     // `schema.yaml` in the folder.
-    std::string schema;             // file; empty: as above
-    std::string label;              // makes this column the label
-    std::string group;              // makes this column the group id
-    std::optional<char> delimiter;  // these two overrule the schema
+    std::string schema;  // file; empty: as above
+    std::string label;   // makes this column the label
+    std::string group;   // makes this column the group id
+    // Training: at most so many rows of each group stay, the first ones of the file; 0: all. Which
+    // rows of a group stay depends on no other group.
+    int64_t max_per_group = 0;
+    std::optional<char> delimiter;  // these three overrule the schema
     std::optional<bool> header;
+    std::optional<TextEncoding> encoding;
     bool bounds_from_data = false;  // infer what is not declared; marks the set (a leak)
 
     // Images and arrays: inputs become (x / scale - mean) / std, per channel. Empty: the public

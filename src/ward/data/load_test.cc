@@ -14,49 +14,22 @@
 
 #include "ward/core/error.h"
 #include "ward/core/file.h"
+#include "ward/core/testing/errors.h"
 #include "ward/data/dataset.h"
 #include "ward/data/describe.h"
+#include "ward/data/testing/load_helpers.h"
 
 namespace ward::data {
 namespace {
 
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using testonly::error_of;
 
 const std::filesystem::path kShared = std::filesystem::path(WARD_SHARED_DIR) / "data";
 
-LoadRequest request_for(const std::string& data, const std::string& split = "train") {
-    LoadRequest request;
-    request.data = data;
-    request.split = split;
-    return request;
-}
-
-Dataset load(const std::string& data, const std::string& split = "train") {
-    return load_dataset(request_for(data, split)).dataset;
-}
-
 int64_t count_label(const Dataset& data, int64_t label) {
     return std::count(data.labels.begin(), data.labels.end(), label);
-}
-
-std::filesystem::path scratch_folder(const std::string& name) {
-    const auto folder = std::filesystem::path(::testing::TempDir()) / "ward_load_test" / name;
-    std::filesystem::remove_all(folder);
-    std::filesystem::create_directories(folder);
-    return folder;
-}
-
-template <typename Call>
-std::string error_of(Call call, ErrorCode code) {
-    try {
-        call();
-    } catch (const Error& error) {
-        EXPECT_EQ(error.code(), code) << error.message();
-        return error.message() + " | " + error.hint();
-    }
-    ADD_FAILURE() << "expected an error";
-    return {};
 }
 
 TEST(Builtin, DigitsAreImagesInZeroOne) {
@@ -178,7 +151,7 @@ TEST(Table, WithoutSchemaBoundsAreReadOnlyWhenAskedAndMarked) {
     request.bounds_from_data = true;
     const LoadedData loaded = load_dataset(request);
     EXPECT_TRUE(loaded.dataset.bounds_read_from_data);
-    EXPECT_THAT(loaded.notes.back(), HasSubstr("read from the data"));
+    EXPECT_THAT(loaded.notes.back(), HasSubstr("read from the rows"));
     request.label.clear();
     EXPECT_THAT(error_of([&] { load_dataset(request); }, ErrorCode::kInvalid),
                 HasSubstr("no column is declared as the label"));
@@ -201,6 +174,45 @@ TEST(Table, TheModelsRecordEncodesNewRows) {
     request.split = "test";
     EXPECT_THAT(error_of([&] { load_dataset(request); }, ErrorCode::kInvalid),
                 HasSubstr("lacks the group column"));
+}
+
+TEST(Table, RowsOfAGroupBeyondTheLimitAreDropped) {
+    const auto file = (scratch_folder("groups") / "visits.csv").string();
+    write_file_atomically(file, std::string_view("who,age,y\na,1,0\na,2,1\nb,3,0\na,4,1\n"));
+    LoadRequest request = request_for(file, "all");
+    request.bounds_from_data = true;
+    request.label = "y";
+    request.max_per_group = 2;
+    EXPECT_THAT(error_of([&] { load_dataset(request); }, ErrorCode::kUsage),
+                HasSubstr("no column of " + file + " is the group"));
+    request.group = "who";
+    const LoadedData some = load_dataset(request);
+    EXPECT_EQ(some.dataset.labels, (std::vector<int64_t>{0, 1, 0}));
+    EXPECT_THAT(some.notes.back(), HasSubstr("1 of 4 rows were dropped"));
+    request.max_per_group = 0;
+    EXPECT_EQ(load_dataset(request).dataset.size(), 4);
+    EXPECT_NE(load_dataset(request).dataset.digest, some.dataset.digest);
+}
+
+TEST(Table, AShippedSchemaIsUsedForItsOwnRowsOnly) {
+    const auto folder = scratch_folder("namesake");
+    const std::string file = (folder / "framingham.csv").string();
+    write_file_atomically(file, std::string_view("age,sick\n50,0\n60,1\n"));
+    const auto load_it = [&] { load(file, "all"); };
+    const std::string error = error_of(load_it, ErrorCode::kInvalid);
+    EXPECT_THAT(error, HasSubstr("has no schema"));
+    EXPECT_THAT(error, HasSubstr("framingham.yaml goes by the file's name but was not used: the "
+                                 "header has no column 'male'"));
+    EXPECT_THAT(describe(request_for(file)).problems, ElementsAre(HasSubstr("was not used")));
+    LoadRequest request = request_for(file, "all");
+    request.bounds_from_data = true;
+    request.label = "sick";
+    EXPECT_THAT(load_dataset(request).notes, ::testing::Contains(HasSubstr("was not used")));
+    // Without a header the number of fields decides.
+    write_file_atomically((folder / "adult.data").string(), std::string_view("1,2,3\n"));
+    EXPECT_THAT(
+        error_of([&] { load((folder / "adult.data").string(), "all"); }, ErrorCode::kInvalid),
+        HasSubstr("the first row has 3 fields, the schema 15"));
 }
 
 TEST(Describe, WritesTheGroupThatWasAskedForAsGroup) {

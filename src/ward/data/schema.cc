@@ -6,6 +6,7 @@
 
 #include "ward/core/error.h"
 #include "ward/data/internal/number.h"
+#include "ward/data/internal/utf8.h"
 
 namespace ward::data {
 namespace {
@@ -19,27 +20,9 @@ bool is_number(ColumnKind kind) {
     return kind == ColumnKind::kNumeric || kind == ColumnKind::kInteger;
 }
 
-// RFC 3629: shortest forms only, no surrogates, nothing above U+10FFFF.
-bool is_utf8(std::string_view text) {
-    size_t i = 0;
-    while (i < text.size()) {
-        const auto lead = static_cast<unsigned char>(text[i]);
-        const size_t more = lead < 0x80 ? 0 : lead < 0xe0 ? 1 : lead < 0xf0 ? 2 : 3;
-        if ((lead >= 0x80 && lead < 0xc2) || lead > 0xf4 || more >= text.size() - i) return false;
-        for (size_t k = 1; k <= more; ++k)
-            if ((static_cast<unsigned char>(text[i + k]) & 0xc0) != 0x80) return false;
-        const auto second = more > 0 ? static_cast<unsigned char>(text[i + 1]) : 0;
-        if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
-            (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f))
-            return false;
-        i += 1 + more;
-    }
-    return true;
-}
-
 // Schemas are stored as JSON, which must be UTF-8.
 void check_text(const std::string& where, const std::string& text) {
-    if (is_utf8(text)) return;
+    if (internal::is_utf8(text)) return;
     throw Error(ErrorCode::kInvalid, where + ": a name or category is not UTF-8",
                 "convert the file: iconv -f LATIN1 -t UTF-8 IN > OUT");
 }
@@ -121,6 +104,14 @@ void validate_format(const CsvFormat& format) {
 }
 
 }  // namespace
+
+TextEncoding parse_text_encoding(std::string_view name) {
+    if (name == "utf-8") return TextEncoding::kUtf8;
+    if (name == "latin1") return TextEncoding::kLatin1;
+    throw Error(ErrorCode::kUsage,
+                "encoding must be utf-8 or latin1, got '" + std::string(name) + "'",
+                "convert others: iconv -f ENCODING -t UTF-8 IN > OUT");
+}
 
 int Schema::find(std::string_view column) const {
     for (size_t i = 0; i < columns.size(); ++i)

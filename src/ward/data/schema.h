@@ -48,7 +48,13 @@ struct ColumnSchema {
     MissingPolicy missing = MissingPolicy::kRefuse;
     std::string impute;  // with kImpute: number or category
     UnknownPolicy unknown = UnknownPolicy::kRefuse;
+    std::string comment;  // for people: one line, written to YAML and never read back
 };
+
+enum class TextEncoding { kUtf8, kLatin1 };  // Latin-1: ISO/IEC 8859-1
+
+// "utf-8" or "latin1". Throws Error kUsage for anything else.
+TextEncoding parse_text_encoding(std::string_view name);
 
 // How the rows are written down.
 struct CsvFormat {
@@ -56,7 +62,8 @@ struct CsvFormat {
     bool header = true;
     int skip_lines = 0;   // lines before the header or first row that are no CSV
     char comment = '\0';  // lines that start with it are skipped; 0: none
-    bool trim = true;     // blanks around unquoted values do not count
+    TextEncoding encoding = TextEncoding::kUtf8;
+    bool trim = true;  // blanks around unquoted values do not count
     std::vector<std::string> missing = {"?", "NA", "N/A", "null", "NULL"};  // and empty, always
 };
 

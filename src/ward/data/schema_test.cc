@@ -9,6 +9,7 @@
 
 #include "ward/core/error.h"
 #include "ward/core/file.h"
+#include "ward/data/internal/date.h"
 #include "ward/data/load.h"
 #include "ward/data/table.h"
 
@@ -211,6 +212,62 @@ TEST(InferSchema, MarksItselfAndCoversTheRows) {
     EXPECT_THROW(infer_schema(table, "nope"), Error);
     EXPECT_EQ(infer_schema(table, "y", 1 + 1).columns[2].kind, ColumnKind::kCategorical);
     EXPECT_THROW(infer_schema(table, "y", 1), Error);
+}
+
+Column numbers_column(const std::string& name, int rows, int step, int period) {
+    Column column{name, ColumnType::kNumber, {}, {}, {}, {}};
+    for (int i = 0; i < rows; ++i) column.numbers.push_back(1000 + step * (i % period));
+    return column;
+}
+
+Column text_column(const std::string& name, const std::vector<std::string>& categories, int rows) {
+    Column column{name, ColumnType::kCategory, {}, {}, {}, categories};
+    for (int i = 0; i < rows; ++i)
+        column.codes.push_back(i % static_cast<int32_t>(categories.size()));
+    return column;
+}
+
+TEST(InferSchema, LeavesOutIdsAndDatesAndSaysWhy) {
+    std::vector<std::string> names;
+    for (int i = 0; i < 40; ++i) names.push_back("n" + std::to_string(i));
+    Table table;
+    table.rows = 40;
+    table.columns = {
+        numbers_column("id", 40, 3, 40),   numbers_column("nearly", 40, 3, 39),
+        numbers_column("age", 40, 3, 30),  numbers_column("born", 40, 0, 1),
+        text_column("name", names, 40),    text_column("day", {"2024-01-31", "1/2/24"}, 40),
+        text_column("sex", {"f", "m"}, 40)};
+    for (double& number : table.columns[3].numbers) number = 20240131;
+    table.columns.push_back(numbers_column("real", 40, 3, 40));
+    for (double& number : table.columns.back().numbers) number += 0.5;
+    const Schema schema = infer_schema(table, "");
+    const auto kind = [&](size_t i) { return schema.columns[i].kind; };
+    for (size_t i : {0, 1, 3, 4, 5}) {
+        EXPECT_EQ(kind(i), ColumnKind::kIgnored) << i;
+        EXPECT_THAT(schema.columns[i].comment, HasSubstr("left out: ")) << i;
+    }
+    EXPECT_EQ(kind(2), ColumnKind::kInteger);
+    EXPECT_EQ(kind(6), ColumnKind::kCategorical);
+    EXPECT_EQ(kind(7), ColumnKind::kNumeric);  // a real number may well differ in every row
+    const std::string yaml = schema_to_yaml(schema);
+    EXPECT_THAT(yaml, HasSubstr("kind: ignored  # left out: dates"));
+    EXPECT_EQ(schema_to_json(parse_schema(yaml, "y")), schema_to_json(schema));
+    table.columns.resize(1);
+    table.columns[0].numbers.resize(10);
+    table.rows = 10;  // too few rows to tell
+    EXPECT_EQ(infer_schema(table, "").columns[0].kind, ColumnKind::kInteger);
+}
+
+TEST(Dates, AsPeopleWriteThem) {
+    for (const char* text : {"2024-05-31", "2024/5/1", "2024.05.31", "2024-05-31T12:30:00Z",
+                             "2024-05-31 12:30", "31/5/2024", "5/31/2024", "31.5.24", "1-2-2003"})
+        EXPECT_TRUE(internal::is_date(text)) << text;
+    for (const char* text : {"", "2024", "2024-13-01", "32/1/2024", "13/13/2024", "1/2", "1/2/3",
+                             "1.2.3.4", "2024-05/31", "2024-05-31x", "a/b/c", "12:30"})
+        EXPECT_FALSE(internal::is_date(text)) << text;
+    EXPECT_TRUE(internal::is_compact_date(20240531));
+    EXPECT_FALSE(internal::is_compact_date(20241331));
+    EXPECT_FALSE(internal::is_compact_date(20240531.5));
 }
 
 }  // namespace

@@ -20,6 +20,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+// No key of a schema: the comment behind the value before it, in YAML only.
+constexpr const char* kCommentKey = "#";
+
 constexpr size_t kMaxSchemaBytes = size_t{16} << 20;
 constexpr size_t kMaxColumns = 65536;
 constexpr size_t kMaxCategories = 1'000'000;
@@ -167,18 +170,28 @@ class SchemaReader {
         schema->symmetric_range = low == -1;
     }
 
+    TextEncoding read_encoding(const YAML::Node& node) const {
+        try {
+            return parse_text_encoding(text(node));
+        } catch (const Error& error) {
+            fail(node, error.message(), error.hint());
+        }
+    }
+
     CsvFormat read_format(const YAML::Node& node) {
         CsvFormat format;
-        for_each_key(node, {"delimiter", "header", "skip_lines", "comment", "trim", "missing"},
-                     [&](const std::string& key, const YAML::Node& value) {
-                         if (key == "delimiter") format.delimiter = character(value);
-                         if (key == "header") format.header = flag(value);
-                         if (key == "skip_lines")
-                             format.skip_lines = static_cast<int>(whole_number(value, 0, 1000));
-                         if (key == "comment") format.comment = character(value);
-                         if (key == "trim") format.trim = flag(value);
-                         if (key == "missing") format.missing = texts(value);
-                     });
+        for_each_key(
+            node, {"delimiter", "header", "encoding", "skip_lines", "comment", "trim", "missing"},
+            [&](const std::string& key, const YAML::Node& value) {
+                if (key == "delimiter") format.delimiter = character(value);
+                if (key == "header") format.header = flag(value);
+                if (key == "encoding") format.encoding = read_encoding(value);
+                if (key == "skip_lines")
+                    format.skip_lines = static_cast<int>(whole_number(value, 0, 1000));
+                if (key == "comment") format.comment = character(value);
+                if (key == "trim") format.trim = flag(value);
+                if (key == "missing") format.missing = texts(value);
+            });
         return format;
     }
 
@@ -271,6 +284,7 @@ class SchemaReader {
 Json format_value(const CsvFormat& format) {
     Json out = {{"delimiter", format.delimiter == '\t' ? "tab" : std::string(1, format.delimiter)},
                 {"header", format.header}};
+    if (format.encoding == TextEncoding::kLatin1) out["encoding"] = "latin1";
     if (format.skip_lines > 0) out["skip_lines"] = format.skip_lines;
     if (format.comment != '\0') out["comment"] = std::string(1, format.comment);
     if (!format.trim) out["trim"] = false;
@@ -292,7 +306,7 @@ Json column_value(const ColumnSchema& column) {
     return out;
 }
 
-Json schema_value(const Schema& schema) {
+Json schema_value(const Schema& schema, bool comments = false) {
     Json out = {{"ward_schema", 1}};
     if (!schema.name.empty()) out["name"] = schema.name;
     out["bounds_from_data"] = schema.bounds_from_data;
@@ -302,8 +316,11 @@ Json schema_value(const Schema& schema) {
     if (!schema.example_shape.empty()) out["example_shape"] = schema.example_shape;
     if (schema.symmetric_range) out["range"] = {-1, 1};
     out["columns"] = Json::array();
-    for (const ColumnSchema& column : schema.columns)
+    for (const ColumnSchema& column : schema.columns) {
         out["columns"].push_back(column_value(column));
+        if (comments && !column.comment.empty())
+            out["columns"].back()[kCommentKey] = column.comment;
+    }
     return out;
 }
 
@@ -325,6 +342,10 @@ void emit(YAML::Emitter& out, const Json& value) {
     if (value.is_object()) {
         out << YAML::BeginMap;
         for (const auto& [key, item] : value.items()) {
+            if (key == kCommentKey) {
+                out << YAML::Comment(item.get<std::string>());
+                continue;
+            }
             out << YAML::Key;
             emit(out, Json(key));
             out << YAML::Value;
@@ -385,7 +406,7 @@ std::string schema_to_json(const Schema& schema) { return schema_value(schema).d
 
 std::string schema_to_yaml(const Schema& schema) {
     YAML::Emitter out;
-    emit(out, schema_value(schema));
+    emit(out, schema_value(schema, true));
     std::ostringstream text;
     if (schema.bounds_from_data) {
         text

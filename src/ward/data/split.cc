@@ -1,6 +1,7 @@
 #include "ward/data/split.h"
 
 #include <string>
+#include <unordered_map>
 
 #include "ward/core/error.h"
 #include "ward/data/internal/hash.h"
@@ -33,6 +34,18 @@ SplitRows split_by_key(std::span<const uint64_t> keys, double test_fraction, uin
 SplitRows split_by_group(std::span<const int64_t> groups, double test_fraction, uint64_t seed) {
     return split(groups.size(), test_fraction, seed,
                  [&](size_t i) { return static_cast<uint64_t>(groups[i]); });
+}
+
+std::vector<int64_t> first_rows_of_groups(std::span<const int64_t> groups, int64_t most) {
+    if (most < 1) {
+        throw Error(ErrorCode::kUsage,
+                    "rows of one group must be at least 1, got " + std::to_string(most));
+    }
+    std::unordered_map<int64_t, int64_t> seen;
+    std::vector<int64_t> rows;
+    for (size_t i = 0; i < groups.size(); ++i)
+        if (++seen[groups[i]] <= most) rows.push_back(static_cast<int64_t>(i));
+    return rows;
 }
 
 SplitRows split_by_row(int64_t rows, double test_fraction, uint64_t seed) {

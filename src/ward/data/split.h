@@ -29,6 +29,10 @@ SplitRows split_by_key(std::span<const uint64_t> keys, double test_fraction,
 SplitRows split_by_group(std::span<const int64_t> groups, double test_fraction,
                          uint64_t seed = kDefaultSplitSeed);
 
+// The first `most` rows of each group, in the order of the rows. Which rows of a group stay depends
+// on no other group. Throws Error kUsage unless most >= 1.
+std::vector<int64_t> first_rows_of_groups(std::span<const int64_t> groups, int64_t most);
+
 // For sets without content to hash: by row number.
 SplitRows split_by_row(int64_t rows, double test_fraction, uint64_t seed = kDefaultSplitSeed);
 

@@ -45,6 +45,17 @@ TEST(Split, KeepsGroupsAndEqualRowsTogether) {
 }
 
 // Pins the assignment itself: a change here moves rows between train and test of every user.
+TEST(Split, FirstRowsOfGroupsDependOnNoOtherGroup) {
+    const std::vector<int64_t> groups = {7, 3, 7, 7, 3, 9, 7};
+    EXPECT_EQ(first_rows_of_groups(groups, 2), (std::vector<int64_t>{0, 1, 2, 4, 5}));
+    EXPECT_EQ(first_rows_of_groups(groups, 1), (std::vector<int64_t>{0, 1, 5}));
+    EXPECT_EQ(first_rows_of_groups(groups, 99).size(), groups.size());
+    EXPECT_TRUE(first_rows_of_groups({}, 1).empty());
+    EXPECT_THROW(first_rows_of_groups(groups, 0), Error);
+    // Without group 7 the same rows of the others stay.
+    EXPECT_EQ(first_rows_of_groups(std::vector<int64_t>{3, 3, 9}, 1), (std::vector<int64_t>{0, 2}));
+}
+
 TEST(Split, IsTheSameInEveryVersion) {
     EXPECT_EQ(internal::hash_text("ward"), 8019053260991062808u);
     EXPECT_EQ(split_by_row(20, 0.3).test, (std::vector<int64_t>{1, 4, 7, 14, 16}));

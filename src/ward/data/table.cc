@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 
 #include "ward/core/error.h"
 #include "ward/core/parallel.h"
@@ -37,25 +36,6 @@ void append_column(Column& all, Column& more) {
     extend(all.ids, more.ids);
 }
 
-void infer_numbers(const Column& column, ColumnSchema* schema) {
-    double low = std::numeric_limits<double>::infinity();
-    double high = -low;
-    bool whole = true;
-    for (double value : column.numbers) {
-        if (std::isnan(value)) continue;
-        low = std::min(low, value);
-        high = std::max(high, value);
-        whole = whole && value == std::trunc(value);
-    }
-    if (!(low <= high)) {  // nothing but missing values
-        schema->kind = ColumnKind::kIgnored;
-        return;
-    }
-    schema->kind = whole ? ColumnKind::kInteger : ColumnKind::kNumeric;
-    schema->min = low;
-    schema->max = high > low ? high : low + 1;  // a constant column maps to 0
-}
-
 }  // namespace
 
 int64_t Column::size() const {
@@ -85,48 +65,6 @@ void append(Table& table, Table&& part) {
                  });
     extend(table.row_hashes, part.row_hashes);
     table.rows += part.rows;
-}
-
-Schema infer_schema(const Table& table, const std::string& label, size_t max_categories) {
-    Schema schema;
-    schema.name = table.source;
-    schema.bounds_from_data = true;
-    if (!label.empty() && table.find(label) == nullptr) {
-        throw Error(ErrorCode::kNotFound, table.source + " has no column '" + label + "'",
-                    "see `ward data describe` for the columns");
-    }
-    for (const Column& column : table.columns) {
-        ColumnSchema found;
-        found.name = column.name;
-        if (column.type == ColumnType::kNumber) {
-            infer_numbers(column, &found);
-            if (column.missing() > 0 && found.kind != ColumnKind::kIgnored)
-                found.missing = MissingPolicy::kCategory;
-        } else {
-            found.kind = column.categories.size() > max_categories ? ColumnKind::kIgnored
-                                                                   : ColumnKind::kCategorical;
-            if (found.kind == ColumnKind::kCategorical) {
-                found.categories = column.categories;
-                std::sort(found.categories.begin(), found.categories.end());
-                if (column.missing() > 0) found.missing = MissingPolicy::kCategory;
-                found.unknown = UnknownPolicy::kCategory;
-            }
-        }
-        if (column.name == label) {
-            if (found.kind != ColumnKind::kCategorical) {
-                throw Error(
-                    ErrorCode::kInvalid,
-                    "label column '" + label + "' has " + std::to_string(column.categories.size()) +
-                        " different values, expected at most " + std::to_string(max_categories),
-                    "declare kind: target in a schema for regression");
-            }
-            found.kind = ColumnKind::kLabel;
-            found.missing = MissingPolicy::kRefuse;
-            found.unknown = UnknownPolicy::kRefuse;
-        }
-        schema.columns.push_back(std::move(found));
-    }
-    return schema;
 }
 
 }  // namespace ward::data

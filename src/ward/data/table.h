@@ -43,10 +43,15 @@ struct Table {
 // Adds the rows of `part`, which has the same columns; open categories are merged.
 void append(Table& table, Table&& part);
 
+// Whether all values of a column of text are dates (ISO 8601, day/month/year and their like).
+bool holds_dates(const Column& column);
+
 // A starting point for a schema: bounds and categories as found in the rows, marked
-// bounds_from_data. Columns of numbers with at most 2 different values stay numeric; text with more
-// than `max_categories` different values becomes kIgnored. `label` may be empty; it names the
-// column of classes. Throws Error kNotFound for an unknown label column.
+// bounds_from_data. Columns of numbers with at most 2 different values stay numeric. Proposed as
+// kIgnored, each with a comment that says why: dates, text with more than `max_categories`
+// different values, columns without values, and columns of text or whole numbers in which (nearly)
+// every row has a value of its own, which are ids more often than not. `label` may be empty; it
+// names the column of classes. Throws Error kNotFound for an unknown label column.
 Schema infer_schema(const Table& table, const std::string& label, size_t max_categories = 256);
 
 }  // namespace ward::data

@@ -19,12 +19,14 @@ struct DataOptions {
     std::string group;
     std::string delimiter;  // one character, "tab" or "\t"; empty: by the schema
     std::string header;     // "yes", "no" or empty: by the schema
+    std::string encoding;   // "utf-8", "latin1" or empty: by the schema
     bool bounds_from_data = false;
     double test_fraction = data::kDefaultTestFraction;
     uint64_t split_seed = data::kDefaultSplitSeed;
 };
 
-// Adds --data (or the positional PATH), --schema, --label, --group, --delimiter, --header.
+// Adds --data (or the positional PATH), --schema, --label, --group, --delimiter, --header,
+// --encoding.
 // `options` must outlive the parsing.
 void add_data_options(CLI::App& command, DataOptions& options, bool positional = false);
 

@@ -3,8 +3,10 @@
 
 #include <string>
 
-#include "ward/data/dataset.h"
+#include "ward/cli/internal/data_options.h"
+#include "ward/data/load.h"
 #include "ward/model/model.h"
+#include "ward/train/evaluate.h"
 
 namespace CLI {
 class App;
@@ -13,7 +15,7 @@ class App;
 namespace ward::cli {
 
 struct RuntimeOptions {
-    int threads = 0;                  // 0: all processors this process may use
+    int threads = 0;  // 0: all processors this process may use
     std::string device = "cpu";
     std::string precision = "fp32";
     std::string progress = "auto";
@@ -24,7 +26,26 @@ void add_runtime_options(CLI::App& command, RuntimeOptions& options);
 // Sets threads and progress for the process.
 void apply(const RuntimeOptions& options);
 
-// A data set encoded as the model's card says. Throws Error kInvalid when it does not fit the model.
-void require_fit(const model::Model& model, const data::Dataset& data);
+// `ward evaluate` and `ward predict` begin alike: a model, data encoded as its card says, and its
+// predictions for them.
+struct ModelRunOptions {
+    std::string model;
+    DataOptions data;
+    RuntimeOptions runtime;
+    std::string split;
+};
+
+// Adds the positional MODEL and the options of data and runtime. The order of `splits` is that of
+// the help text; the first one is the default.
+void add_model_run_options(CLI::App& command, ModelRunOptions& options, const std::string& splits);
+
+struct ModelRun {
+    model::Model model;
+    data::LoadedData loaded;
+    train::Predictions predictions;
+};
+
+// Throws Error kInvalid that says what the model expects, when the data do not fit it.
+ModelRun run_model(const ModelRunOptions& options, bool labels_required);
 
 }  // namespace ward::cli

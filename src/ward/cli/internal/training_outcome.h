@@ -11,6 +11,9 @@
 
 namespace ward::cli {
 
+inline constexpr const char* kNoPrivacy =
+    "no guarantee: the model may reveal the examples it was trained on";
+
 struct TrainingOutcome {
     const data::LoadedData& loaded;
     const std::optional<data::LoadedData>& test;
@@ -27,10 +30,12 @@ struct OutcomeFiles {
 };
 
 // The test part of the same data, encoded as the training part; nothing where there is none.
-std::optional<data::LoadedData> load_test_part(const DataOptions& options, const data::Dataset& train);
+std::optional<data::LoadedData> load_test_part(const DataOptions& options,
+                                               const data::Dataset& train);
 
-// What a guarantee per row does not promise to people with several rows; empty without groups.
-std::string group_limit(const data::Dataset& data);
+// What a guarantee per row does not promise to people with several rows; empty where it is not per
+// row or there are no groups.
+std::string group_limit(const data::Dataset& data, const dp::PrivacyPlan& plan);
 
 // Evaluates, writes the files, prints the summary.
 void finish_training(TrainingOutcome& outcome, const OutcomeFiles& files);

@@ -10,6 +10,7 @@
 #include <cstring>
 
 #include "ward/core/error.h"
+#include "ward/data/internal/utf8.h"
 
 namespace ward::data::internal {
 
@@ -68,6 +69,28 @@ ByteSource ByteSource::memory(ByteView content, std::string name) {
 }
 
 size_t ByteSource::read(uint8_t* out, size_t size) {
+    return latin1_ ? read_decoded(out, size) : read_raw(out, size);
+}
+
+size_t ByteSource::read_decoded(uint8_t* out, size_t size) {
+    size_t done = 0;
+    while (done < size) {
+        if (decoded_at_ == decoded_.size()) {
+            Bytes raw(size_t{64} << 10);
+            raw.resize(read_raw(raw.data(), raw.size()));
+            if (raw.empty()) break;
+            decoded_ = utf8_of_latin1(raw);
+            decoded_at_ = 0;
+        }
+        const size_t step = std::min(size - done, decoded_.size() - decoded_at_);
+        std::memcpy(out + done, decoded_.data() + decoded_at_, step);
+        decoded_at_ += step;
+        done += step;
+    }
+    return done;
+}
+
+size_t ByteSource::read_raw(uint8_t* out, size_t size) {
     size_t done = 0;
     if (file_ == nullptr) {
         done = std::min(size, memory_.size());

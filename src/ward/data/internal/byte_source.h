@@ -19,6 +19,10 @@ class ByteSource {
     ByteSource(ByteSource&&) noexcept;
     ~ByteSource();
 
+    // From now on bytes are read as Latin-1 and handed out as UTF-8; the digest stays that of the
+    // file. Call before the first read.
+    void decode_latin1() { latin1_ = true; }
+
     // Fills `out` as far as there are bytes; fewer than `size` only at the end. Throws Error kIo,
     // or kCorrupt for a damaged gzip stream.
     size_t read(uint8_t* out, size_t size);
@@ -30,7 +34,13 @@ class ByteSource {
     struct GzipFile;
     explicit ByteSource(std::string name);
 
+    size_t read_raw(uint8_t* out, size_t size);
+    size_t read_decoded(uint8_t* out, size_t size);
+
     std::string name_;
+    bool latin1_ = false;
+    Bytes decoded_;  // not handed out yet, from decoded_at_ on
+    size_t decoded_at_ = 0;
     std::unique_ptr<GzipFile> file_;
     ByteView memory_;
     Sha256 hash_;

@@ -8,6 +8,7 @@
 #include "ward/data/internal/csv_scan.h"
 #include "ward/data/internal/hash.h"
 #include "ward/data/internal/number.h"
+#include "ward/data/internal/utf8.h"
 #include "ward/data/table.h"
 
 namespace ward::data::internal {
@@ -328,8 +329,38 @@ class PieceParser {
 
 }  // namespace
 
+namespace {
+
+// The fault of the byte at `bad`, which begins no UTF-8 character. A piece begins outside quotes.
+CsvFault encoding_fault(const CsvPiece& piece, const RowPlan& plan, const uint8_t* bad) {
+    uint64_t line = piece.first_line;
+    size_t field = 0;
+    bool inside = false;
+    for (const uint8_t* at = piece.begin; at != bad; ++at) {
+        inside ^= *at == '"';
+        if (*at == '\n') ++line;
+        if (inside) continue;
+        if (*at == '\n') field = 0;
+        if (*at == static_cast<uint8_t>(plan.format.delimiter)) ++field;
+    }
+    const std::string name = field < plan.fields.size() ? plan.fields[field].name : "";
+    return {line,
+            ", column " + std::to_string(field + 1) + (name.empty() ? "" : " (" + name + ")") +
+                ": " + not_utf8(static_cast<char>(*bad)),
+            encoding_hint()};
+}
+
+}  // namespace
+
 PieceResult parse_piece(const CsvPiece& piece, const RowPlan& plan) {
-    return PieceParser(piece, plan).run();
+    PieceResult result = PieceParser(piece, plan).run();
+    const std::string_view text(reinterpret_cast<const char*>(piece.begin),
+                                static_cast<size_t>(piece.end - piece.begin));
+    const size_t bad = first_invalid_utf8(text);
+    if (bad == text.size()) return result;
+    CsvFault fault = encoding_fault(piece, plan, piece.begin + bad);
+    if (!result.fault || fault.line <= result.fault->line) result.fault = std::move(fault);
+    return result;
 }
 
 char better_delimiter(std::string_view record, const CsvFormat& format) {

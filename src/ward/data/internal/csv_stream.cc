@@ -6,6 +6,7 @@
 #include "ward/core/error.h"
 #include "ward/core/parallel.h"
 #include "ward/data/internal/csv_scan.h"
+#include "ward/data/internal/utf8.h"
 
 namespace ward::data::internal {
 namespace {
@@ -93,6 +94,7 @@ CsvStream::CsvStream(ByteSource source, const CsvFormat& format, const CsvOption
         throw Error(ErrorCode::kUsage, "the delimiter cannot be a quote, a newline or NUL",
                     "--delimiter takes one character such as ',' ';' or '\\t'");
     }
+    if (format.encoding == TextEncoding::kLatin1) source_.decode_latin1();
     start_reading();
     read_more();
     skip_prologue();
@@ -194,6 +196,14 @@ void CsvStream::take_first_record() {
              "old Macintosh line ends? convert it: tr '\\r' '\\n' < IN > OUT");
     }
     first_record_ = split_record(text, format_);
+    for (size_t i = 0; i < first_record_.fields.size(); ++i) {
+        const std::string& field = first_record_.fields[i];
+        const size_t bad = first_invalid_utf8(field);
+        if (bad == field.size()) continue;
+        fail("line " + std::to_string(line_) + ", column " + std::to_string(i + 1) + ": " +
+                 not_utf8(field[bad]),
+             encoding_hint());
+    }
     first_record_line_ = line_;
     if (first_record_.fields.size() > options_.max_columns) {
         fail("has " + std::to_string(first_record_.fields.size()) + " columns, at most " +

@@ -10,6 +10,8 @@
 #include "ward/core/parallel.h"
 #include "ward/data/internal/hash.h"
 #include "ward/data/internal/load_parts.h"
+#include "ward/data/internal/raw_set.h"
+#include "ward/data/libsvm.h"
 
 namespace ward::data::internal {
 namespace {
@@ -18,33 +20,6 @@ namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
 constexpr int64_t kMaxClasses = 1'000'000;
-
-const std::vector<std::string> kFashionClasses = {"T-shirt/top", "Trouser",   "Pullover", "Dress",
-                                                  "Coat",        "Sandal",    "Shirt",    "Sneaker",
-                                                  "Bag",         "Ankle boot"};
-const std::vector<std::string> kCifarClasses = {"airplane", "automobile", "bird",  "cat",  "deer",
-                                                "dog",      "frog",       "horse", "ship", "truck"};
-const std::vector<std::string> kDigitClasses = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
-
-// Public sets, recognised by the SHA-256 of their (decompressed) image file. Mean and deviation are
-// published constants of those sets, so using them reads nothing from private data.
-struct KnownSet {
-    const char* digest;
-    const char* name;
-    double mean;
-    double std;
-    const std::vector<std::string>* classes;
-};
-const KnownSet kKnownSets[] = {
-    {"ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", "mnist", 0.1307, 0.3081,
-     &kDigitClasses},
-    {"0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7", "mnist", 0.1307, 0.3081,
-     &kDigitClasses},
-    {"c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888", "fashion-mnist", 0.2860,
-     0.3530, &kFashionClasses},
-    {"5b4141f0afbad91edebe8549f8fcffe087ea10ca49f1dbef5c9a5cd8815ce37b", "fashion-mnist", 0.2860,
-     0.3530, &kFashionClasses},
-};
 
 // How array elements become inputs; stored with the model as preprocessing_json.
 struct ArrayEncoding {
@@ -89,23 +64,17 @@ struct ArrayEncoding {
     }
 };
 
-// Examples before they are encoded.
-struct RawSet {
-    std::string name;
-    Array inputs;
-    std::vector<int64_t> labels;  // may be empty
-    std::string source;
-    std::string digest;
-    bool own_parts = false;  // the files are the wanted part already
-    const KnownSet* known = nullptr;
-    bool cifar = false;
-};
-
 int64_t size_of(const RawSet& set) { return set.inputs.shape.empty() ? 0 : set.inputs.shape[0]; }
 
 std::string short_number(double value) {
     char text[32];
     std::snprintf(text, sizeof text, "%.9g", value);
+    return text;
+}
+
+std::string shape_text(const std::vector<int64_t>& shape) {
+    std::string text;
+    for (int64_t size : shape) text += (text.empty() ? "" : " x ") + std::to_string(size);
     return text;
 }
 
@@ -161,6 +130,7 @@ void join(RawSet* all, RawSet&& more) {
     const bool same = all->inputs.type == more.inputs.type &&
                       std::equal(all->inputs.shape.begin() + 1, all->inputs.shape.end(),
                                  more.inputs.shape.begin() + 1, more.inputs.shape.end()) &&
+                      all->cifar_classes == more.cifar_classes &&
                       all->labels.empty() == more.labels.empty();
     if (!same)
         throw Error(ErrorCode::kInvalid, all->source + " and " + more.source +
@@ -238,13 +208,13 @@ RawSet read_named_parts(const LoadRequest& request, const fs::path& folder,
 }
 
 RawSet read_cifar_file(const fs::path& file) {
-    LabelledImages images = read_cifar10(file.string());
+    LabelledImages images = read_cifar(file.string());
     RawSet set;
     set.inputs = std::move(images.pixels);
     set.labels = std::move(images.labels);
     set.source = file.string();
     set.digest = set.inputs.digest;
-    set.cifar = true;
+    set.cifar_classes = images.classes;
     return set;
 }
 
@@ -276,8 +246,44 @@ RawSet read_npy_file(const LoadRequest& request, const fs::path& file) {
     return read_pair(file.string(), labels, false);
 }
 
+bool is_libsvm_name(const std::string& name) {
+    const std::string plain = without_gz(name);
+    return plain.ends_with(".libsvm") || plain.ends_with(".svm") || plain.ends_with(".svmlight");
+}
+
+// A file of LIBSVM's format; FILE.t beside it is its test part, as on the format's home page.
+RawSet read_libsvm_file(const LoadRequest& request, const fs::path& file) {
+    int64_t features = 0;
+    if (!request.preprocessing_json.empty()) {
+        const auto trained = ArrayEncoding::from_json(request.preprocessing_json);
+        if (trained.example_shape.size() == 1) features = trained.example_shape[0];
+    }
+    const std::string test = existing_file(file.parent_path(), file.filename().string() + ".t");
+    RawSet set;
+    const std::string chosen = request.split == "test" && !test.empty() ? test : file.string();
+    LibsvmData data = read_libsvm(chosen, features);
+    set.inputs = std::move(data.features);
+    set.labels = std::move(data.labels);
+    set.class_names = std::move(data.class_names);
+    set.source = chosen;
+    set.digest = set.inputs.digest;
+    set.own_parts = !test.empty() && request.split != "all";
+    return set;
+}
+
+int64_t wanted_channels(const LoadRequest& request) {
+    if (request.preprocessing_json.empty()) return 0;
+    const auto trained = ArrayEncoding::from_json(request.preprocessing_json);
+    return trained.example_shape.size() == 3 ? trained.example_shape[0] : 0;
+}
+
 RawSet read_raw(const LoadRequest& request, const fs::path& path) {
     RawSet set;
+    if (!fs::is_directory(path) && is_libsvm_name(path.filename().string())) {
+        set = read_libsvm_file(request, path);
+        set.name = fs::path(without_gz(path.filename().string())).stem().string();
+        return set;
+    }
     if (!fs::is_directory(path)) {
         set = path.string().find(".npy") != std::string::npos ? read_npy_file(request, path)
                                                               : read_cifar_file(path);
@@ -286,12 +292,13 @@ RawSet read_raw(const LoadRequest& request, const fs::path& path) {
     }
     if (has_any(path, kIdxNames)) {
         set = read_named_parts(request, path, kIdxNames, true);
-        for (const KnownSet& known : kKnownSets)
-            if (set.digest.starts_with(known.digest)) set.known = &known;
+        set.known = find_known_set(set.digest);
     } else if (has_any(path, kNpyNames)) {
         set = read_named_parts(request, path, kNpyNames, false);
-    } else {
+    } else if (!cifar_files(path).empty()) {
         set = read_cifar_folder(request, path);
+    } else {
+        set = read_image_folder(request, path, wanted_channels(request));
     }
     const fs::path clean = fs::absolute(path).lexically_normal();
     set.name = (clean.has_filename() ? clean : clean.parent_path()).filename().string();
@@ -320,9 +327,12 @@ void choose_normalisation(const LoadRequest& request, const RawSet& set, ArrayEn
         encoding->mean = {set.known->mean};
         encoding->std = {set.known->std};
     }
-    if (encoding->mean.empty() && encoding->std.empty() && set.cifar) {
-        encoding->mean = {0.4914, 0.4822, 0.4465};  // of the 50000 public training images
-        encoding->std = {0.2470, 0.2435, 0.2616};
+    if (encoding->mean.empty() && encoding->std.empty() && set.cifar_classes > 0) {
+        const bool ten = set.cifar_classes == 10;  // of the 50000 public training images
+        encoding->mean = ten ? std::vector<double>{0.4914, 0.4822, 0.4465}
+                             : std::vector<double>{0.5071, 0.4865, 0.4409};
+        encoding->std = ten ? std::vector<double>{0.2470, 0.2435, 0.2616}
+                            : std::vector<double>{0.2673, 0.2564, 0.2762};
     }
     const auto channels = static_cast<size_t>(encoding->example_shape[0]);
     const bool fits = encoding->mean.size() == encoding->std.size() &&
@@ -337,7 +347,11 @@ void choose_normalisation(const LoadRequest& request, const RawSet& set, ArrayEn
 
 void choose_classes(const LoadRequest& request, const RawSet& set, ArrayEncoding* encoding) {
     if (set.known != nullptr) encoding->class_names = *set.known->classes;
-    if (set.cifar) encoding->class_names = kCifarClasses;
+    if (set.cifar_classes > 0) encoding->class_names = cifar_class_names(set.cifar_classes);
+    if (!set.class_names.empty()) {
+        encoding->class_names = set.class_names;
+        encoding->classes_from_labels = !set.classes_declared;
+    }
     if (!encoding->class_names.empty() || set.labels.empty()) return;
     int64_t classes = request.num_classes;
     encoding->classes_from_labels = classes == 0;
@@ -345,15 +359,33 @@ void choose_classes(const LoadRequest& request, const RawSet& set, ArrayEncoding
     for (int64_t i = 0; i < classes; ++i) encoding->class_names.push_back(std::to_string(i));
 }
 
-ArrayEncoding choose_encoding(const LoadRequest& request, const RawSet& set) {
+// Labels of a set with classes of its own under the numbers that the model has for them.
+void renumber_labels(const std::vector<std::string>& trained, RawSet* set) {
+    if (set->class_names.empty()) return;
+    std::vector<int64_t> numbers;
+    for (const std::string& name : set->class_names) {
+        const auto at = std::find(trained.begin(), trained.end(), name);
+        if (at == trained.end()) {
+            throw Error(ErrorCode::kInvalid, set->source + " has the class '" + name +
+                                                 "', which the model was not trained on");
+        }
+        numbers.push_back(at - trained.begin());
+    }
+    for (int64_t& label : set->labels) label = numbers[static_cast<size_t>(label)];
+}
+
+ArrayEncoding choose_encoding(const LoadRequest& request, RawSet& set) {
     ArrayEncoding encoding;
     choose_shape(set, &encoding);
     if (!request.preprocessing_json.empty()) {
         ArrayEncoding trained = ArrayEncoding::from_json(request.preprocessing_json);
         if (trained.example_shape != encoding.example_shape)
-            throw Error(ErrorCode::kInvalid,
-                        set.source + ": examples have another shape than the model was trained on");
+            throw Error(ErrorCode::kInvalid, set.source + " has examples of shape " +
+                                                 shape_text(encoding.example_shape) +
+                                                 ", the model was trained on " +
+                                                 shape_text(trained.example_shape));
         trained.channels_last = encoding.channels_last;
+        renumber_labels(trained.class_names, &set);
         return trained;
     }
     encoding.scale = set.inputs.type == ElementType::kU8 ? 255 : 1;
@@ -426,9 +458,10 @@ bool is_array_set(const fs::path& path) {
     const std::string name = path.filename().string();
     if (!fs::is_directory(path)) {
         return name.ends_with(".npy") || name.ends_with(".npy.gz") || name.ends_with(".bin") ||
-               name.ends_with(".bin.gz");
+               name.ends_with(".bin.gz") || is_libsvm_name(name);
     }
-    return has_any(path, kIdxNames) || has_any(path, kNpyNames) || !cifar_files(path).empty();
+    return has_any(path, kIdxNames) || has_any(path, kNpyNames) || !cifar_files(path).empty() ||
+           (!holds_known_table(path) && is_image_folder(path));
 }
 
 LoadedData load_arrays(const LoadRequest& request, const fs::path& path) {
@@ -445,7 +478,8 @@ LoadedData load_arrays(const LoadRequest& request, const fs::path& path) {
     data.bounds_read_from_data = encoding.classes_from_labels;
     if (data.bounds_read_from_data) {
         loaded.notes.push_back(
-            "the number of classes was read from the labels: no privacy guarantee covers that");
+            "the classes (and of LIBSVM files the number of features) were read from the rows, "
+            "which the privacy guarantee does not cover");
     }
     data.preprocessing_json = encoding.to_json();
     data.digest = sha256_hex(set.digest + "\n" + data.preprocessing_json);

@@ -21,10 +21,15 @@ struct TableFiles {
     std::string train;  // or the only one
     std::string test;   // empty: split by rows
     ChosenSchema chosen;
+    std::string not_used;  // a shipped schema for a file of this name, and why it does not fit
 };
 
 // Files of one table and the schema to read them with; nothing when `path` is no table.
 std::optional<TableFiles> find_table(const LoadRequest& request, const std::filesystem::path& path);
+
+// Whether a folder has a schema of its own, or a file that a shipped schema names.
+bool holds_known_table(const std::filesystem::path& folder);
+
 LoadedData load_table(const LoadRequest& request, const TableFiles& files);
 
 // Whether the folder or file holds IDX, NPY or CIFAR arrays.
@@ -35,6 +40,9 @@ LoadedData load_arrays(const LoadRequest& request, const std::filesystem::path& 
 std::string existing_file(const std::filesystem::path& folder, const std::string& name);
 
 std::string without_gz(const std::string& name);
+
+// The schema's way of writing rows with what the request overrules.
+CsvFormat format_for(const LoadRequest& request, const Schema& schema);
 
 // The rows of the wanted part of a set in one piece, and words for it.
 LoadedData keep_part(LoadedData&& all, const LoadRequest& request,

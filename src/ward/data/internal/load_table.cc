@@ -4,12 +4,21 @@
 #include "ward/core/log.h"
 #include "ward/data/csv.h"
 #include "ward/data/encode.h"
+#include "ward/data/internal/csv_stream.h"
 #include "ward/data/internal/load_parts.h"
 
 namespace ward::data::internal {
 
 std::string without_gz(const std::string& name) {
     return name.ends_with(".gz") ? name.substr(0, name.size() - 3) : name;
+}
+
+CsvFormat format_for(const LoadRequest& request, const Schema& schema) {
+    CsvFormat format = schema.format;
+    if (request.delimiter) format.delimiter = *request.delimiter;
+    if (request.header) format.header = *request.header;
+    if (request.encoding) format.encoding = *request.encoding;
+    return format;
 }
 
 namespace {
@@ -38,6 +47,48 @@ std::optional<ChosenSchema> shipped_schema(Fits fits) {
     return std::nullopt;
 }
 
+bool is_answer(const ColumnSchema& column) {
+    return column.kind == ColumnKind::kLabel || column.kind == ColumnKind::kTarget;
+}
+
+// Why the first line of `file` does not fit a schema that was chosen by the file's name; empty when
+// it does. The column to predict may be absent.
+std::string misfit(const LoadRequest& request, const std::string& file, const Schema& schema) {
+    const CsvFormat format = format_for(request, schema);
+    CsvOptions options;
+    options.window_bytes = size_t{64} << 10;
+    const CsvStream stream(ByteSource::open(file), format, options);
+    const std::vector<std::string>& first = stream.first_record().fields;
+    const auto count = [](size_t n) { return std::to_string(n) + (n == 1 ? " field" : " fields"); };
+    if (!format.header) {
+        const size_t answers = static_cast<size_t>(
+            std::count_if(schema.columns.begin(), schema.columns.end(), is_answer));
+        const size_t all = schema.columns.size();
+        if (first.size() <= all && first.size() + answers >= all) return {};
+        return "the first row has " + count(first.size()) + ", the schema " + std::to_string(all);
+    }
+    for (const ColumnSchema& column : schema.columns) {
+        const bool needed = column.kind != ColumnKind::kIgnored &&
+                            column.kind != ColumnKind::kGroup && !is_answer(column);
+        if (needed && std::find(first.begin(), first.end(), column.name) == first.end())
+            return "the header has no column " + quoted_for_message(column.name);
+    }
+    return {};
+}
+
+// The files with the shipped schema that goes by their name, or without it where the rows look
+// different: somebody else's file may be called adult.data too.
+TableFiles checked(const LoadRequest& request, TableFiles files) {
+    const std::string& file = files.train.empty() ? files.test : files.train;
+    const std::string why = misfit(request, file, files.chosen.schema);
+    if (why.empty()) return files;
+    TableFiles bare;
+    bare.train = file;
+    bare.not_used =
+        "the schema " + files.chosen.origin + " goes by the file's name but was not used: " + why;
+    return bare;
+}
+
 // The files that `schema` names in `folder`; nothing when they are not there.
 std::optional<TableFiles> files_in(const fs::path& folder, ChosenSchema chosen) {
     TableFiles files;
@@ -52,7 +103,7 @@ std::optional<TableFiles> files_in(const fs::path& folder, ChosenSchema chosen) 
 
 std::optional<ChosenSchema> declared_schema(const LoadRequest& request) {
     if (!request.preprocessing_json.empty())
-        return ChosenSchema{schema_of(request.preprocessing_json), "the model's training record"};
+        return ChosenSchema{schema_of(request.preprocessing_json), "the model itself"};
     if (!request.schema.empty()) return ChosenSchema{read_schema(request.schema), request.schema};
     return std::nullopt;
 }
@@ -80,8 +131,9 @@ std::optional<TableFiles> find_in_folder(const LoadRequest& request, const fs::p
         auto chosen = shipped_schema(
             [&](const Schema& schema) { return schema.name == found->chosen.schema.name; });
         found->chosen.origin = chosen ? chosen->origin : "";
+        return checked(request, std::move(*found));
     }
-    return found;
+    return std::nullopt;
 }
 
 // A file on its own, or together with its test part when its schema names one beside it.
@@ -105,7 +157,7 @@ TableFiles find_file(const LoadRequest& request, const fs::path& file) {
     if (auto known = shipped_schema([&](const Schema& schema) {
             return same_name(file, schema.train_file) || same_name(file, schema.test_file);
         }))
-        return with_partner(file, std::move(*known));
+        return checked(request, with_partner(file, std::move(*known)));
     TableFiles files;
     files.train = file.string();
     return files;
@@ -113,8 +165,7 @@ TableFiles find_file(const LoadRequest& request, const fs::path& file) {
 
 // The schema with what the request overrules.
 void overrule(const LoadRequest& request, Schema* schema) {
-    if (request.delimiter) schema->format.delimiter = *request.delimiter;
-    if (request.header) schema->format.header = *request.header;
+    schema->format = format_for(request, *schema);
     const auto column = [&](const std::string& name) -> ColumnSchema& {
         const int at = schema->find(name);
         if (at >= 0) return schema->columns[static_cast<size_t>(at)];
@@ -144,33 +195,52 @@ void overrule(const LoadRequest& request, Schema* schema) {
 }
 
 // For a file without a schema: what its rows show, on request only.
-Schema inferred_schema(const LoadRequest& request, const std::string& file) {
+Schema inferred_schema(const LoadRequest& request, const TableFiles& files) {
+    const std::string& file = files.train;
     if (!request.bounds_from_data) {
         throw Error(ErrorCode::kInvalid,
-                    file + " has no schema: bounds and categories must be declared",
+                    file + " has no schema: bounds and categories must be declared" +
+                        (files.not_used.empty() ? "" : " (" + files.not_used + ")"),
                     "write a starting point with `ward data describe " + file +
                         " --write-schema schema.yaml`, edit it, and pass --schema schema.yaml");
     }
-    CsvFormat format;
-    if (request.delimiter) format.delimiter = *request.delimiter;
-    if (request.header) format.header = *request.header;
+    const CsvFormat format = format_for(request, {});
     return infer_schema(read_csv_untyped(file, format, request.label), request.label);
+}
+
+// Nothing is left out in silence: columns that an inferred schema ignores, with the reason.
+void add_left_out(const Schema& schema, LoadedData* loaded) {
+    for (const ColumnSchema& column : schema.columns)
+        if (column.kind == ColumnKind::kIgnored && !column.comment.empty())
+            loaded->notes.push_back("column " + column.name + ": " + column.comment);
 }
 
 void add_notes(const Encoded& encoded, LoadedData* loaded) {
     const auto note = [&](int64_t count, const std::string& what) {
         if (count > 0) loaded->notes.push_back(std::to_string(count) + " " + what);
     };
-    note(encoded.clamped_values, "values were outside the declared bounds and were clamped");
-    note(encoded.missing_values, "values were missing and were treated as declared");
-    note(encoded.unknown_values, "values were outside the declared categories");
+    note(encoded.clamped_values,
+         "values lay outside the declared bounds and were moved to the nearest bound");
+    note(encoded.missing_values, "values were missing and were handled as the schema says");
+    note(encoded.unknown_values,
+         "values were none of the declared categories and count as (other)");
     if (encoded.data.bounds_read_from_data) {
         loaded->notes.push_back(
-            "bounds or categories were read from the data: no privacy guarantee covers that");
+            "bounds or categories were read from the rows, which the privacy guarantee does not "
+            "cover");
     }
 }
 
 }  // namespace
+
+bool holds_known_table(const fs::path& folder) {
+    if (fs::is_regular_file(folder / "schema.yaml")) return true;
+    return shipped_schema([&](const Schema& schema) {
+               return !schema.train_file.empty() &&
+                      !existing_file(folder, schema.train_file).empty();
+           })
+        .has_value();
+}
 
 std::optional<TableFiles> find_table(const LoadRequest& request, const fs::path& path) {
     return fs::is_directory(path) ? find_in_folder(request, path) : find_file(request, path);
@@ -178,7 +248,7 @@ std::optional<TableFiles> find_table(const LoadRequest& request, const fs::path&
 
 LoadedData load_table(const LoadRequest& request, const TableFiles& files) {
     Schema schema = files.chosen.schema;
-    if (schema.columns.empty()) schema = inferred_schema(request, files.train);
+    if (schema.columns.empty()) schema = inferred_schema(request, files);
     if (schema.name.empty() || files.chosen.schema.columns.empty())
         schema.name = fs::path(without_gz(files.train)).stem().string();
     overrule(request, &schema);
@@ -213,7 +283,10 @@ LoadedData load_table(const LoadRequest& request, const TableFiles& files) {
     Encoded encoded = encode(table, schema);
     LoadedData loaded;
     loaded.source = file;
-    if (!files.chosen.origin.empty()) loaded.notes.push_back("schema: " + files.chosen.origin);
+    if (!files.chosen.origin.empty())
+        loaded.notes.push_back("rows are read by the schema of " + files.chosen.origin);
+    if (!files.not_used.empty()) loaded.notes.push_back(files.not_used);
+    add_left_out(schema, &loaded);
     add_notes(encoded, &loaded);
     loaded.dataset = std::move(encoded.data);
     if (own_parts) {
