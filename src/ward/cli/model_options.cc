@@ -6,12 +6,14 @@
 #include <string>
 #include <vector>
 
+#include "ward/cli/internal/model_file.h"
 #include "ward/core/error.h"
 #include "ward/core/log.h"
 #include "ward/core/parallel.h"
 #include "ward/core/progress.h"
 #include "ward/data/encode.h"
 #include "ward/nn/network.h"
+#include "ward/nn/script_module.h"
 #include "ward/nn/threads.h"
 
 namespace ward::cli {
@@ -100,6 +102,22 @@ void require_fit(const model::Model& model, const data::Dataset& data) {
     }
 }
 
+// A TorchScript file says nothing about its data or its classes: both are those of the data given.
+ModelRun run_script(const ModelRunOptions& options, bool labels_required) {
+    data::LoadRequest request = to_request(options.data, options.split);
+    request.labels_required = labels_required;
+    ModelRun run;
+    run.loaded = data::load_dataset(request);
+    log_notes(run.loaded);
+    const data::Dataset& data = run.loaded.dataset;
+    const nn::ScriptModule module(options.model, options.runtime.device);
+    run.predictions = train::predict(nn::ScriptModule(options.model, options.runtime.device), data);
+    run.model.spec.task =
+        data.targets.empty() ? model::Task::kClassification : model::Task::kRegression;
+    run.model.card.class_names = data.class_names;
+    return run;
+}
+
 }  // namespace
 
 void add_runtime_options(CLI::App& command, RuntimeOptions& options) {
@@ -124,7 +142,12 @@ void apply(const RuntimeOptions& options) {
 
 void add_model_run_options(CLI::App& command, ModelRunOptions& options, const std::string& splits) {
     options.split = splits.substr(0, splits.find(','));
-    command.add_option("MODEL", options.model, "Model file (.safetensors)")->required();
+    command
+        .add_option("MODEL", options.model,
+                    "Model file (.safetensors, also encrypted), or a TorchScript file that you "
+                    "trust: it is a program")
+        ->required();
+    add_identity_options(command, options.identities);
     add_data_options(command, options.data);
     add_split_options(command, options.data);
     command.add_option("--split", options.split, "Part of the data: " + splits)
@@ -134,8 +157,9 @@ void add_model_run_options(CLI::App& command, ModelRunOptions& options, const st
 
 ModelRun run_model(const ModelRunOptions& options, bool labels_required) {
     apply(options.runtime);
+    if (nn::looks_like_torchscript(options.model)) return run_script(options, labels_required);
     ModelRun run;
-    run.model = model::load_model(options.model);
+    run.model = load_model(options.model, options.identities);
     if (!options.data.schema.empty() && !run.model.card.preprocessing_json.empty())
         log_warning("--schema is not used: the model carries the schema it was trained with");
     data::LoadRequest request = to_request(options.data, options.split);

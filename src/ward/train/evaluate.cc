@@ -12,27 +12,50 @@ namespace {
 
 constexpr int64_t kRowsAtOnce = 500;
 
-}  // namespace
-
-Predictions predict(nn::Network& network, const data::Dataset& data) {
+// `function`: {batch, example_shape...} -> {batch, outputs}, float32.
+template <typename Function>
+Predictions in_pieces(const Function& function, const data::Dataset& data, int64_t outputs) {
     at::NoGradGuard no_grad;
-    network.set_training(false);
-    Predictions result;
-    result.outputs = network.spec().outputs;
-    result.values.reserve(data.size() * result.outputs);
+    Predictions result{outputs, {}};
     std::vector<int64_t> shape = data.example_shape;
     shape.insert(shape.begin(), 0);
     for (int64_t first = 0; first < data.size(); first += kRowsAtOnce) {
         shape[0] = std::min(kRowsAtOnce, data.size() - first);
         const at::Tensor x = torch::from_blob(
             const_cast<float*>(data.inputs.data()) + first * data.example_size(), shape);
-        at::Tensor y = network.forward(x.to(at::Device(network.device())));
-        if (network.spec().task == model::Task::kClassification) y = at::softmax(y, 1);
-        y = y.to(at::kCPU).contiguous();
+        const at::Tensor y = function(x).to(at::kCPU).contiguous();
+        result.outputs = y.size(1);
         result.values.insert(result.values.end(), y.data_ptr<float>(),
                              y.data_ptr<float>() + y.numel());
     }
     return result;
+}
+
+at::Tensor as_probabilities(const at::Tensor& outputs) {
+    const bool shares =
+        (outputs >= 0).all().item<bool>() && (outputs.sum(1) - 1).abs().max().item<float>() < 1e-3f;
+    return shares ? outputs : at::softmax(outputs, 1);
+}
+
+}  // namespace
+
+Predictions predict(nn::Network& network, const data::Dataset& data) {
+    network.set_training(false);
+    const bool classes = network.spec().task == model::Task::kClassification;
+    const auto function = [&](const at::Tensor& x) {
+        const at::Tensor y = network.forward(x.to(at::Device(network.device())));
+        return classes ? at::softmax(y, 1) : y;
+    };
+    return in_pieces(function, data, network.spec().outputs);
+}
+
+Predictions predict(const nn::ScriptModule& module, const data::Dataset& data) {
+    const bool classes = data.targets.empty();
+    const auto function = [&](const at::Tensor& x) {
+        const at::Tensor y = module.forward(x);
+        return classes ? as_probabilities(y) : y;
+    };
+    return in_pieces(function, data, 0);
 }
 
 std::vector<int64_t> predicted_classes(const Predictions& predictions) {

@@ -6,6 +6,7 @@
 
 #include "ward/data/dataset.h"
 #include "ward/nn/network.h"
+#include "ward/nn/script_module.h"
 
 namespace ward::train {
 
@@ -17,6 +18,9 @@ struct Predictions {
 // In pieces of bounded memory, without dropout. Throws Error kInvalid when the data set does not
 // fit the network.
 Predictions predict(nn::Network& network, const data::Dataset& data);
+
+// The same of a script; its outputs become probabilities by softmax where they are not.
+Predictions predict(const nn::ScriptModule& module, const data::Dataset& data);
 
 // Class of the largest probability (the first of equals), per example.
 std::vector<int64_t> predicted_classes(const Predictions& predictions);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "ward/cli/internal/data_options.h"
+#include "ward/cli/internal/recipient_options.h"
 #include "ward/data/load.h"
 #include "ward/model/model.h"
 #include "ward/train/evaluate.h"
@@ -30,6 +31,7 @@ void apply(const RuntimeOptions& options);
 // predictions for them.
 struct ModelRunOptions {
     std::string model;
+    IdentityOptions identities;
     DataOptions data;
     RuntimeOptions runtime;
     std::string split;
