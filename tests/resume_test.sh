@@ -25,6 +25,7 @@ done
 resume=(); if [[ -f "$work/run.checkpoint" ]]; then resume=(--resume); fi
 train --out "$work/run.safetensors" --checkpoint "$work/run.checkpoint" "${resume[@]}" >"$work/run.json" 2>/dev/null
 
+[[ ! -e "$work/run.checkpoint" ]] || fail "a finished run left its checkpoint"
 if [[ "$(field "$work/whole.json")" != "$(field "$work/run.json")" ]]; then
     fail "resumed run differs: $(field "$work/run.json"), expected $(field "$work/whole.json")"
 fi

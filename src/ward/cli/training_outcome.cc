@@ -214,6 +214,14 @@ std::string group_limit(const data::Dataset& data, const dp::PrivacyPlan& plan) 
            "single row; for a person with k rows, epsilon is k times as large and delta grows";
 }
 
+std::string resume_limit(const std::vector<int64_t>& steps) {
+    std::string places;
+    for (const int64_t step : steps) places += (places.empty() ? "" : ", ") + std::to_string(step);
+    return "the run went on from a checkpoint after step " + places +
+           ": the figures are those of this one model; another model finished from a copy of a "
+           "checkpoint is another release";
+}
+
 void finish_training(TrainingOutcome& outcome, const OutcomeFiles& files) {
     std::optional<audit::PrivacyFacts> privacy;
     if (outcome.result.plan) {
@@ -223,6 +231,8 @@ void finish_training(TrainingOutcome& outcome, const OutcomeFiles& files) {
     if (privacy) {
         const std::string limit = group_limit(outcome.loaded.dataset, *outcome.result.plan);
         if (!limit.empty()) privacy->not_covered.push_back(limit);
+        if (!outcome.result.resumed_at.empty())
+            privacy->not_covered.push_back(resume_limit(outcome.result.resumed_at));
     }
     fill_card(outcome, privacy);
     const audit::TrainingRecord record =
@@ -230,6 +240,9 @@ void finish_training(TrainingOutcome& outcome, const OutcomeFiles& files) {
     if (!files.model.empty()) model::save_model(outcome.result.model, files.model);
     if (!record_path(files).empty())
         write_file_atomically(record_path(files), std::string_view(audit::to_json(record)));
+    // Its work is done; weights from the middle of a run should not lie about.
+    if (!files.model.empty() && !outcome.options.checkpoint.empty())
+        std::remove(outcome.options.checkpoint.c_str());
     if (files.json) {
         print_json(record, files, outcome.result.steps);
     } else {

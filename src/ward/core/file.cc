@@ -121,12 +121,12 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
     return *this;
 }
 
-AtomicFile::AtomicFile(std::string path)
+AtomicFile::AtomicFile(std::string path, Readers readers)
     : path_(std::move(path)), temporary_(path_ + ".partial-" + std::to_string(::getpid())) {
     // What a killed process left, or a link that somebody put there, is not written through.
     ::unlink(temporary_.c_str());
-    descriptor_ =
-        ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
+    descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
+                         readers == Readers::kOwner ? 0600 : 0644);
     if (descriptor_ < 0) fail("cannot create");
 }
 

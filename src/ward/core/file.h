@@ -37,7 +37,9 @@ class MappedFile {
 // the system's reason, e.g. disk full.
 class AtomicFile {
   public:
-    explicit AtomicFile(std::string path);
+    enum class Readers { kEveryone, kOwner };  // as far as the umask allows
+
+    explicit AtomicFile(std::string path, Readers readers = Readers::kEveryone);
     ~AtomicFile();
     AtomicFile(const AtomicFile&) = delete;
     AtomicFile& operator=(const AtomicFile&) = delete;

@@ -323,8 +323,8 @@ ByteView bytes_of(const Value* values, size_t count) {
 
 SafetensorsWriter::SafetensorsWriter(const std::string& path,
                                      const std::map<std::string, std::string>& metadata,
-                                     std::vector<TensorEntry> tensors)
-    : file_(path), tensors_(std::move(tensors)) {
+                                     std::vector<TensorEntry> tensors, AtomicFile::Readers readers)
+    : file_(path, readers), tensors_(std::move(tensors)) {
     lay_out(tensors_);
     const std::string header = header_text(metadata, tensors_);
     const uint64_t header_bytes = header.size();

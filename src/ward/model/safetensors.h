@@ -92,7 +92,8 @@ class SafetensorsWriter {
     // `end` are ignored. Put wider types first where readers map tensors in place. Throws Error
     // kInvalid (a name used twice, a size that overflows, a header over 100 MB) or kIo.
     SafetensorsWriter(const std::string& path, const std::map<std::string, std::string>& metadata,
-                      std::vector<TensorEntry> tensors);
+                      std::vector<TensorEntry> tensors,
+                      AtomicFile::Readers readers = AtomicFile::Readers::kEveryone);
 
     // The bytes of the next tensor. Throws Error kInvalid where their number is not that of its
     // shape.

@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <sstream>
 #include <utility>
 
 #include "ward/core/error.h"
@@ -50,6 +51,27 @@ std::string exact_text(double value) {
     return {text, result.ptr};
 }
 
+// "120 260"
+std::string steps_text(const std::vector<int64_t>& steps) {
+    std::string text;
+    for (const int64_t step : steps) {
+        if (!text.empty()) text += ' ';
+        text += std::to_string(step);
+    }
+    return text;
+}
+
+std::vector<int64_t> steps_from_text(const std::string& text, const std::string& path) {
+    std::vector<int64_t> steps;
+    std::istringstream words(text);
+    for (int64_t step = 0; words >> step;) steps.push_back(step);
+    if (!words.eof()) {
+        throw Error(ErrorCode::kCorrupt,
+                    path + ": entry resumed_at is not a list of steps: " + text);
+    }
+    return steps;
+}
+
 }  // namespace
 
 void save_checkpoint(const Checkpoint& checkpoint, const std::string& path) {
@@ -61,6 +83,7 @@ void save_checkpoint(const Checkpoint& checkpoint, const std::string& path) {
         {"optimizer_steps", std::to_string(checkpoint.optimizer_steps)},
         {"clipping_norm", exact_text(checkpoint.clipping_norm)},
         {"curve", checkpoint.curve_json},
+        {"resumed_at", steps_text(checkpoint.resumed_at)},
     };
     std::vector<model::TensorEntry> entries;
     std::vector<at::Tensor> values;
@@ -73,7 +96,8 @@ void save_checkpoint(const Checkpoint& checkpoint, const std::string& path) {
             values.push_back(tensor.detach().to(at::kCPU, at::kFloat).contiguous());
         }
     }
-    model::SafetensorsWriter writer(path, metadata, std::move(entries));
+    model::SafetensorsWriter writer(path, metadata, std::move(entries),
+                                    AtomicFile::Readers::kOwner);
     for (const at::Tensor& value : values) {
         writer.append(ByteView(static_cast<const uint8_t*>(value.data_ptr()), value.nbytes()));
     }
@@ -95,6 +119,7 @@ Checkpoint load_checkpoint(const std::string& path) {
     checkpoint.optimizer_steps = number_field<int64_t>(table, "optimizer_steps", path);
     checkpoint.clipping_norm = number_field<double>(table, "clipping_norm", path);
     checkpoint.curve_json = field(table, "curve", path);
+    checkpoint.resumed_at = steps_from_text(field(table, "resumed_at", path), path);
     for (const model::TensorEntry& entry : table.tensors) {
         const std::vector<float> values = file.floats(entry);
         at::Tensor tensor = torch::empty(entry.shape);

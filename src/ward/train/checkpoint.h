@@ -2,8 +2,11 @@
 // plan. One safetensors file, replaced atomically; format in docs/formats/checkpoint.md. It holds
 // no key and no random state: noise and samples of later steps are drawn afresh.
 //
-// Threat: a checkpoint holds the current private weights, as sensitive as the model itself. Files
-// are untrusted: a checkpoint that does not fit its run is refused.
+// Threat: a checkpoint holds weights of the middle of a run, which the guarantee covers only as a
+// way to the model at its end: only the owner may read the file, and a finished run removes it. Two
+// models finished from copies of one checkpoint are two releases; resumes are counted, so that the
+// model's record shows them. Files are untrusted: a checkpoint that does not fit its run is
+// refused.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -23,6 +26,7 @@ struct Checkpoint {
     int64_t optimizer_steps = 0;
     double clipping_norm = 0;
     std::string curve_json;
+    std::vector<int64_t> resumed_at;  // the steps from which the run has gone on so far
     std::map<std::string, at::Tensor> weights, averages, optimizer_state;
 };
 

@@ -205,6 +205,7 @@ class Run {
         result.steps = step_;
         result.curve = curve_;
         result.seconds = seconds_since(start);
+        result.resumed_at = resumed_at_;
         return result;
     }
 
@@ -360,6 +361,7 @@ class Run {
         checkpoint.optimizer_steps = optimizer_->steps_taken();
         checkpoint.clipping_norm = private_step_ ? private_step_->clipping_norm() : 1;
         checkpoint.curve_json = curve_to_json(curve_).dump();
+        checkpoint.resumed_at = resumed_at_;
         for (size_t i = 0; i < values_.size(); ++i) {
             const std::string& name = network_.parameters()[i].name;
             checkpoint.weights[name] = values_[i];
@@ -393,6 +395,9 @@ class Run {
         if (private_step_) private_step_->set_clipping_norm(checkpoint.clipping_norm);
         curve_ = curve_from_json(checkpoint.curve_json);
         step_ = checkpoint.steps_done;
+        resumed_at_ = checkpoint.resumed_at;
+        resumed_at_.push_back(step_);
+        write_checkpoint();  // whoever copies the file from now on copies the count as well
     }
 
     void restore_tensors(const std::map<std::string, at::Tensor>& stored,
@@ -421,6 +426,7 @@ class Run {
     std::vector<at::Tensor> values_,
         averages_;  // of all parameters; values_ shares storage with the network
     int64_t step_ = 0;
+    std::vector<int64_t> resumed_at_;
     std::vector<int64_t> order_;
     int64_t order_epoch_ = -1;
     double loss_sum_ = 0, loss_rows_ = 0;

@@ -82,7 +82,8 @@ struct TrainResult {
     std::optional<dp::PrivacyPlan> plan;
     int64_t steps = 0;
     std::vector<CurvePoint> curve;
-    double seconds = 0;  // of this process's part of the run
+    double seconds = 0;               // of this process's part of the run
+    std::vector<int64_t> resumed_at;  // the steps from which the run went on after a stop
 };
 
 // The plan a run would follow, without running it. Throws Error kUsage or kRefused.

@@ -109,6 +109,7 @@ TEST(Trainer, ResumedRunEndsWithTheSameBits) {
         const TrainResult resumed = train(train_set, options, &test_set);
         EXPECT_EQ(model::digest(resumed.model), model::digest(whole.model));
         EXPECT_EQ(resumed.steps, whole.steps);
+        EXPECT_EQ(resumed.resumed_at, std::vector<int64_t>{9});
         ASSERT_EQ(resumed.curve.size(), whole.curve.size());
         EXPECT_EQ(resumed.curve.back().epsilon, whole.curve.back().epsilon);
         EXPECT_EQ(resumed.curve.front().test_accuracy, whole.curve.front().test_accuracy);
@@ -156,6 +157,8 @@ TEST(Trainer, RefusesACheckpointWithAnotherClippingNorm) {
         options.checkpoint_steps = 1;
         (void)train(train_set, options);
         Checkpoint checkpoint = load_checkpoint(options.checkpoint);
+        EXPECT_EQ(std::filesystem::status(options.checkpoint).permissions(),
+                  std::filesystem::perms::owner_read | std::filesystem::perms::owner_write);
         options.resume = true;
         EXPECT_NO_THROW(train(train_set, options));
         checkpoint.clipping_norm *= 1e-6;
