@@ -4,10 +4,11 @@
 set -euo pipefail
 ward="$1" kills="${2:-3}"
 . "$(dirname "$0")/lib.sh"
-train() {
-    "$ward" train --data digits --model mlp --epsilon 3 --delta 1e-4 --batch 64 --epochs 40 --learning-rate 0.2 \
+# In a subshell of its own, which becomes the program: its process number is the one to kill.
+train() (
+    exec "$ward" train --data digits --model mlp --epsilon 3 --delta 1e-4 --batch 64 --epochs 40 --learning-rate 0.2 \
         --threads 1 --progress off --checkpoint-steps 5 --json "$@"
-}
+)
 field() { python3 -c "import json,sys; r=json.load(open(sys.argv[1])); print(r['steps'], r['epsilon']['upper'], r['noise_multiplier'])" "$1"; }
 
 train --out "$work/whole.safetensors" --checkpoint "$work/whole.checkpoint" >"$work/whole.json" 2>/dev/null

@@ -32,7 +32,7 @@ struct Options {
     DataOptions data;
     RuntimeOptions runtime;
     std::string model, recipe, out, record, checkpoint;
-    std::optional<double> epsilon, noise_multiplier, delta, clipping_norm;
+    std::optional<double> epsilon, noise_multiplier, max_epsilon, delta, clipping_norm;
     std::string clipping, accountant = "pld", unit;
     int64_t max_per_group = 0;
     bool no_privacy = false;
@@ -122,6 +122,14 @@ train::TrainOptions run_options(const Options& options, const data::Dataset& dat
     train::PrivacyOptions privacy;
     privacy.target_epsilon = options.epsilon;
     privacy.noise_multiplier = options.noise_multiplier;
+    if (options.max_epsilon) {
+        if (!options.noise_multiplier || !(*options.max_epsilon > 0)) {
+            throw Error(ErrorCode::kUsage,
+                        "--max-epsilon is a budget > 0 for a run with --noise-multiplier",
+                        "for a run of given length, give --epsilon alone");
+        }
+        privacy.max_epsilon = *options.max_epsilon;
+    }
     privacy.clipping =
         options.clipping.empty() ? recipe.clipping : parse_clipping(options.clipping);
     privacy.clipping_norm = options.clipping_norm.value_or(recipe.clipping_norm);
@@ -159,6 +167,11 @@ std::optional<dp::PrivacyPlan> claim_for_groups(const Options& options, const da
     if (!run->privacy) return std::nullopt;
     check_unit(options, data);
     if (options.max_per_group == 0) return std::nullopt;
+    if (options.max_epsilon) {
+        throw Error(ErrorCode::kUsage,
+                    "--max-epsilon counts for single rows, --max-per-group does not",
+                    "give --epsilon, or --noise-multiplier with fewer --epochs");
+    }
     train::PrivacyOptions& privacy = *run->privacy;
     const std::optional<double> target = privacy.target_epsilon;
     if (target) {
@@ -286,6 +299,10 @@ void add_privacy_options(CLI::App& command, Options& o) {
     command
         .add_option("--noise-multiplier", o.noise_multiplier,
                     "Noise, as a multiple of the clipping norm; epsilon is computed from it")
+        ->group(group);
+    command
+        .add_option("--max-epsilon", o.max_epsilon,
+                    "With --noise-multiplier: end the run before it spends more than this")
         ->group(group);
     command.add_flag("--no-privacy", o.no_privacy, "Train without a guarantee")->group(group);
     command

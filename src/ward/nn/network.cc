@@ -128,6 +128,9 @@ void Network::build() {
 }
 
 void Network::to(const std::string& device) {
+    // TensorFloat-32 would round products to 10 bits behind the back of every bound on rounding.
+    at::globalContext().setAllowTF32CuBLAS(false);
+    at::globalContext().setAllowTF32CuDNN(false);
     try {
         for (Parameter& parameter : parameters_)
             parameter.value = parameter.value.to(at::Device(device));

@@ -38,7 +38,8 @@ std::vector<Recipe> make_recipes() {
                     sgd(0.9),
                     constant(2),
                     0.98,
-                    {}});
+                    {},
+                    true});
     list.push_back({"mnist-strict",
                     "the same below epsilon 2",
                     "cnn",
@@ -51,7 +52,22 @@ std::vector<Recipe> make_recipes() {
                     sgd(0.9),
                     constant(2),
                     0.96,
-                    {}});
+                    {},
+                    true});
+    list.push_back({"fashion-mnist",
+                    "Fashion-MNIST",
+                    "cnn",
+                    Function::kTanh,
+                    {},
+                    2048,
+                    40,
+                    0.1,
+                    dp::ClippingKind::kFlat,
+                    sgd(0.9),
+                    constant(4),
+                    0.99,
+                    {},
+                    true});
     list.push_back({"image",
                     "small images from scratch",
                     "cnn",
@@ -152,7 +168,7 @@ const Recipe& recipe_named(const std::string& name) {
 }
 
 const Recipe& default_recipe(const data::Dataset& data, std::optional<double> epsilon) {
-    const std::string kind = kind_of(data);
+    const std::string kind = find(data.name) != nullptr ? data.name : kind_of(data);
     const Recipe* strict = epsilon && *epsilon < 2 ? find(kind + "-strict") : nullptr;
     return strict != nullptr ? *strict : recipe_named(kind);
 }
@@ -176,7 +192,10 @@ model::ModelSpec spec_for(const data::Dataset& data, const std::string& model,
     options.outputs = data.targets.empty() ? static_cast<int64_t>(data.class_names.size()) : 1;
     if (model == recipe.model) options.hidden = recipe.hidden;
     options.activation = recipe.activation;
-    return model::make_model(model, options);
+    model::ModelSpec spec = model::make_model(model, options);
+    if (recipe.standardise_images && model == recipe.model && spec.input_shape.size() == 3)
+        spec.layers.insert(spec.layers.begin(), {"standardise", model::GroupNorm{}, true});
+    return spec;
 }
 
 }  // namespace ward::train

@@ -30,6 +30,9 @@ struct Recipe {
     Schedule schedule;
     double ema_decay = 0;
     Augmentation augmentation;
+    // Each image is first brought to mean 0 and variance 1, by a group norm without parameters to
+    // train: a function of that image alone, so it costs no privacy.
+    bool standardise_images = false;
 };
 
 const std::vector<Recipe>& recipes();
@@ -37,7 +40,8 @@ const std::vector<Recipe>& recipes();
 // Throws Error kUsage naming the known ones.
 const Recipe& recipe_named(const std::string& name);
 
-// The recipe for this kind of data at this privacy level (nothing: a non-private run). A recipe of
+// The recipe with the name of this (public) data set, or else the one for its kind, at this privacy
+// level (nothing: a non-private run). A recipe of
 // the same name with "-strict" behind it, if there is one, is for epsilon below 2.
 const Recipe& default_recipe(const data::Dataset& data, std::optional<double> epsilon);
 

@@ -159,6 +159,7 @@ class Run {
         OptimizerOptions optimizer = options.optimizer;
         if (options.privacy) {
             plan_ = std::make_unique<dp::PrivacyPlan>(plan_for(options, data));
+            steps_ = plan_->steps();
         }
         digest_ = run_digest(options, data, plan_ ? plan_->to_json() : "");
         micro_batch_ = options.micro_batch > 0
@@ -442,6 +443,29 @@ int64_t steps_of(const TrainOptions& options, int64_t examples) {
     return std::max<int64_t>(1, std::llround(steps));
 }
 
+namespace {
+
+// The longest run of this kind that keeps to the budget. It depends on public figures alone.
+dp::PrivacyPlan within_budget(dp::PlanRequest request, double max_epsilon) {
+    const dp::PrivacyPlan plan = dp::PrivacyPlan::create(request);
+    if (max_epsilon <= 0 || plan.epsilon().upper <= max_epsilon) return plan;
+    int64_t within = 0, beyond = plan.steps();
+    while (beyond - within > 1) {
+        const int64_t middle = within + (beyond - within) / 2;
+        (plan.epsilon_after(middle).upper <= max_epsilon ? within : beyond) = middle;
+    }
+    if (within == 0) {
+        throw Error(ErrorCode::kRefused,
+                    "one step at noise multiplier " + std::to_string(*request.noise_multiplier) +
+                        " already spends more than epsilon " + std::to_string(max_epsilon),
+                    "give more noise, a smaller batch or a larger --max-epsilon");
+    }
+    request.steps = within;
+    return dp::PrivacyPlan::create(request);
+}
+
+}  // namespace
+
 dp::PrivacyPlan plan_for(const TrainOptions& options, const data::Dataset& data) {
     check_options(options, data);
     const PrivacyOptions& privacy = options.privacy.value();
@@ -463,7 +487,7 @@ dp::PrivacyPlan plan_for(const TrainOptions& options, const data::Dataset& data)
         request.layer_norms.assign(layers,
                                    privacy.clipping_norm / std::sqrt(static_cast<double>(layers)));
     }
-    return dp::PrivacyPlan::create(request);
+    return within_budget(request, privacy.max_epsilon);
 }
 
 TrainResult train(const data::Dataset& data, const TrainOptions& options,

@@ -34,7 +34,8 @@ namespace ward::train {
 struct PrivacyOptions {
     std::optional<double> target_epsilon;    // exactly one
     std::optional<double> noise_multiplier;  // of these two
-    double delta = 0;                        // 0: 1 / (10 N), rounded down to a power of ten
+    double max_epsilon = 0;  // with a given noise: stop before more than this is spent; 0: no limit
+    double delta = 0;        // 0: 1 / (10 N), rounded down to a power of ten
     dp::ClippingKind clipping = dp::ClippingKind::kFlat;
     double clipping_norm = 1;
     dp::AdaptiveClipping adaptive;
@@ -89,7 +90,8 @@ struct TrainResult {
 // The plan a run would follow, without running it. Throws Error kUsage or kRefused.
 dp::PrivacyPlan plan_for(const TrainOptions& options, const data::Dataset& data);
 
-// Steps of a run: epochs * examples / batch size, at least 1.
+// Steps of a run: epochs * examples / batch size, at least 1. A budget (max_epsilon) may end a
+// private run earlier.
 int64_t steps_of(const TrainOptions& options, int64_t examples);
 
 // Throws Error kUsage (options out of range), kInvalid (data that does not fit the model), kRefused

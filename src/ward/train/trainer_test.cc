@@ -116,6 +116,19 @@ TEST(Trainer, ResumedRunEndsWithTheSameBits) {
     }
 }
 
+TEST(Trainer, EndsBeforeTheBudgetIsSpent) {
+    const data::Dataset train_set = digits("train");
+    TrainOptions options = small_run(train_set, true);
+    const double whole = plan_for(options, train_set).epsilon().upper;
+    options.privacy->max_epsilon = 0.7 * whole;
+    const TrainResult result = train(train_set, options);
+    EXPECT_EQ(result.steps, result.plan->steps());
+    EXPECT_LT(result.steps, steps_of(options, train_set.size()));
+    EXPECT_LE(result.plan->epsilon().upper, 0.7 * whole);
+    options.privacy->max_epsilon = 1e-6;
+    EXPECT_THROW((void)plan_for(options, train_set), Error);
+}
+
 TEST(Trainer, StopsOnRequestAfterWritingACheckpoint) {
     const data::Dataset train_set = digits("train");
     TrainOptions options = small_run(train_set, true);

@@ -189,7 +189,7 @@ std::string PrivacyPlan::statement() const {
     text << "The model is (" << e.upper << ", " << delta() << ")-differentially private: adding or "
          << "removing " << internal::unit_in_words(s) << " changes the probability of any outcome "
          << "of training by a factor of at most exp(" << e.upper << ") = " << std::exp(e.upper)
-         << ", but for a probability of " << delta() << ".\n"
+         << ", plus " << delta() << ".\n"
          << "How: in each of " << s.steps << " steps every example is drawn independently with "
          << "probability " << s.expected_batch << "/" << s.examples << " (Poisson sampling), "
          << "gradients are " << internal::clipping_in_words(*this)
