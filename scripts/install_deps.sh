@@ -10,8 +10,9 @@ packages=(
     libgtest-dev libgmock-dev libbenchmark-dev
     libjs-chart.js
 )
-# For scripts/test.sh only: fuzzing, formatting, pages in a real browser, interoperation of encrypted and signed files.
-test_packages=(clang libclang-rt-14-dev clang-format chromium age minisign)
+# For scripts/test.sh only: fuzzing, formatting, pages in a real browser, interoperation of encrypted and signed files,
+# the constant-time check.
+test_packages=(clang libclang-rt-14-dev clang-format chromium age minisign python3-cryptography valgrind)
 if [[ "${1:-}" == "--test" ]]; then packages+=("${test_packages[@]}"); fi
 
 missing=()

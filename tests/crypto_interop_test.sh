@@ -96,6 +96,18 @@ done
 # ---- a full disk (a file size limit gives the same failed write)
 expect 1 "cannot write" bash -c "trap '' XFSZ; ulimit -f 1000; '$ward' encrypt -r $(cat ward.pub) big full.age"
 [ -z "$(ls full.age* 2> /dev/null)" ] || fail "a failed write left a file"
+
+# A file system that is really full, where one can be mounted in a name space of its own.
+if unshare -rm true 2> /dev/null; then
+  mkdir full
+  expect 1 "No space left on device" unshare -rm bash -c "
+    mount -t tmpfs -o size=20m tmpfs full
+    echo old > full/target
+    code=0
+    '$ward' encrypt -r $(cat ward.pub) big full/target || code=\$?
+    [ \"\$(ls full)\" = target ] && [ \"\$(cat full/target)\" = old ] || exit 9
+    exit \$code"
+fi
 rm -f big target
 
 # ---- a model, tensor by tensor

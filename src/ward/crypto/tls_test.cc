@@ -368,11 +368,15 @@ TEST(Tls, AbortEndsAWaitingRead) {
 
 TEST(Tls, KilledPeersAreNoticed) {
     const Pair pair;
+    // Made before the fork, so that both processes have the same keys.
+    const ExpectedPeer expects_bob = pinned(bob());
+    const ExpectedPeer expects_alice = pinned(alice());
     const pid_t child = ::fork();
+    ASSERT_GE(child, 0);
     if (child == 0) {
         ::close(pair.a);
         try {
-            TlsStream stream = TlsStream::accept(pair.b, bob(), pinned(alice()));
+            TlsStream stream = TlsStream::accept(pair.b, bob(), expects_alice);
             const Bytes block(100'000);
             while (true) stream.write(block);
         } catch (...) {
@@ -380,7 +384,7 @@ TEST(Tls, KilledPeersAreNoticed) {
         ::_exit(0);
     }
     ::close(pair.b);
-    TlsStream stream = TlsStream::connect(pair.a, alice(), pinned(bob()));
+    TlsStream stream = TlsStream::connect(pair.a, alice(), expects_bob);
     Bytes got(50'000);
     stream.read_all(got);
     ::kill(child, SIGKILL);
