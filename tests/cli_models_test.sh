@@ -25,11 +25,11 @@ printf 'PK\003\004 no archive' >"$work/hostile.pt"
 expect 1 "is not a TorchScript file" "$ward" evaluate "$work/hostile.pt" --data digits
 
 # A budget ends a run with given noise early, and what was spent is below it.
-budget=(--data digits --noise-multiplier 1 --delta 1e-4 --max-epsilon 2)
+budget=(--data digits --noise-multiplier 6 --delta 1e-4 --max-epsilon 2)
 "$ward" train "${budget[@]}" --dry-run --json >"$work/plan.json" 2>/dev/null
-python3 -c 'import json,sys; p=json.load(open(sys.argv[1]))["plan"]; assert 1.8 < p["epsilon_upper"] <= 2, p' "$work/plan.json" ||
+python3 -c 'import json,sys; p=json.load(open(sys.argv[1]))["plan"]["figures"]; assert 1.8 < p["epsilon_upper"] <= 2, p' "$work/plan.json" ||
     fail "$(cat "$work/plan.json")"
 expect 2 "--max-epsilon" "$ward" train --data digits --epsilon 3 --max-epsilon 2 --dry-run
 expect 2 "--max-epsilon" "$ward" train --data digits --noise-multiplier 1 --max-epsilon -1 --dry-run
-expect 3 "already spends more" "$ward" train --data digits --noise-multiplier 0.3 --max-epsilon 0.01 --dry-run
+expect 3 "already spends more" "$ward" train --data digits --noise-multiplier 1 --max-epsilon 0.5 --dry-run
 echo passed
