@@ -57,6 +57,13 @@ struct Kernels {
                              size_t wanted);
     // x mod q for signed numbers of magnitude below 2^62.
     void (*reduce_signed)(const Modulus& q, const int64_t* x, uint64_t* out, size_t n);
+
+    // See loops.h.
+    void (*invert_gaussian)(const int64_t* thresholds, int64_t* values, size_t n);
+    void (*small_to_residues)(const int64_t* x, int64_t q, uint64_t* out, size_t n);
+    void (*fft_level)(bool inverse, size_t n, size_t half, const double* w_re, const double* w_im,
+                      double* re, double* im);
+    void (*round_scaled)(const double* x, double scale, int64_t* out, size_t n);
 };
 
 const Kernels& scalar_kernels();

@@ -1,6 +1,7 @@
 #include <bit>
 
 #include "ward/he/internal/kernels.h"
+#include "ward/he/internal/loops.h"
 #include "ward/he/internal/ntt_avx512ifma.h"
 #include "ward/he/internal/vector512.h"
 
@@ -89,13 +90,18 @@ WARD_IFMA_INLINE void accumulate(Halves& sum, __m512i x, __m512i y) {
     sum.hi = _mm512_madd52hi_epu64(sum.hi, x, y);
 }
 
+WARD_IFMA_INLINE __m512i reduce_sum(const Modulus8& m, const Halves& sum, bool few) {
+    return few ? reduce_few_halves(m, sum.lo, sum.hi) : reduce_halves(m, sum.lo, sum.hi);
+}
+
 WARD_IFMA void inner_product(const Modulus& q, const uint64_t* const* x, const uint64_t* const* y,
                              size_t count, uint64_t* out, size_t n) {
     const Modulus8 m = modulus8(q);
+    const bool few = count <= kFewTerms;
     for (size_t i = 0; i < n; i += 8) {
         Halves sum{_mm512_setzero_si512(), _mm512_setzero_si512()};
         for (size_t d = 0; d < count; ++d) accumulate(sum, load8(x[d] + i), load8(y[d] + i));
-        store8(out + i, reduce_halves(m, sum.lo, sum.hi));
+        store8(out + i, reduce_sum(m, sum, few));
     }
 }
 
@@ -104,6 +110,7 @@ WARD_IFMA void inner_product_pair(const Modulus& q, const uint64_t* const* x,
                                   const uint64_t* const* y0, const uint64_t* const* y1,
                                   size_t count, uint64_t* out0, uint64_t* out1, size_t n) {
     const Modulus8 m = modulus8(q);
+    const bool few = count <= kFewTerms;
     const __m512i zero = _mm512_setzero_si512();
     for (size_t i = 0; i < n; i += 16) {
         Halves a0{zero, zero}, a1{zero, zero}, b0{zero, zero}, b1{zero, zero};
@@ -114,16 +121,17 @@ WARD_IFMA void inner_product_pair(const Modulus& q, const uint64_t* const* x,
             accumulate(b0, second, load8(y0[d] + i + 8));
             accumulate(b1, second, load8(y1[d] + i + 8));
         }
-        store8(out0 + i, reduce_halves(m, a0.lo, a0.hi));
-        store8(out1 + i, reduce_halves(m, a1.lo, a1.hi));
-        store8(out0 + i + 8, reduce_halves(m, b0.lo, b0.hi));
-        store8(out1 + i + 8, reduce_halves(m, b1.lo, b1.hi));
+        store8(out0 + i, reduce_sum(m, a0, few));
+        store8(out1 + i, reduce_sum(m, a1, few));
+        store8(out0 + i + 8, reduce_sum(m, b0, few));
+        store8(out1 + i + 8, reduce_sum(m, b1, few));
     }
 }
 
 WARD_IFMA void linear_combination(const Modulus& q, const uint64_t* const* x,
                                   const uint64_t* scalars, size_t count, uint64_t* out, size_t n) {
     const Modulus8 m = modulus8(q);
+    const bool few = count <= kFewTerms;
     const __m512i zero = _mm512_setzero_si512();
     for (size_t i = 0; i < n; i += 16) {
         Halves a{zero, zero}, b{zero, zero};
@@ -132,8 +140,8 @@ WARD_IFMA void linear_combination(const Modulus& q, const uint64_t* const* x,
             accumulate(a, load8(x[d] + i), scalar);
             accumulate(b, load8(x[d] + i + 8), scalar);
         }
-        store8(out + i, reduce_halves(m, a.lo, a.hi));
-        store8(out + i + 8, reduce_halves(m, b.lo, b.hi));
+        store8(out + i, reduce_sum(m, a, few));
+        store8(out + i + 8, reduce_sum(m, b, few));
     }
 }
 
@@ -186,6 +194,23 @@ WARD_IFMA void reduce_signed(const Modulus& q, const int64_t* x, uint64_t* out, 
     }
 }
 
+WARD_IFMA void invert_gaussian(const int64_t* thresholds, int64_t* values, size_t n) {
+    invert_gaussian_loop(thresholds, values, n);
+}
+
+WARD_IFMA void small_to_residues(const int64_t* x, int64_t q, uint64_t* out, size_t n) {
+    small_to_residues_loop(x, q, out, n);
+}
+
+WARD_IFMA void fft_level(bool inverse, size_t n, size_t half, const double* w_re,
+                         const double* w_im, double* re, double* im) {
+    fft_level_any(inverse, n, half, w_re, w_im, re, im);
+}
+
+WARD_IFMA void round_scaled(const double* x, double scale, int64_t* out, size_t n) {
+    round_scaled_loop(x, scale, out, n);
+}
+
 }  // namespace
 
 const Kernels& avx512_ifma_kernels() {
@@ -205,7 +230,11 @@ const Kernels& avx512_ifma_kernels() {
                                     rounded_sum,
                                     gather,
                                     accept_uniform,
-                                    reduce_signed};
+                                    reduce_signed,
+                                    invert_gaussian,
+                                    small_to_residues,
+                                    fft_level,
+                                    round_scaled};
     return kTable;
 }
 

@@ -1,6 +1,7 @@
 #include <cstring>
 
 #include "ward/he/internal/kernels.h"
+#include "ward/he/internal/loops.h"
 
 namespace ward::he::internal {
 namespace {
@@ -151,6 +152,23 @@ void reduce_signed(const Modulus& q, const int64_t* x, uint64_t* out, size_t n) 
     for (size_t i = 0; i < n; ++i) out[i] = q.reduce_signed(x[i]);
 }
 
+void invert_gaussian(const int64_t* thresholds, int64_t* values, size_t n) {
+    invert_gaussian_loop(thresholds, values, n);
+}
+
+void small_to_residues(const int64_t* x, int64_t q, uint64_t* out, size_t n) {
+    small_to_residues_loop(x, q, out, n);
+}
+
+void fft_level(bool inverse, size_t n, size_t half, const double* w_re, const double* w_im,
+               double* re, double* im) {
+    fft_level_any(inverse, n, half, w_re, w_im, re, im);
+}
+
+void round_scaled(const double* x, double scale, int64_t* out, size_t n) {
+    round_scaled_loop(x, scale, out, n);
+}
+
 }  // namespace
 
 const Kernels& scalar_kernels() {
@@ -159,7 +177,8 @@ const Kernels& scalar_kernels() {
                                     multiply_add,       multiply_factor, subtract_multiply,
                                     shift_reduce,       inner_product,   inner_product_pair,
                                     linear_combination, rounded_sum,     gather,
-                                    accept_uniform,     reduce_signed};
+                                    accept_uniform,     reduce_signed,   invert_gaussian,
+                                    small_to_residues,  fft_level,       round_scaled};
     return kTable;
 }
 

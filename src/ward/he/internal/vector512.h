@@ -61,7 +61,15 @@ WARD_IFMA_INLINE __m512i reduce_wide(const Modulus8& m, __m512i lo, __m512i hi) 
     return fold(fold(rest, m.q2), m.q);
 }
 
-// Sums of up to 2^11 halves of 52 bits, to one residue.
+// Sums of the halves of up to kFewTerms products of a number below 2^52 and one below 2^49: the
+// upper half stays below 2^52.
+inline constexpr size_t kFewTerms = 7;
+WARD_IFMA_INLINE __m512i reduce_few_halves(const Modulus8& m, __m512i lo, __m512i hi) {
+    hi = _mm512_add_epi64(hi, _mm512_srli_epi64(lo, 52));
+    return reduce_wide(m, _mm512_and_si512(lo, m.mask), hi);
+}
+
+// The same of up to 2^11.
 WARD_IFMA_INLINE __m512i reduce_halves(const Modulus8& m, __m512i lo, __m512i hi) {
     hi = _mm512_add_epi64(hi, _mm512_srli_epi64(lo, 52));
     lo = _mm512_and_si512(lo, m.mask);
