@@ -183,7 +183,8 @@ TEST(Ckks, RotatesAndConjugates) {
                      Values(32, std::accumulate(a.begin(), a.end(), 0.0)));
         }
         std::vector<std::complex<double>> z(32);
-        for (auto& v : z) v = std::complex<double>(s.random.uniform01() / 2, s.random.uniform01() / 2);
+        for (auto& v : z)
+            v = std::complex<double>(s.random.uniform01() / 2, s.random.uniform01() / 2);
         const Ciphertext c = encrypt(s.key, s.encoder.encode(z, {.bound = 1.0}), s.random);
         const auto back =
             s.encoder.decode_complex(decrypt_for_owner(s.secret, s.evaluator.conjugate(c, keys)));
