@@ -1,5 +1,6 @@
 #include "ward/he/internal/base_conversion.h"
 
+#include <algorithm>
 #include <array>
 
 #include "ward/core/error.h"
@@ -7,7 +8,8 @@
 namespace ward::he::internal {
 namespace {
 constexpr size_t kMaxPrimes = 64;
-}
+constexpr size_t kPieceWords = 512;
+}  // namespace
 
 uint64_t product_mod(const std::vector<Modulus>& moduli, const Modulus& q, size_t skip) {
     uint64_t product = q.reduce64(1);
@@ -31,6 +33,19 @@ BaseConversion::BaseConversion(const std::vector<Modulus>& from, const std::vect
         for (size_t i = 0; i < from.size(); ++i) row.push_back(product_mod(from, target, i));
         row.push_back(target.negate(product_mod(from, target)));
         hats_.push_back(std::move(row));
+    }
+}
+
+void BaseConversion::convert(const uint64_t* const* in, size_t n, uint64_t* const* out) const {
+    const size_t piece = std::min(n, kPieceWords);
+    Buffer scratch(scratch_words(piece));
+    std::array<const uint64_t*, kMaxPrimes> parts;
+    for (size_t start = 0; start < n; start += piece) {
+        for (size_t i = 0; i < from_.size(); ++i) parts[i] = in[i] + start;
+        prepare(parts.data(), piece, scratch.data());
+        for (size_t target = 0; target < to_.size(); ++target) {
+            if (out[target] != nullptr) finish(target, piece, scratch.data(), out[target] + start);
+        }
     }
 }
 

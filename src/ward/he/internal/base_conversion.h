@@ -17,12 +17,14 @@ class BaseConversion {
 
     size_t from_count() const { return from_.size(); }
     size_t to_count() const { return to_.size(); }
-    // Words of scratch for one call.
-    size_t scratch_words(size_t n) const { return (from_.size() + 1) * n; }
+    // `in` are from_count() polynomials of coefficients, `out` to_count() others; where out[i] is
+    // null that target is left out. Not in place. Works through all targets in pieces that stay in
+    // the first-level cache.
+    void convert(const uint64_t* const* in, size_t n, uint64_t* const* out) const;
 
-    // First step: `in` are from_count() polynomials of coefficients. Fills the scratch.
+    // The same in two steps, for callers that want the targets one by one.
+    size_t scratch_words(size_t n) const { return (from_.size() + 1) * n; }
     void prepare(const uint64_t* const* in, size_t n, uint64_t* scratch) const;
-    // Second step, for one target: the coefficients modulo to[target].
     void finish(size_t target, size_t n, const uint64_t* scratch, uint64_t* out) const;
 
   private:

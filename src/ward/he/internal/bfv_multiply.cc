@@ -27,12 +27,11 @@ Poly extend(const Ring& ring, const Poly& poly) {
         std::memcpy(out.limb(i), poly.limb(i), n * sizeof(uint64_t));
         k.ntt_inverse(ring.table(i), poly.limb(i), coefficients.limb(i));
     }
-    Buffer scratch(conversion.scratch_words(n));
-    conversion.prepare(rows_of(coefficients, 0, limbs).data(), n, scratch.data());
+    std::vector<uint64_t*> targets;
+    for (size_t i = 0; i < ring.auxiliary_count(); ++i) targets.push_back(out.limb(limbs + i));
+    conversion.convert(rows_of(coefficients, 0, limbs).data(), n, targets.data());
     for (size_t i = 0; i < ring.auxiliary_count(); ++i) {
-        uint64_t* row = out.limb(limbs + i);
-        conversion.finish(i, n, scratch.data(), row);
-        k.ntt_forward(ring.table(ring.auxiliary(i)), row, row);
+        k.ntt_forward(ring.table(ring.auxiliary(i)), targets[i], targets[i]);
     }
     return out;
 }
@@ -66,23 +65,18 @@ Poly scale_and_round(const Ring& ring, Poly x, size_t limbs) {
         k.ntt_inverse(table, x.limb(row), x.limb(row));
         k.multiply_factor(q, x.limb(row), q.factor(q.reduce64(t)), x.limb(row), n);
     }
-    const BaseConversion& down = ring.data_to_auxiliary(limbs);
-    Buffer scratch(down.scratch_words(n));
-    down.prepare(rows_of(x, 0, limbs).data(), n, scratch.data());
-    Poly residue(n, 1);
-    for (size_t i = 0; i < ring.auxiliary_count(); ++i) {
-        down.finish(i, n, scratch.data(), residue.limb(0));
-        k.subtract_multiply(ring.modulus(ring.auxiliary(i)), x.limb(limbs + i), residue.limb(0),
+    Poly remainder(n, ring.auxiliary_count()), out(n, limbs);
+    std::vector<uint64_t*> targets;
+    for (size_t i = 0; i < remainder.limbs(); ++i) targets.push_back(remainder.limb(i));
+    ring.data_to_auxiliary(limbs).convert(rows_of(x, 0, limbs).data(), n, targets.data());
+    for (size_t i = 0; i < remainder.limbs(); ++i) {
+        k.subtract_multiply(ring.modulus(ring.auxiliary(i)), x.limb(limbs + i), remainder.limb(i),
                             ring.inverse_data_product(limbs, i), x.limb(limbs + i), n);
     }
-    const BaseConversion& back = ring.auxiliary_to_data();
-    Buffer back_scratch(back.scratch_words(n));
-    back.prepare(rows_of(x, limbs, x.limbs()).data(), n, back_scratch.data());
-    Poly out(n, limbs);
-    for (size_t i = 0; i < limbs; ++i) {
-        back.finish(i, n, back_scratch.data(), out.limb(i));
-        k.ntt_forward(ring.table(i), out.limb(i), out.limb(i));
-    }
+    targets.assign(ring.data_count(), nullptr);
+    for (size_t i = 0; i < limbs; ++i) targets[i] = out.limb(i);
+    ring.auxiliary_to_data().convert(rows_of(x, limbs, x.limbs()).data(), n, targets.data());
+    for (size_t i = 0; i < limbs; ++i) k.ntt_forward(ring.table(i), out.limb(i), out.limb(i));
     return out;
 }
 

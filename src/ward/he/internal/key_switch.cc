@@ -60,17 +60,20 @@ std::vector<Poly> decompose(const Ring& ring, const Poly& poly) {
             k.ntt_inverse(ring.table(i), poly.limb(i), coefficients.limb(i - first));
             in.push_back(coefficients.limb(i - first));
         }
-        Buffer scratch(conversion.scratch_words(n));
-        conversion.prepare(in.data(), n, scratch.data());
         Poly out(n, limbs + ring.special_count());
+        // By prime: those that the polynomial has lost, and the digit's own, are left out.
+        std::vector<uint64_t*> targets(conversion.to_count(), nullptr);
         for (size_t row = 0; row < out.limbs(); ++row) {
-            if (row >= first && row < last) {  // the digit itself: it is there already
+            if (row >= first && row < last) {
                 std::memcpy(out.limb(row), poly.limb(row), n * sizeof(uint64_t));
-                continue;
+            } else {
+                targets[prime_of_row(ring, limbs, row)] = out.limb(row);
             }
-            const size_t prime = prime_of_row(ring, limbs, row);
-            conversion.finish(prime, n, scratch.data(), out.limb(row));
-            k.ntt_forward(ring.table(prime), out.limb(row), out.limb(row));
+        }
+        conversion.convert(in.data(), n, targets.data());
+        for (size_t prime = 0; prime < targets.size(); ++prime) {
+            if (targets[prime] == nullptr) continue;
+            k.ntt_forward(ring.table(prime), targets[prime], targets[prime]);
         }
         digits.push_back(std::move(out));
     }
