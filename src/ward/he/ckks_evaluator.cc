@@ -266,8 +266,10 @@ Ciphertext CkksEvaluator::drop_to_level(const Ciphertext& x, int level) const {
                                              ", got " + std::to_string(level));
     }
     if (level == x.level()) return x;
-    return checked(internal::with_parts(
-        x.body(), internal::first_rows(x.body().parts, limbs_of(*context_, level))));
+    auto body = internal::with_parts(
+        x.body(), internal::first_rows(x.body().parts, limbs_of(*context_, level)));
+    body->seed = x.body().seed;  // its rows are those of the same streams
+    return checked(std::move(body));
 }
 
 Ciphertext CkksEvaluator::adjust(const Ciphertext& x, int level, double scale) const {

@@ -45,7 +45,7 @@ double modulus_bits(const Parameters& parameters);
 struct CkksRequest {
     int depth = 1;         // multiplications one after the other, each followed by a rescaling
     int scale_bits = 40;   // about this many bits of precision and magnitude together; 25..48
-    int integer_bits = 8;  // results stay below 2^integer_bits
+    int integer_bits = 5;  // results stay below 2^integer_bits
     int min_slots = 0;     // values to be packed in one ciphertext
     SecurityLevel security = SecurityLevel::k128;
     int digit_primes = 0;  // 0: the cheapest
