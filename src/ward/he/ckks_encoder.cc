@@ -8,28 +8,24 @@
 #include "ward/he/ckks.h"
 #include "ward/he/internal/bodies.h"
 #include "ward/he/internal/embedding.h"
+#include "ward/he/internal/encode.h"
 #include "ward/he/internal/rlwe.h"
 
 namespace ward::he {
 
 using internal::Embedding;
+using internal::kLargestCoefficient;
+using internal::kTransformError;
 using internal::Modulus;
 using internal::PlaintextBody;
 using internal::Poly;
+using internal::Slots;
 
 struct CkksEncoder::State {
     std::vector<Embedding> by_log_slots;  // tables of all periods take less than two of the largest
 };
 
 namespace {
-
-constexpr double kLargestCoefficient = 0x1p61;
-// Of the transforms, relative to the largest slot: some units of 2^-53 for each level.
-constexpr double kTransformError = 0x1p-46;
-
-struct Slots {
-    std::vector<double> re, im;
-};
 
 void check_options(const Context& context, const EncodeOptions& o, size_t count, size_t slots) {
     const auto invalid = [](const std::string& message) {
@@ -72,15 +68,6 @@ double check_bound(const Slots& slots, double declared) {
     return declared;
 }
 
-Poly transform_integers(const internal::Ring& ring, const int64_t* integers, size_t limbs) {
-    Poly poly(ring.degree(), limbs);
-    for (size_t i = 0; i < limbs; ++i) {
-        internal::kernels().reduce_signed(ring.modulus(i), integers, poly.limb(i), ring.degree());
-        internal::kernels().ntt_forward(ring.table(i), poly.limb(i), poly.limb(i));
-    }
-    return poly;
-}
-
 Plaintext encode_slots(const ContextPtr& context, const Embedding& embedding, Slots slots,
                        const EncodeOptions& options) {
     const internal::Ring& ring = context->ring();
@@ -103,16 +90,8 @@ Plaintext encode_slots(const ContextPtr& context, const Embedding& embedding, Sl
                         std::to_string(level),
                     "use a smaller scale or a higher level");
     }
-    embedding.to_coefficients(slots.re, slots.im);
-    const size_t n = ring.degree(), period = embedding.slots(), gap = n / 2 / period;
-    internal::Buffer buffer(n), packed(2 * std::max<size_t>(period, 8));
-    buffer.fill_zero();
-    auto* integers = reinterpret_cast<int64_t*>(buffer.data());
-    auto* rounded = reinterpret_cast<int64_t*>(packed.data());
-    internal::kernels().round_scaled(slots.re.data(), body->scale, rounded, period);
-    internal::kernels().round_scaled(slots.im.data(), body->scale, rounded + period, period);
-    for (size_t i = 0; i < 2 * period; ++i) integers[i * gap] = rounded[i];
-    body->poly = transform_integers(ring, integers, limbs);
+    body->poly =
+        internal::encode_rows(ring, embedding, std::move(slots), body->scale, limbs, false);
     return Plaintext(std::move(body));
 }
 
