@@ -220,7 +220,7 @@ TEST(Wire, KnownAnswer) {
     World w;
     const Bytes bytes = to_bytes(encrypt(w.secret, *w.message, w.random));
     EXPECT_EQ(sha256_hex(bytes),
-              "7e696d500a2a91a1f1b6e22a400d81f3c5931369148b6d4b51e8b0376132b6d8");
+              "e99f92c5a72c8980e65938359231f5dc0b18d1a8066f869f4b28fa6828443d93");
 }
 
 }  // namespace

@@ -101,10 +101,13 @@ void Ring::prepare_bfv(const Parameters& p) {
 
 std::vector<uint32_t> automorphism_places(int log_degree, uint64_t element) {
     const size_t n = size_t{1} << log_degree;
-    std::vector<uint32_t> places(n);
+    std::vector<uint32_t> reversed(n, 0), places(n);
+    for (size_t i = 1; i < n; ++i) {
+        reversed[i] = reversed[i / 2] / 2 + static_cast<uint32_t>(i % 2 * (n / 2));
+    }
     for (size_t i = 0; i < n; ++i) {
-        const uint64_t exponent = (2 * reverse_bits(i, log_degree) + 1) * element % (2 * n);
-        places[i] = static_cast<uint32_t>(reverse_bits((exponent - 1) / 2, log_degree));
+        const uint64_t exponent = (2 * uint64_t{reversed[i]} + 1) * element % (2 * n);
+        places[i] = reversed[(exponent - 1) / 2];
     }
     return places;
 }

@@ -1,5 +1,6 @@
 #include "ward/he/internal/sampling.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <vector>
@@ -25,7 +26,10 @@ std::array<int64_t, kErrorCut> make_thresholds() {
     long double above = 0;  // summed from the small end, where rounding would matter
     for (int k = kErrorCut; k > 0; --k) {
         above += weights[k];
-        thresholds[k - 1] = static_cast<int64_t>((1 - above / total) * 0x1p63L);
+        // Tails below 2^-63 count as 2^-63: a threshold must stay below 2^63.
+        const auto tail = static_cast<uint64_t>(above / total * 0x1p63L);
+        thresholds[k - 1] =
+            static_cast<int64_t>((uint64_t{1} << 63) - std::max<uint64_t>(tail, 1));
     }
     return thresholds;
 }
