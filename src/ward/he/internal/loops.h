@@ -3,6 +3,7 @@
 // the same order everywhere (contraction is off), so results are equal bit for bit.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -84,7 +85,7 @@ WARD_LOOP void fft_level_any(bool inverse, size_t n, size_t half, const double* 
 WARD_LOOP void round_scaled_loop(const double* x, double scale, int64_t* out, size_t n) {
     for (size_t i = 0; i < n; ++i) {
         const double y = x[i] * scale;
-        out[i] = static_cast<int64_t>(y + (y < 0 ? -0.5 : 0.5));
+        out[i] = static_cast<int64_t>(y + std::copysign(0.5, y));
     }
 }
 

@@ -28,8 +28,7 @@ std::array<int64_t, kErrorCut> make_thresholds() {
         above += weights[k];
         // Tails below 2^-63 count as 2^-63: a threshold must stay below 2^63.
         const auto tail = static_cast<uint64_t>(above / total * 0x1p63L);
-        thresholds[k - 1] =
-            static_cast<int64_t>((uint64_t{1} << 63) - std::max<uint64_t>(tail, 1));
+        thresholds[k - 1] = static_cast<int64_t>((uint64_t{1} << 63) - std::max<uint64_t>(tail, 1));
     }
     return thresholds;
 }
