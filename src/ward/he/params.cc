@@ -71,6 +71,16 @@ bool complete(Parameters& p, int wanted_digit_primes) {
     return best.has_value();
 }
 
+// One prime for each level, near 2^scale_bits. A scale is off by the primes already dropped, and
+// the deviation doubles with each product, so the nearest prime is dropped first (it is the last).
+// Those below the power take a bit less on the wire, which a few levels allow.
+std::vector<uint64_t> scale_primes(int log_degree, int scale_bits, int depth) {
+    auto primes = depth <= 8 ? internal::ntt_primes(log_degree, scale_bits, depth)
+                             : internal::ntt_primes_near(log_degree, scale_bits, depth);
+    std::reverse(primes.begin(), primes.end());
+    return primes;
+}
+
 [[noreturn]] void fail_too_large() {
     throw Error(ErrorCode::kUnsupported, "no ring up to N = 65536 is secure for this request",
                 "ask for less depth, precision or security");
@@ -117,8 +127,7 @@ Parameters ckks_parameters(const CkksRequest& request) {
             max_modulus_bits(log_degree, request.security)) {
             continue;
         }
-        const auto scales =
-            internal::ntt_primes_near(log_degree, request.scale_bits, request.depth);
+        const auto scales = scale_primes(log_degree, request.scale_bits, request.depth);
         const int bits = std::max(log_degree + 8, (base_bits + base_primes - 1) / base_primes);
         p.data_primes = internal::ntt_primes(log_degree, bits, base_primes, scales);
         p.data_primes.insert(p.data_primes.end(), scales.begin(), scales.end());
