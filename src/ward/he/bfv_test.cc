@@ -217,7 +217,7 @@ TEST(Bfv, ReleasesProvenResults) {
 TEST(Bfv, RandomCircuitsAreExactAndWithinTheirBounds) {
     World w(small_bfv(5, 6, 16, 2), 42);
     const auto keys = GaloisKeys::generate(w.secret, std::vector<int>{3}, true, w.random);
-    for (int circuit = 0; circuit < 60; ++circuit) {
+    for (int circuit = 0; circuit < 5000; ++circuit) {
         Integers a = w.random_integers(), b = w.random_integers();
         Ciphertext x = w.encrypted(a), y = w.encrypted(b);
         while (x.noise_budget_bound() > 60) {
