@@ -16,6 +16,7 @@ using Words = std::vector<uint64_t>;
 
 std::vector<const Kernels*> all_kernels() {
     std::vector<const Kernels*> found{&scalar_kernels()};
+    if (has_avx2()) found.push_back(&avx2_kernels());
     if (has_avx512_ifma()) found.push_back(&avx512_ifma_kernels());
     return found;
 }

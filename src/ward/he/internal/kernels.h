@@ -67,7 +67,9 @@ struct Kernels {
 };
 
 const Kernels& scalar_kernels();
+const Kernels& avx2_kernels();
 const Kernels& avx512_ifma_kernels();
+bool has_avx2();
 bool has_avx512_ifma();
 
 // The best that this processor runs and WARD_ISA allows.
