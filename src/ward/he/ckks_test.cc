@@ -9,8 +9,10 @@
 #include <vector>
 
 #include "ward/core/error.h"
+#include "ward/core/parallel.h"
 #include "ward/core/testing/seeded_random.h"
 #include "ward/he/testing/small_parameters.h"
+#include "ward/he/wire.h"
 
 namespace ward::he {
 namespace {
@@ -330,6 +332,25 @@ TEST(Ckks, RandomCircuitsStayWithinTheirBounds) {
         s.expect(x, a, 10);
     }
     EXPECT_GT(operations, 500);
+}
+
+// Large enough that rows are shared out.
+TEST(Ckks, ThreadsChangeNoBit) {
+    const int before = num_threads();
+    std::vector<Bytes> products, rotations;
+    for (int threads : {1, 2, 3}) {
+        set_num_threads(threads);
+        World s(small_ckks(14, 8, 40, 3), 3);
+        const auto keys = GaloisKeys::generate(s.secret, std::vector<int>{1}, false, s.random);
+        const Ciphertext x = s.encrypt_values(random_values(s.random, 100));
+        products.push_back(to_bytes(s.evaluator.rescale(s.evaluator.multiply(x, x, s.relin))));
+        rotations.push_back(to_bytes(s.evaluator.rotate(x, 1, keys)));
+    }
+    set_num_threads(before);
+    EXPECT_EQ(products[0], products[1]);
+    EXPECT_EQ(products[0], products[2]);
+    EXPECT_EQ(rotations[0], rotations[1]);
+    EXPECT_EQ(rotations[0], rotations[2]);
 }
 
 TEST(Ckks, WorksAtASecureSize) {
