@@ -6,8 +6,8 @@
 // seed are independent and each can be had without the others. Part of wire formats: it does not
 // change. All instruction sets give the same bytes.
 //
-// Threat: none to confidentiality, seed and stream are public; the stream must look uniform to those
-// who did not choose the seed. Never make keys or noise with it: use `Random`.
+// Threat: none to confidentiality, seed and stream are public; the stream must look uniform to
+// those who did not choose the seed. Never make keys or noise with it: use `Random`.
 //
 // Thread safety: as std::vector.
 #pragma once
