@@ -36,6 +36,10 @@ bad 2 "precision must be" "${train[@]}" --data digits --epsilon 1 --precision fp
 bad 2 "folder of --out" train --data digits --epsilon 1 --out "$work/none/m.safetensors"
 bad 2 "out is a folder" train --data digits --epsilon 1 --out "$work"
 bad 2 "folder of --record" "${train[@]}" --data digits --epsilon 1 --record "$work/none/r.json"
+bad 2 "--out and --data are the same file" train --data "$work/good.csv" --epsilon 1 --out "$work/./good.csv"
+bad 2 "--checkpoint and --out are the same file" "${train[@]}" --data digits --epsilon 1 --checkpoint "$work/../$(basename "$work")/m.safetensors"
+bad 2 "--out and --data are the same file" predict "$work/good.csv2" --data "$work/good.csv" --out "$work/good.csv"
+bad 2 "billion steps" "${train[@]}" --data digits --epsilon 1 --epochs 1e300
 bad 2 "did you mean" "${train[@]}" --data digits --epsilom 1
 bad 1 "no-such" "${train[@]}" --data "$work/no-such.csv" --epsilon 1
 bad 1 "delimiter" "${train[@]}" --data "$work/delimiter.csv" "${schema[@]}" --epsilon 1

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <filesystem>
@@ -138,6 +139,7 @@ void hand_over_to_torch(char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
+    std::signal(SIGXFSZ, SIG_IGN);  // a limit on file sizes is an error like a full disk
 #ifdef WARD_HAS_TORCH
     ward::nn::tune_process(argv);
     ward::cli::remember_command_line(argc, argv);

@@ -8,6 +8,7 @@
 
 #include "ward/cli/internal/commands.h"
 #include "ward/cli/internal/model_options.h"
+#include "ward/cli/internal/output_paths.h"
 #include "ward/core/file.h"
 #include "ward/model/model.h"
 #include "ward/train/evaluate.h"
@@ -83,6 +84,10 @@ std::string as_json_lines(const model::Model& model, const train::Predictions& p
 }
 
 void run(const Options& options) {
+    check_outputs({{"MODEL", options.run.model},
+                   {"--data", options.run.data.data},
+                   {"--schema", options.run.data.schema}},
+                  {{"--out", options.out}});
     const ModelRun run = run_model(options.run, false);
     const std::string text = options.json
                                  ? as_json_lines(run.model, run.predictions, options.probabilities)

@@ -12,6 +12,7 @@
 #include "ward/audit/render_json.h"
 #include "ward/audit/training_report.h"
 #include "ward/cli/internal/commands.h"
+#include "ward/cli/internal/output_paths.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
 #include "ward/core/log.h"
@@ -37,6 +38,9 @@ std::string now_utc() {
 }
 
 void run_report(const Options& options) {
+    std::vector<NamedPath> inputs;
+    for (const std::string& path : options.records) inputs.push_back({"a record", path});
+    check_outputs(inputs, {{"--out", options.out}, {"--json", options.json}});
     std::vector<audit::TrainingRecord> records;
     for (const std::string& path : options.records) {
         records.push_back(audit::parse_training_record(read_text_file(path), path));

@@ -15,7 +15,9 @@
 #include "ward/audit/group_plan.h"
 #include "ward/cli/internal/commands.h"
 #include "ward/cli/internal/data_options.h"
+#include "ward/cli/internal/local_digest.h"
 #include "ward/cli/internal/model_options.h"
+#include "ward/cli/internal/output_paths.h"
 #include "ward/cli/internal/training_outcome.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
@@ -115,6 +117,7 @@ train::TrainOptions run_options(const Options& options, const data::Dataset& dat
     run.seed = options.seed;
     run.show_training_loss = options.show_training_loss;
     run.checkpoint = options.checkpoint;
+    if (!run.checkpoint.empty()) run.data_mark = local_data_digest(data.digest);
     run.checkpoint_seconds = options.checkpoint_seconds;
     run.checkpoint_steps = options.checkpoint_steps;
     run.resume = options.resume;
@@ -176,7 +179,7 @@ std::optional<dp::PrivacyPlan> claim_for_groups(const Options& options, const da
     const std::optional<double> target = privacy.target_epsilon;
     if (target) {
         privacy.target_epsilon.reset();
-        privacy.noise_multiplier = 1;  // any; the target decides
+        privacy.noise_multiplier = 1000;  // any; the target decides
     }
     dp::PrivacyPlan plan =
         audit::plan_for_groups(train::plan_for(*run, data), options.max_per_group, target);
@@ -193,20 +196,6 @@ void restate(const dp::PrivacyPlan& claimed, train::TrainResult* result) {
     result->plan = claimed;
 }
 
-// What would fail after hours of training had better fail now.
-void check_output(const std::string& flag, const std::string& file) {
-    if (file.empty()) return;
-    const auto folder = std::filesystem::path(file).parent_path();
-    if (!folder.empty() && !std::filesystem::is_directory(folder)) {
-        throw Error(ErrorCode::kUsage,
-                    "the folder of " + flag + " does not exist: " + folder.string(),
-                    "make it first");
-    }
-    if (std::filesystem::is_directory(file)) {
-        throw Error(ErrorCode::kUsage, flag + " is a folder: " + file, "name a file in it");
-    }
-}
-
 // Ctrl-C and SIGTERM end the run after its current step; a second one ends the process at once.
 const std::atomic<bool>* stop_on_signals() {
     static std::atomic<bool> asked{false};
@@ -219,7 +208,8 @@ const std::atomic<bool>* stop_on_signals() {
     return &asked;
 }
 
-void check_outputs(const Options& options) {
+// What would fail after hours of training had better fail now.
+void check_files(const Options& options) {
     if (options.resume && options.checkpoint.empty()) {
         throw Error(ErrorCode::kUsage, "--resume needs the file of the run's checkpoints",
                     "give --checkpoint FILE");
@@ -231,9 +221,12 @@ void check_outputs(const Options& options) {
     if (!options.out.empty() && options.no_save)
         throw Error(ErrorCode::kUsage, "--out and --no-save exclude each other",
                     "give one of them");
-    check_output("--out", options.out);
-    check_output("--record", options.record);
-    check_output("--checkpoint", options.checkpoint);
+    const std::string record = record_path({options.out, options.record});
+    check_outputs(
+        {{"--data", options.data.data},
+         {"--schema", options.data.schema},
+         {"--model", options.model}},
+        {{"--out", options.out}, {"--record", record}, {"--checkpoint", options.checkpoint}});
 }
 
 // --dry-run: what would be promised, without training.
@@ -259,7 +252,7 @@ void print_plan(const std::optional<dp::PrivacyPlan>& claimed, bool json) {
 }
 
 void run(const Options& options, const std::string& command_line) {
-    check_outputs(options);
+    check_files(options);
     is_private(options);  // a usage error before the data is read
     apply(options.runtime);
     data::LoadRequest request = to_request(options.data, "train");

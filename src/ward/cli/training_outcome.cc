@@ -110,13 +110,6 @@ std::optional<audit::Evaluation> evaluate(const TrainingOutcome& outcome) {
     return audit::evaluate(predictions.values, predictions.outputs, outcome.test->dataset.labels);
 }
 
-std::string record_path(const OutcomeFiles& files) {
-    if (!files.record.empty() || files.model.empty()) return files.record;
-    const std::string ending = ".safetensors";
-    const bool usual = files.model.ends_with(ending);
-    return files.model.substr(0, files.model.size() - (usual ? ending.size() : 0)) + ".record.json";
-}
-
 void print_json(const audit::TrainingRecord& record, const OutcomeFiles& files, int64_t steps) {
     nlohmann::ordered_json out = {{"model", files.model},
                                   {"record", record_path(files)},
@@ -170,6 +163,13 @@ void print_summary(const audit::TrainingRecord& record, const OutcomeFiles& file
 }
 
 }  // namespace
+
+std::string record_path(const OutcomeFiles& files) {
+    if (!files.record.empty() || files.model.empty()) return files.record;
+    const std::string ending = ".safetensors";
+    const bool usual = files.model.ends_with(ending);
+    return files.model.substr(0, files.model.size() - (usual ? ending.size() : 0)) + ".record.json";
+}
 
 void remember_command_line(int argc, char** argv) {
     std::string& text = remembered();

@@ -1,6 +1,7 @@
 #include "ward/core/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,7 +26,7 @@ struct OpenFile {
     size_t size_bytes = 0;
 
     explicit OpenFile(const std::string& path) {
-        descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // no wait for a pipe
         if (descriptor < 0) {
             const int reason = errno;
             throw Error(reason == ENOENT ? ErrorCode::kNotFound : ErrorCode::kIo,
@@ -123,6 +124,12 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 AtomicFile::AtomicFile(std::string path, Readers readers)
     : path_(std::move(path)), temporary_(path_ + ".partial-" + std::to_string(::getpid())) {
+    struct stat target {};
+    if (::lstat(path_.c_str(), &target) == 0 && !S_ISREG(target.st_mode) &&
+        !S_ISLNK(target.st_mode)) {
+        throw Error(ErrorCode::kIo, path_ + " is not a regular file, and would be replaced by one",
+                    "name another file");
+    }
     // What a killed process left, or a link that somebody put there, is not written through.
     ::unlink(temporary_.c_str());
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
@@ -204,6 +211,24 @@ void AtomicFile::commit() {
     ::close(descriptor_);
     descriptor_ = -1;
     sync_folder_of(path_);
+}
+
+FileLock::FileLock(std::string path) : path_(std::move(path)) {
+    descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (descriptor_ < 0) {
+        throw Error(ErrorCode::kIo, "cannot create " + path_ + ": " + std::strerror(errno),
+                    "check the folder and its permissions");
+    }
+    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+        ::close(descriptor_);
+        throw Error(ErrorCode::kRefused, path_ + " is held by another process",
+                    "wait for it to end, or give this run another file");
+    }
+}
+
+FileLock::~FileLock() {
+    ::unlink(path_.c_str());
+    ::close(descriptor_);
 }
 
 void write_file_atomically(const std::string& path, ByteView data) {

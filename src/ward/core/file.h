@@ -32,9 +32,10 @@ class MappedFile {
     size_t size_ = 0;
 };
 
-// Writes next to the final name and renames on `commit`, after the bytes have reached the disk.
-// Without a commit (an exception, a kill) the final name keeps what it had. Throws Error kIo with
-// the system's reason, e.g. disk full.
+// Writes next to the final name, which must be free or that of a regular file or link (a link is
+// replaced, not followed), and renames on `commit`, after the bytes have reached the disk. Without
+// a commit (an exception, a kill) the final name keeps what it had. Throws Error kIo with the
+// system's reason, e.g. disk full.
 class AtomicFile {
   public:
     enum class Readers { kEveryone, kOwner };  // as far as the umask allows
@@ -63,6 +64,20 @@ class AtomicFile {
     int descriptor_ = -1;
     uint64_t position_ = 0;
     std::mutex writing_;
+};
+
+// Holds a lock file, made for its owner alone, until it goes. Throws Error kRefused when another
+// process holds it, kIo when it cannot be made.
+class FileLock {
+  public:
+    explicit FileLock(std::string path);
+    ~FileLock();
+    FileLock(const FileLock&) = delete;
+    FileLock& operator=(const FileLock&) = delete;
+
+  private:
+    std::string path_;
+    int descriptor_ = -1;
 };
 
 void write_file_atomically(const std::string& path, ByteView data);

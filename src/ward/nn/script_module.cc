@@ -42,9 +42,9 @@ ScriptModule::ScriptModule(const std::string& path, const std::string& device)
     try {
         implementation_->module = torch::jit::load(path, at::Device(at::kCPU));
         implementation_->module.eval();
-    } catch (const c10::Error& error) {
+    } catch (const std::exception& error) {
         throw Error(ErrorCode::kInvalid,
-                    path + " is not a TorchScript file: " + cause(error.what_without_backtrace()),
+                    path + " is not a TorchScript file: " + cause(error.what()),
                     "export it with torch.jit.script or torch.jit.trace, then save()");
     }
     try {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <utility>
+#include <variant>
 
 #include "ward/core/error.h"
 #include "ward/dp/discrete_gaussian.h"
@@ -39,6 +40,18 @@ Batch finite_rows(const Batch& batch, const at::Tensor& finite, int64_t views) {
     return {batch.inputs.index_select(0, rows), batch.labels.index_select(0, rows)};
 }
 
+// All examples of a batch would take their masks from one stream of a small generator: without one
+// of them the others get other masks, and move.
+bool drops_units(const std::vector<model::LayerSpec>& layers) {
+    return std::any_of(layers.begin(), layers.end(), [](const model::LayerSpec& layer) {
+        if (const auto* dropout = std::get_if<model::Dropout>(&layer.kind))
+            return dropout->probability > 0;
+        const auto* residual = std::get_if<model::Residual>(&layer.kind);
+        return residual != nullptr &&
+               (drops_units(residual->body) || drops_units(residual->shortcut));
+    });
+}
+
 }  // namespace
 
 PrivateStep::PrivateStep(nn::Network& network, const dp::PrivacyPlan& plan, int64_t views,
@@ -55,6 +68,10 @@ PrivateStep::PrivateStep(nn::Network& network, const dp::PrivacyPlan& plan, int6
                              : std::min(plan.settings().expected_batch, largest_micro_batch_),
           views)),
       noise_(std::make_unique<dp::DiscreteGaussian>(plan.noise_sigma_steps())) {
+    if (drops_units(network.spec().layers)) {
+        throw Error(ErrorCode::kRefused, "dropout and differential privacy do not go together",
+                    "take the dropout layers out of the model: noise regularises already");
+    }
     int64_t trainable = 0;
     for (const nn::Parameter& parameter : network.parameters()) {
         if (parameter.trainable) trainable += parameter.value.numel();
@@ -136,6 +153,13 @@ void PrivateStep::add_pass(const Batch& batch, int64_t rows) {
 
 std::vector<at::Tensor> PrivateStep::finish(Random& random) {
     at::NoGradGuard no_grad;
+    if (steps_done_ >= plan_.steps()) {
+        throw Error(
+            ErrorCode::kRefused,
+            "the privacy plan has " + std::to_string(plan_.steps()) + " steps, all are taken",
+            "make a plan for more steps before the run");
+    }
+    ++steps_done_;
     const double step = plan_.grid_step() * clipping_norm_;
     const double scale = step / static_cast<double>(plan_.settings().expected_batch);
     std::vector<at::Tensor> gradients = std::move(sums_);
@@ -166,6 +190,19 @@ void PrivateStep::adapt_clipping_norm(Random& random) {
     const double fraction =
         std::clamp(noisy / static_cast<double>(plan_.settings().expected_batch) + 0.5, 0.0, 1.0);
     clipping_norm_ *= std::exp(-adaptive.learning_rate * (fraction - adaptive.quantile));
+}
+
+void PrivateStep::resume(int64_t steps_done, double clipping_norm) {
+    const bool moves = plan_.settings().clipping == dp::ClippingKind::kAdaptive;
+    if (steps_done < 0 || steps_done > plan_.steps() ||
+        !(std::isfinite(clipping_norm) && clipping_norm > 0) ||
+        (!moves && clipping_norm != plan_.clipping_norm())) {
+        throw Error(ErrorCode::kCorrupt,
+                    "a position or another clipping norm than the plan has: step " +
+                        std::to_string(steps_done) + ", norm " + std::to_string(clipping_norm));
+    }
+    steps_done_ = steps_done;
+    clipping_norm_ = clipping_norm;
 }
 
 double PrivateStep::noise_standard_deviation() const {

@@ -45,8 +45,9 @@ class RowInvariance;
 
 class PrivateStep {
   public:
-    // `usual_examples`: what most calls of add() hold, for the shape of the passes; 0: the expected
-    // batch, as far as it may be summed at once.
+    // Throws Error kRefused for a plan that is not for this network, and for a network with
+    // dropout. `usual_examples`: what most calls of add() hold, for the shape of the passes; 0: the
+    // expected batch, as far as it may be summed at once.
     PrivateStep(nn::Network& network, const dp::PrivacyPlan& plan, int64_t views,
                 int64_t usual_examples = 0);
     ~PrivateStep();
@@ -55,13 +56,16 @@ class PrivateStep {
     // examples than largest_micro_batch().
     void add(const Batch& batch);
 
-    // Ends the step: the noisy sum divided by the expected batch size, per parameter (undefined for
-    // frozen ones).
+    // Ends the step. Throws Error kRefused when the plan has no more steps. Returns the noisy sum
+    // divided by the expected batch size, per parameter (undefined for frozen ones).
     std::vector<at::Tensor> finish(Random& random);
 
-    // The current clipping norm C (it moves under adaptive clipping). Set it when a run is resumed.
+    // The current clipping norm C (it moves under adaptive clipping).
     double clipping_norm() const { return clipping_norm_; }
-    void set_clipping_norm(double norm) { clipping_norm_ = norm; }
+
+    // Goes on where a run stopped. Throws Error kCorrupt for a position outside the plan, or a norm
+    // that the plan does not have.
+    void resume(int64_t steps_done, double clipping_norm);
 
     // Of one coordinate of a finished gradient.
     double noise_standard_deviation() const;
@@ -75,6 +79,7 @@ class PrivateStep {
     const dp::PrivacyPlan& plan_;
     int64_t views_;
     double clipping_norm_;
+    int64_t steps_done_ = 0;
     int64_t largest_micro_batch_;
     std::unique_ptr<RowInvariance> invariance_;
     std::unique_ptr<dp::DiscreteGaussian> noise_;

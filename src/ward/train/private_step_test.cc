@@ -171,12 +171,12 @@ TEST(PrivateStep, AdaptiveClippingMovesTowardsTheQuantile) {
     nn::Network network(small_cnn(), 1);
     const dp::PrivacyPlan plan = plan_of(network.spec(), 1, dp::ClippingKind::kAdaptive);
     PrivateStep step(network, plan, 1);
-    step.set_clipping_norm(1e-3);  // far below every gradient norm
+    step.resume(0, 1e-3);  // far below every gradient norm
     Random random = testonly::seeded_random(4);
     step.add(random_batch(40));
     (void)step.finish(random);
     EXPECT_GT(step.clipping_norm(), 1e-3);
-    step.set_clipping_norm(1e4);
+    step.resume(1, 1e4);
     step.add(random_batch(40));
     (void)step.finish(random);
     EXPECT_LT(step.clipping_norm(), 1e4);
@@ -190,6 +190,22 @@ TEST(PrivateStep, AnExampleWithABrokenGradientContributesNothing) {
     batch.inputs[0].fill_(std::numeric_limits<float>::infinity());
     EXPECT_EQ(distance(clipped_sum(network, plan, batch, 6), clipped_sum(network, plan, others, 6)),
               0);
+}
+
+TEST(PrivateStep, RefusesDropoutAndMoreStepsThanThePlanHas) {
+    model::ModelSpec spec = small_cnn();
+    const dp::PrivacyPlan plan = plan_of(spec, 1);
+    spec.layers.insert(spec.layers.begin(),
+                       {"branch", model::Residual{{{"drop", model::Dropout{0.5}}}, {}}});
+    nn::Network dropping(spec, 1), network(small_cnn(), 1);
+    EXPECT_THROW(PrivateStep(dropping, plan, 1), Error);
+    PrivateStep step(network, plan, 1);
+    Random random = testonly::seeded_random(4);
+    step.resume(plan.steps() - 1, plan.clipping_norm());
+    (void)step.finish(random);
+    EXPECT_THROW((void)step.finish(random), Error);
+    EXPECT_THROW(step.resume(plan.steps() + 1, plan.clipping_norm()), Error);
+    EXPECT_THROW(step.resume(0, 2 * plan.clipping_norm()), Error);
 }
 
 TEST(PrivateStep, RefusesAPlanForAnotherModel) {

@@ -72,7 +72,7 @@ at::Tensor padded(const at::Tensor& tensor, int64_t rows) {
 RowInvariance::RowInvariance(nn::Network& network, int64_t usual_examples, int64_t views)
     : network_(network),
       views_(views),
-      reference_rows_(rounded_up(usual_examples * views, kUnit)) {}
+      reference_rows_(rounded_up(std::max(usual_examples, kProbes) * views, kUnit)) {}
 
 // What a pass leaves of each row, and the norms of each example. Example i is probe i +
 // first_probe.
@@ -103,8 +103,7 @@ bool RowInvariance::same_bits(int64_t rows, int64_t reference_rows) const {
     for (size_t i = 0; i < tried.size(); ++i) {
         for (size_t example = 0; example < tried[i].size(); ++example) {
             const size_t place = (example + kProbes - kShift) % kProbes;
-            if (place < reference[i].size() && tried[i][example] != reference[i][place])
-                return false;
+            if (tried[i][example] != reference[i].at(place)) return false;
         }
     }
     return true;
@@ -124,7 +123,8 @@ bool RowInvariance::agrees(int64_t rows) {
 int64_t RowInvariance::reference_rows() {
     for (const int64_t smaller : {int64_t{64}, int64_t{16}, views_}) {
         if (reference_rows_ <= views_ || agrees(reference_rows_)) break;
-        if (smaller < reference_rows_) reference_rows_ = smaller;
+        const bool shows_all_probes = smaller >= kProbes * views_;
+        if (smaller < reference_rows_) reference_rows_ = shows_all_probes ? smaller : views_;
         agrees_.clear();
         if (reference_rows_ == views_) {
             log_warning(

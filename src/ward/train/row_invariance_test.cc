@@ -112,6 +112,17 @@ TEST(RowInvariance, AnExampleDoesNotSwitchTheUnitsOfOthersAtTheirKinks) {
     }
 }
 
+// With many views a reference of few examples would leave nothing to compare with.
+TEST(RowInvariance, ViewsOfFewExamplesAreComparedToo) {
+    nn::Network network(spec_of(kCases[0]), 1);
+    for (const int64_t views : {8, 32}) {
+        RowInvariance invariance(network, 2, views);
+        const int64_t reference = invariance.reference_rows();
+        EXPECT_TRUE(reference == views || reference >= 5 * views) << reference;
+        EXPECT_EQ(invariance.passes(2).front().rows % views, 0);
+    }
+}
+
 TEST(RowInvariance, PassesCoverAllExamplesOnce) {
     nn::Network network(spec_of(kCases[0]), 1);
     RowInvariance invariance(network, 20, 2);

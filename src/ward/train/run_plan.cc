@@ -11,6 +11,9 @@
 namespace ward::train {
 namespace {
 
+constexpr double kMostSteps = 1e9;
+constexpr int64_t kMostViews = 1024;
+
 void require(bool holds, const std::string& message, const std::string& hint = {}) {
     if (!holds) throw Error(ErrorCode::kUsage, message, hint);
 }
@@ -55,13 +58,25 @@ void check_options(const TrainOptions& options, const data::Dataset& data) {
     require(options.batch_size >= 1 && options.batch_size <= data.size(),
             "batch size must be between 1 and the " + std::to_string(data.size()) +
                 " examples, got " + std::to_string(options.batch_size),
-            "choose a smaller --batch");
+            options.batch_size < 1 ? "choose a --batch of at least 1" : "choose a smaller --batch");
     require(std::isfinite(options.epochs) && options.epochs > 0,
             "epochs must be finite and > 0, got " + std::to_string(options.epochs));
+    require(options.epochs * static_cast<double>(data.size()) <
+                kMostSteps * static_cast<double>(options.batch_size),
+            "epochs of " + std::to_string(options.epochs) + " are more than a billion steps",
+            "choose fewer --epochs or a larger --batch");
+    require(options.checkpoint_seconds > 0,
+            "checkpoint seconds must be > 0, got " + std::to_string(options.checkpoint_seconds));
+    require(options.schedule.warmup_fraction >= 0 && options.schedule.warmup_fraction <= 1,
+            "warmup must be a share of the steps in [0, 1], got " +
+                std::to_string(options.schedule.warmup_fraction));
+    require(options.optimizer.weight_decay >= 0 && std::isfinite(options.optimizer.weight_decay),
+            "weight decay must be finite and >= 0");
     require(options.ema_decay >= 0 && options.ema_decay < 1,
             "ema decay must be in [0, 1), got " + std::to_string(options.ema_decay));
-    require(options.augmentation.views >= 1 && options.augmentation.shift_pixels >= 0,
-            "views must be >= 1 and shift >= 0");
+    require(options.augmentation.views >= 1 && options.augmentation.views <= kMostViews &&
+                options.augmentation.shift_pixels >= 0,
+            "views must be between 1 and " + std::to_string(kMostViews) + ", and shift >= 0");
     require(std::isfinite(options.schedule.learning_rate) && options.schedule.learning_rate > 0,
             "learning rate must be finite and > 0, got " +
                 std::to_string(options.schedule.learning_rate));

@@ -3,14 +3,17 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
+#include <optional>
 #include <random>
 #include <utility>
 
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
+#include "ward/core/file.h"
 #include "ward/core/progress.h"
 #include "ward/dp/poisson_sampler.h"
 #include "ward/nn/torch.h"
@@ -33,7 +36,8 @@ double seconds_since(Clock::time_point start) {
 std::string run_digest(const TrainOptions& options, const data::Dataset& data,
                        const std::string& plan_json) {
     const auto& o = options.optimizer;
-    const nlohmann::json all = {data.digest,
+    const nlohmann::json all = {options.data_mark,
+                                data.size(),
                                 model::to_json(options.spec),
                                 plan_json,
                                 optimizer_name(o.kind),
@@ -124,7 +128,15 @@ class Run {
             values_.push_back(parameter.value);
             if (options.ema_decay > 0) averages_.push_back(parameter.value.clone());
         }
-        if (options.resume) resume();
+        if (!options.checkpoint.empty()) lock_.emplace(options.checkpoint + ".lock");
+        if (options.resume) {
+            resume();
+        } else if (!options.checkpoint.empty() && std::ifstream(options.checkpoint)) {
+            throw Error(
+                ErrorCode::kRefused,
+                "there is a file " + options.checkpoint + ", perhaps of a run that has not ended",
+                "go on with it by --resume, or remove it to give that run up");
+        }
     }
 
     TrainResult run() {
@@ -324,25 +336,42 @@ class Run {
                         options_.checkpoint + " belongs to a run with other data, model or options",
                         "repeat the flags of that run, or train without --resume");
         }
-        if (checkpoint.steps_done < 0 || checkpoint.steps_done > steps_ ||
-            !std::isfinite(checkpoint.clipping_norm) || checkpoint.clipping_norm <= 0) {
+        if (checkpoint.steps_done < 0 || checkpoint.steps_done > steps_) {
             throw Error(ErrorCode::kCorrupt,
                         options_.checkpoint + " has an impossible position in its run");
         }
-        if (plan_ && plan_->settings().clipping != dp::ClippingKind::kAdaptive &&
-            checkpoint.clipping_norm != plan_->clipping_norm()) {
-            throw Error(ErrorCode::kCorrupt,
-                        options_.checkpoint + " has another clipping norm than its plan");
+        if (private_step_) {
+            try {
+                private_step_->resume(checkpoint.steps_done, checkpoint.clipping_norm);
+            } catch (const Error& error) {
+                throw Error(ErrorCode::kCorrupt, options_.checkpoint + ": " + error.message());
+            }
         }
         restore_tensors(checkpoint.weights, values_, "weight");
         if (!averages_.empty()) restore_tensors(checkpoint.averages, averages_, "average");
-        optimizer_->restore(checkpoint.optimizer_state, checkpoint.optimizer_steps);
-        if (private_step_) private_step_->set_clipping_norm(checkpoint.clipping_norm);
+        restore_optimizer(checkpoint);
         curve_ = curve_from_json(checkpoint.curve_json);
         step_ = checkpoint.steps_done;
         resumed_at_ = checkpoint.resumed_at;
         resumed_at_.push_back(step_);
         write_checkpoint();  // whoever copies the file from now on copies the count as well
+    }
+
+    void restore_optimizer(const Checkpoint& checkpoint) {
+        for (const auto& [name, tensor] : checkpoint.optimizer_state) {
+            const bool fits =
+                std::any_of(values_.begin(), values_.end(), [&](const at::Tensor& value) {
+                    const auto index = std::to_string(&value - values_.data());
+                    return name.size() > index.size() &&
+                           name.substr(name.size() - index.size() - 1) == "." + index &&
+                           tensor.sizes() == value.sizes();
+                });
+            if (!fits) {
+                throw Error(ErrorCode::kCorrupt, options_.checkpoint + " has a state " + name +
+                                                     " of no parameter's shape");
+            }
+        }
+        optimizer_->restore(checkpoint.optimizer_state, checkpoint.optimizer_steps);
     }
 
     void restore_tensors(const std::map<std::string, at::Tensor>& stored,
@@ -353,6 +382,11 @@ class Run {
                 throw Error(ErrorCode::kCorrupt, options_.checkpoint + " has no " + what + " for " +
                                                      network_.parameters()[i].name +
                                                      " in its shape");
+            }
+            if (!at::isfinite(found->second).all().item<bool>()) {
+                throw Error(ErrorCode::kCorrupt, options_.checkpoint + " has a " + what + " for " +
+                                                     network_.parameters()[i].name +
+                                                     " that is not a finite number");
             }
             targets[i].copy_(found->second);
         }
@@ -377,6 +411,7 @@ class Run {
     double loss_sum_ = 0, loss_rows_ = 0;
     std::vector<CurvePoint> curve_;
     Clock::time_point last_checkpoint_;
+    std::optional<FileLock> lock_;  // of the checkpoint: two runs must not share it
 };
 
 }  // namespace

@@ -57,8 +57,11 @@ struct TrainOptions {
     uint64_t seed = 1;  // initial weights; order of a non-private run. Never noise or sampling
     bool show_training_loss = false;  // a leak that the privacy statement does not cover
     std::string checkpoint;           // file; empty: none
-    double checkpoint_seconds = 60;   // between checkpoints
-    int64_t checkpoint_steps = 0;     // also every so many steps, when > 0
+    // What a checkpoint remembers of its data, so that a run goes on with them only. Not a plain
+    // digest: who has all rows but one could try that one. Empty: data are not compared.
+    std::string data_mark;
+    double checkpoint_seconds = 60;  // between checkpoints
+    int64_t checkpoint_steps = 0;    // also every so many steps, when > 0
     bool resume = false;
     int64_t evaluations = 10;  // points of the accuracy curve, when there is test data
 

@@ -38,6 +38,9 @@ std::optional<data::LoadedData> load_test_part(const DataOptions& options,
 std::string group_limit(const data::Dataset& data, const dp::PrivacyPlan& plan);
 
 // Evaluates, writes the files, prints the summary.
+// Where the record goes: as said, or next to the model; empty without a model.
+std::string record_path(const OutcomeFiles& files);
+
 void finish_training(TrainingOutcome& outcome, const OutcomeFiles& files);
 
 // The command line as it was typed, quoted for a shell.
