@@ -22,6 +22,7 @@
 #include "ward/core/error.h"
 #include "ward/mpc/bits.h"
 #include "ward/mpc/connect.h"
+#include "ward/mpc/learn/network.h"
 #include "ward/mpc/multiply.h"
 #include "ward/mpc/share.h"
 
@@ -58,6 +59,27 @@ Case with_one(size_t rows, size_t cols, Function function) {
     };
 }
 
+constexpr size_t kBatch = 128;
+
+// A step of training (or the scores) for a network of these widths on one batch.
+Case network_case(const NetworkShape& shape, bool train) {
+    return [=](Party& party) -> Run {
+        NetworkWeights initial;
+        for (size_t l = 0; l + 1 < shape.widths.size(); ++l) {
+            RingMatrix& w = initial.weights.emplace_back(shape.widths[l], shape.widths[l + 1]);
+            for (size_t i = 0; i < w.size(); ++i) w.values[i] = i * 2654435761u % 8192 - 4096;
+            initial.biases.emplace_back(1, shape.widths[l + 1]);
+            std::fill(initial.biases[l].values.begin(), initial.biases[l].values.end(), Ring{0});
+        }
+        auto network =
+            std::make_shared<Network>(party, shape, initial, TrainOptions{.batch_size = kBatch});
+        auto x = std::make_shared<SharedMatrix>(random_fixed(party, kBatch, shape.widths.front()));
+        auto y = std::make_shared<SharedMatrix>(random_fixed(party, kBatch, shape.widths.back()));
+        if (train) return [=] { network->train_step(*x, *y); };
+        return [=] { (void)network->scores(*x); };
+    };
+}
+
 std::map<std::string, Case> cases() {
     std::map<std::string, Case> all;
     all["mul_1m"] = [](Party& party) -> Run {
@@ -73,6 +95,9 @@ std::map<std::string, Case> cases() {
         100, 1000, [](Party& party, const SharedMatrix& x) { (void)is_negative(party, x); });
     all["matmul_1024"] = with_one(
         1024, 1024, [](Party& party, const SharedMatrix& x) { (void)matmul_fixed(party, x, x); });
+    all["logreg_784_step"] = network_case({{784, 1}}, true);
+    all["mlp_train_step"] = network_case({{784, 128, 128, 10}}, true);
+    all["mlp_infer"] = network_case({{784, 128, 128, 10}}, false);
     return all;
 }
 

@@ -52,6 +52,15 @@ void local_matmul(const SharedMatrix& x, const SharedMatrix& y, Ring* out) {
     internal::matmul_accumulate(x.second.data(), y.first.data(), out, x.rows, x.cols, y.cols);
 }
 
+// Part i of a replicated sharing is an additive part as well.
+void add_part(const SharedMatrix& addend, size_t size, Ring* out) {
+    if (addend.size() != size) {
+        throw Error(ErrorCode::kUsage, "an addend of " + std::to_string(size) +
+                                           " values is needed, got " + shape_text(addend));
+    }
+    for (size_t i = 0; i < size; ++i) out[i] += addend.first[i];
+}
+
 // From additive parts to a replicated sharing: each party masks its part by a common sharing of
 // zero and passes it on. 1 round, 8 bytes per value and party.
 void reshare(Party& party, SharedMatrix& out) {
@@ -199,29 +208,31 @@ SharedMatrix matmul(Party& party, const SharedMatrix& x, const SharedMatrix& y) 
 }
 
 SharedMatrix matmul_fixed(Party& party, const SharedMatrix& x, const SharedMatrix& y, int shift) {
-    const Product one[] = {{&x, &y}};
+    const Product one[] = {{.x = &x, .y = &y}};
     return std::move(matmul_fixed(party, one, shift).front());
 }
 
 std::vector<SharedMatrix> matmul_fixed(Party& party, std::span<const Product> products, int shift) {
     const TrafficLedger::Scope scope(party.ledger(), "matmul_fixed");
     size_t total = 0;
-    for (const auto& [x, y] : products) {
-        require_inner(*x, *y);
-        total += x->rows * y->cols;
+    for (const Product& product : products) {
+        require_inner(*product.x, *product.y);
+        total += product.x->rows * product.y->cols;
     }
     RingVector part(total);
     Ring* next = part.data();
-    for (const auto& [x, y] : products) {
-        local_matmul(*x, *y, next);
-        next += x->rows * y->cols;
+    for (const Product& product : products) {
+        const size_t size = product.x->rows * product.y->cols;
+        local_matmul(*product.x, *product.y, next);
+        if (product.addend != nullptr) add_part(*product.addend, size, next);
+        next += size;
     }
     RingVector first, second;
     internal::truncate_product(party, part, shift, first, second);
     std::vector<SharedMatrix> out;
     size_t at = 0;
-    for (const auto& [x, y] : products) {
-        SharedMatrix& result = out.emplace_back(x->rows, y->cols);
+    for (const Product& product : products) {
+        SharedMatrix& result = out.emplace_back(product.x->rows, product.y->cols);
         std::copy_n(&first[at], result.size(), result.first.data());
         std::copy_n(&second[at], result.size(), result.second.data());
         at += result.size();
