@@ -1,6 +1,7 @@
 // Three processes on loopback over TLS 1.3: bytes, rounds, CPU seconds and wall time of the
 // protocols of module mpc.
-//   bench_mpc [--json] [--case NAME] [--repeat N]
+//   bench_mpc [--json] [--case NAME] [--repeat N] [--fast-truncation]
+//   bench_mpc --mnist DIR [--epochs N] [--json]     trains 784-128-128-10, and its twin
 //
 // Bytes are frames before encryption, the mean of the three parties; CPU seconds are of the whole
 // process of a party (protocol, encryption, system calls), the mean over parties of the median run.
@@ -20,8 +21,10 @@
 
 #include "ward/core/cpu.h"
 #include "ward/core/error.h"
+#include "ward/data/load.h"
 #include "ward/mpc/bits.h"
 #include "ward/mpc/connect.h"
+#include "ward/mpc/learn/job.h"
 #include "ward/mpc/learn/network.h"
 #include "ward/mpc/multiply.h"
 #include "ward/mpc/share.h"
@@ -149,18 +152,18 @@ crypto::ExpectedPeer pinned(const crypto::NetworkIdentity& identity) {
         .names = {identity.name()}, .pins = {{identity.name(), identity.pin()}}, .authorities = {}};
 }
 
-Json run_party(Setup& setup, size_t index, const std::vector<std::string>& names, int repeat,
-               const PartyOptions& options) {
+// What each process does with its party.
+using Program = std::function<Json(Party&)>;
+
+Json run_party(Setup& setup, size_t index, const Program& program, const PartyOptions& options) {
     const size_t next = (index + 1) % 3, previous = (index + 2) % 3;
     PartyLinks links =
         connect_parties(static_cast<int>(index), *setup.listeners[index],
                         {"127.0.0.1", setup.listeners[next]->port()}, setup.identities[index],
                         pinned(setup.identities[previous]), pinned(setup.identities[next]));
     Party party(static_cast<int>(index), std::move(links.previous), std::move(links.next), options);
-    Json out;
-    for (const std::string& name : names) {
-        out[name] = measure(party, cases().at(name), repeat);
-    }
+    Json out = program(party);
+    party.synchronize();
     return out;
 }
 
@@ -173,11 +176,11 @@ std::string read_all(int descriptor) {
     return text;
 }
 
-[[noreturn]] void child(Setup& setup, size_t index, const std::vector<std::string>& names,
-                        int repeat, const PartyOptions& options, int out) {
+[[noreturn]] void child(Setup& setup, size_t index, const Program& program,
+                        const PartyOptions& options, int out) {
     int status = 1;
     try {
-        const std::string text = run_party(setup, index, names, repeat, options).dump();
+        const std::string text = run_party(setup, index, program, options).dump();
         status =
             ::write(out, text.data(), text.size()) == static_cast<ssize_t>(text.size()) ? 0 : 1;
     } catch (const std::exception& error) {
@@ -186,7 +189,7 @@ std::string read_all(int descriptor) {
     ::_exit(status);
 }
 
-Json run_parties(const std::vector<std::string>& names, int repeat, const PartyOptions& options) {
+Json run_parties(const Program& program, const PartyOptions& options) {
     Setup setup;
     for (int i = 0; i < 3; ++i) {
         setup.identities.push_back(crypto::NetworkIdentity::create("party-" + std::to_string(i)));
@@ -197,7 +200,7 @@ Json run_parties(const std::vector<std::string>& names, int repeat, const PartyO
     for (size_t i = 0; i < 3; ++i) {
         if (::pipe(pipes[i]) != 0) throw Error(ErrorCode::kIo, "no pipe");
         children[i] = ::fork();
-        if (children[i] == 0) child(setup, i, names, repeat, options, pipes[i][1]);
+        if (children[i] == 0) child(setup, i, program, options, pipes[i][1]);
         ::close(pipes[i][1]);
     }
     Json results;
@@ -232,27 +235,86 @@ Json summary(const std::string& name, const Json& parties) {
             {"wall_s", mean("wall_s")}};
 }
 
+double mean_of(const Json& parties, const char* key) {
+    double sum = 0;
+    for (const Json& party : parties) sum += party[key].get<double>();
+    return sum / static_cast<double>(parties.size());
+}
+
+Json train_mnist(const std::string& folder, int epochs, PartyOptions options) {
+    const auto load = [&](const char* split) {
+        return data::load_dataset({.data = folder, .split = split}).dataset;
+    };
+    const data::Dataset train_set = load("train"), test_set = load("test");
+    TrainingJob job;
+    job.shape.widths = {784, 128, 128, 10};
+    job.options = {.batch_size = kBatch, .learning_rate = 0.05, .momentum = 0.9};
+    job.epochs = epochs;
+    job.examples = static_cast<size_t>(train_set.size());
+    Random random = Random::from_system();
+    const NetworkWeights initial = initial_weights(job.shape, random);
+    options.job = job.digest();
+    const Program program = [&](Party& party) -> Json {
+        const double cpu = cpu_seconds();
+        const JobResult result = train(party, job, initial, &train_set);
+        return {{"accuracy", accuracy(result.network, test_set)},
+                {"seconds", result.seconds},
+                {"cpu_s", cpu_seconds() - cpu},
+                {"bytes", static_cast<double>(result.traffic.bytes_sent)},
+                {"rounds", static_cast<double>(result.traffic.rounds)}};
+    };
+    const Json parties = run_parties(program, options);
+    Twin twin(Random::from_system());
+    return {{"case", "mnist_784_128_128_10"},
+            {"epochs", epochs},
+            {"accuracy", parties[0]["accuracy"]},
+            {"twin_accuracy", accuracy(train_twin(twin, job, initial, train_set), test_set)},
+            {"seconds", mean_of(parties, "seconds")},
+            {"cpu_s_per_party", mean_of(parties, "cpu_s")},
+            {"bytes_per_party", mean_of(parties, "bytes")},
+            {"rounds", mean_of(parties, "rounds")}};
+}
+
+Json run_cases(const std::vector<std::string>& names, int repeat, const PartyOptions& options) {
+    const Program program = [&](Party& party) {
+        Json out;
+        for (const std::string& name : names) {
+            out[name] = measure(party, cases().at(name), repeat);
+        }
+        return out;
+    };
+    const Json parties = run_parties(program, options);
+    Json list = Json::array();
+    for (const std::string& name : names) list.push_back(summary(name, parties));
+    return list;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
     CLI::App app("Cost of three-party computation on loopback");
     bool json = false, fast = false;
     std::vector<std::string> names;
-    int repeat = 9;
+    std::string mnist;
+    int repeat = 9, epochs = 1;
     app.add_flag("--json", json, "print one JSON list");
     app.add_flag("--fast-truncation", fast, "the probabilistic truncation");
     app.add_option("--case", names, "only these cases");
     app.add_option("--repeat", repeat, "runs per case");
+    app.add_option("--mnist", mnist, "folder with MNIST's IDX files: train instead");
+    app.add_option("--epochs", epochs, "epochs of --mnist");
     CLI11_PARSE(app, argc, argv);
     try {
+        const PartyOptions options = {.job = "bench",
+                                      .truncation = fast ? Truncation::kFast : Truncation::kExact};
+        if (!mnist.empty()) {
+            std::printf("%s\n", train_mnist(mnist, epochs, options).dump(2).c_str());
+            return 0;
+        }
         if (names.empty()) {
             for (const auto& [name, make] : cases()) names.push_back(name);
         }
-        const PartyOptions options = {.job = "bench",
-                                      .truncation = fast ? Truncation::kFast : Truncation::kExact};
-        const Json parties = run_parties(names, repeat, options);
-        Json list = Json::array();
-        for (const std::string& name : names) list.push_back(summary(name, parties));
+        const Json list = run_cases(names, repeat, options);
         if (json) {
             std::printf("%s\n", list.dump(2).c_str());
             return 0;
