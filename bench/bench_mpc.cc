@@ -1,6 +1,7 @@
 // Three processes on loopback over TLS 1.3: bytes, rounds, CPU seconds and wall time of the
 // protocols of module mpc.
 //   bench_mpc [--json] [--case NAME] [--repeat N] [--fast-truncation]
+//   bench_mpc --rtt-ms 40 --case mlp_train_step     threads and simulated links instead
 //   bench_mpc --mnist DIR [--epochs N] [--json]     trains 784-128-128-10, and its twin
 //
 // Bytes are frames before encryption, the mean of the three parties; CPU seconds are of the whole
@@ -26,6 +27,7 @@
 #include "ward/mpc/connect.h"
 #include "ward/mpc/learn/job.h"
 #include "ward/mpc/learn/network.h"
+#include "ward/mpc/local.h"
 #include "ward/mpc/multiply.h"
 #include "ward/mpc/share.h"
 
@@ -275,7 +277,20 @@ Json train_mnist(const std::string& folder, int epochs, PartyOptions options) {
             {"rounds", mean_of(parties, "rounds")}};
 }
 
-Json run_cases(const std::vector<std::string>& names, int repeat, const PartyOptions& options) {
+// Three threads whose messages arrive half a round trip after they were sent. CPU seconds are then
+// those of all three together.
+Json run_delayed(const Program& program, const PartyOptions& options, double rtt_ms) {
+    const net::PipeOptions pipe = {
+        .capacity_bytes = size_t{1} << 28,
+        .one_way_delay = std::chrono::microseconds(static_cast<int64_t>(rtt_ms * 500))};
+    std::vector<Json> results(3);
+    run_local([&](Party& party) { results[static_cast<size_t>(party.index())] = program(party); },
+              options, pipe);
+    return results;
+}
+
+Json run_cases(const std::vector<std::string>& names, int repeat, const PartyOptions& options,
+               double rtt_ms) {
     const Program program = [&](Party& party) {
         Json out;
         for (const std::string& name : names) {
@@ -283,9 +298,13 @@ Json run_cases(const std::vector<std::string>& names, int repeat, const PartyOpt
         }
         return out;
     };
-    const Json parties = run_parties(program, options);
+    const Json parties =
+        rtt_ms > 0 ? run_delayed(program, options, rtt_ms) : run_parties(program, options);
     Json list = Json::array();
-    for (const std::string& name : names) list.push_back(summary(name, parties));
+    for (const std::string& name : names) {
+        list.push_back(summary(name, parties));
+        if (rtt_ms > 0) list.back()["rtt_ms"] = rtt_ms;
+    }
     return list;
 }
 
@@ -297,12 +316,14 @@ int main(int argc, char** argv) {
     std::vector<std::string> names;
     std::string mnist;
     int repeat = 9, epochs = 1;
+    double rtt_ms = 0;
     app.add_flag("--json", json, "print one JSON list");
     app.add_flag("--fast-truncation", fast, "the probabilistic truncation");
     app.add_option("--case", names, "only these cases");
     app.add_option("--repeat", repeat, "runs per case");
     app.add_option("--mnist", mnist, "folder with MNIST's IDX files: train instead");
     app.add_option("--epochs", epochs, "epochs of --mnist");
+    app.add_option("--rtt-ms", rtt_ms, "simulate links with this round-trip time");
     CLI11_PARSE(app, argc, argv);
     try {
         const PartyOptions options = {.job = "bench",
@@ -314,7 +335,7 @@ int main(int argc, char** argv) {
         if (names.empty()) {
             for (const auto& [name, make] : cases()) names.push_back(name);
         }
-        const Json list = run_cases(names, repeat, options);
+        const Json list = run_cases(names, repeat, options, rtt_ms);
         if (json) {
             std::printf("%s\n", list.dump(2).c_str());
             return 0;

@@ -44,13 +44,14 @@ bool is_consequence(const std::exception_ptr& error) {
 
 }  // namespace
 
-void run_local(const std::function<void(Party&)>& program, const PartyOptions& options) {
+void run_local(const std::function<void(Party&)>& program, const PartyOptions& options,
+               const net::PipeOptions& pipe) {
     std::array<std::unique_ptr<net::Channel>, 3> to_next, to_previous;
     for (int i = 0; i < 3; ++i) {
         const int next = (i + 1) % 3;
-        ChannelPair pair = net::local_channels(name_of(i), name_of(next));
-        to_next[static_cast<size_t>(i)] = std::move(pair.first);
-        to_previous[static_cast<size_t>(next)] = std::move(pair.second);
+        ChannelPair both = net::local_channels(name_of(i), name_of(next), pipe);
+        to_next[static_cast<size_t>(i)] = std::move(both.first);
+        to_previous[static_cast<size_t>(next)] = std::move(both.second);
     }
     std::array<std::exception_ptr, 3> errors;
     std::array<std::thread, 3> threads;

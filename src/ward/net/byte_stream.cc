@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <condition_variable>
 #include <cstring>
+#include <deque>
 #include <mutex>
 #include <string>
 
@@ -11,10 +12,12 @@
 namespace ward::net {
 namespace {
 
-// One direction of a pipe: a ring of bytes under a lock.
+using Clock = std::chrono::steady_clock;
+
+// One direction of a pipe: a ring of bytes under a lock, and when each stretch of it arrives.
 class Lane {
   public:
-    Lane(size_t capacity, std::chrono::milliseconds timeout) : ring_(capacity), timeout_(timeout) {}
+    explicit Lane(const PipeOptions& options) : ring_(options.capacity_bytes), options_(options) {}
 
     void write(ByteView data) {
         std::unique_lock lock(mutex_);
@@ -26,6 +29,7 @@ class Lane {
             const size_t count =
                 std::min({data.size(), ring_.size() - filled_, ring_.size() - end});
             std::memcpy(ring_.data() + end, data.data(), count);
+            stretches_.push_back({count, arrival(count)});
             filled_ += count;
             data = data.subspan(count);
             changed_.notify_all();
@@ -43,10 +47,18 @@ class Lane {
                             "the peer ended after " + std::to_string(expected - out.size()) +
                                 " bytes, expected " + std::to_string(expected));
             }
-            const size_t count = std::min({out.size(), filled_, ring_.size() - start_});
+            const Clock::time_point due = stretches_.front().arrives;
+            if (due > Clock::now()) {
+                changed_.wait_until(lock, due);
+                continue;
+            }
+            const size_t count =
+                std::min({out.size(), stretches_.front().bytes, ring_.size() - start_});
             std::memcpy(out.data(), ring_.data() + start_, count);
             start_ = (start_ + count) % ring_.size();
             filled_ -= count;
+            stretches_.front().bytes -= count;
+            if (stretches_.front().bytes == 0) stretches_.pop_front();
             out = out.subspan(count);
             changed_.notify_all();
         }
@@ -59,20 +71,39 @@ class Lane {
     }
 
   private:
+    struct Stretch {
+        size_t bytes;
+        Clock::time_point arrives;
+    };
+
+    // When bytes that are written now are at the other end: after those before them, and the delay.
+    Clock::time_point arrival(size_t bytes) {
+        if (options_.one_way_delay.count() == 0 && options_.bytes_per_second == 0) return {};
+        sent_ = std::max(sent_, Clock::now());
+        if (options_.bytes_per_second > 0) {
+            const std::chrono::duration<double> taken(static_cast<double>(bytes) /
+                                                      options_.bytes_per_second);
+            sent_ += std::chrono::duration_cast<Clock::duration>(taken);
+        }
+        return sent_ + options_.one_way_delay;
+    }
+
     template <typename Ready>
     void wait(std::unique_lock<std::mutex>& lock, Ready ready, const char* what) {
-        if (timeout_.count() <= 0) {
+        if (options_.timeout.count() <= 0) {
             changed_.wait(lock, ready);
-        } else if (!changed_.wait_for(lock, timeout_, ready)) {
+        } else if (!changed_.wait_for(lock, options_.timeout, ready)) {
             throw Error(ErrorCode::kIo, std::string("timeout ") + what + " the peer after " +
-                                            std::to_string(timeout_.count()) + " ms");
+                                            std::to_string(options_.timeout.count()) + " ms");
         }
     }
 
     std::mutex mutex_;
     std::condition_variable changed_;
     Bytes ring_;
-    std::chrono::milliseconds timeout_;
+    std::deque<Stretch> stretches_;
+    PipeOptions options_;
+    Clock::time_point sent_{};
     size_t start_ = 0;
     size_t filled_ = 0;
     bool ended_ = false;
@@ -118,12 +149,13 @@ class TlsEnd final : public ByteStream {
 }  // namespace
 
 std::pair<std::unique_ptr<ByteStream>, std::unique_ptr<ByteStream>> memory_pipe(
-    std::chrono::milliseconds timeout, size_t capacity_bytes) {
-    if (capacity_bytes == 0) {
-        throw Error(ErrorCode::kUsage, "the capacity of a pipe must be > 0, got 0");
+    const PipeOptions& options) {
+    if (options.capacity_bytes == 0 || options.one_way_delay.count() < 0 ||
+        !(options.bytes_per_second >= 0)) {
+        throw Error(ErrorCode::kUsage, "a pipe needs a capacity > 0, and a delay and a rate >= 0");
     }
-    auto there = std::make_shared<Lane>(capacity_bytes, timeout);
-    auto back = std::make_shared<Lane>(capacity_bytes, timeout);
+    auto there = std::make_shared<Lane>(options);
+    auto back = std::make_shared<Lane>(options);
     return {std::make_unique<MemoryEnd>(back, there), std::make_unique<MemoryEnd>(there, back)};
 }
 

@@ -29,11 +29,18 @@ class ByteStream {
     virtual uint64_t wire_bytes_sent() const = 0;
 };
 
-// Two connected ends inside this process. A writer waits while more than `capacity_bytes` are
-// unread, as it would at a socket. `timeout` is of a read or write without progress; 0: none.
+// A link that exists in memory only.
+struct PipeOptions {
+    std::chrono::milliseconds timeout{0};        // of a read or write without progress; 0: none
+    size_t capacity_bytes = size_t{1} << 20;     // a writer waits while more are unread
+    std::chrono::microseconds one_way_delay{0};  // bytes arrive so long after they were written
+    double bytes_per_second = 0;                 // of each direction; 0: without a limit
+};
+
+// Two connected ends inside this process. With a delay, take a capacity above what is under way at
+// a time. Throws Error kUsage for a capacity of 0 or a negative delay or rate.
 std::pair<std::unique_ptr<ByteStream>, std::unique_ptr<ByteStream>> memory_pipe(
-    std::chrono::milliseconds timeout = std::chrono::milliseconds(0),
-    size_t capacity_bytes = size_t{1} << 20);
+    const PipeOptions& options = {});
 
 std::unique_ptr<ByteStream> tls_byte_stream(crypto::TlsStream stream);
 

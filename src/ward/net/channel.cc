@@ -248,9 +248,9 @@ void Channel::send_failure(const std::string& reason) noexcept {
 }
 
 std::pair<std::unique_ptr<Channel>, std::unique_ptr<Channel>> local_channels(
-    const std::string& first, const std::string& second, std::chrono::milliseconds timeout,
+    const std::string& first, const std::string& second, const PipeOptions& pipe,
     const ChannelOptions& options) {
-    auto [one, other] = memory_pipe(timeout);
+    auto [one, other] = memory_pipe(pipe);
     return {std::make_unique<Channel>(std::move(one), second, options),
             std::make_unique<Channel>(std::move(other), first, options)};
 }

@@ -79,8 +79,7 @@ class Channel {
 
 // Two ends in this process.
 std::pair<std::unique_ptr<Channel>, std::unique_ptr<Channel>> local_channels(
-    const std::string& first, const std::string& second,
-    std::chrono::milliseconds timeout = std::chrono::milliseconds(0),
+    const std::string& first, const std::string& second, const PipeOptions& pipe = {},
     const ChannelOptions& options = {});
 
 }  // namespace ward::net

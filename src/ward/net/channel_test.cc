@@ -30,7 +30,7 @@ Bytes counting(size_t size) {
 // A channel whose peer is the test itself, which writes raw bytes.
 struct RawPeer {
     explicit RawPeer(const ChannelOptions& options = {}) {
-        auto [one, other] = memory_pipe(std::chrono::milliseconds(2000));
+        auto [one, other] = memory_pipe({.timeout = std::chrono::milliseconds(2000)});
         raw = std::move(one);
         channel = std::make_unique<Channel>(std::move(other), "mallory", options);
         channel->set_ledger(&ledger);
@@ -62,7 +62,8 @@ TEST(Channel, CarriesMessagesOfAllLengthsInOrder) {
 }
 
 TEST(Channel, TwoPartiesThatSendBeforeTheyReceiveDoNotBlock) {
-    auto [alice, bob] = local_channels("alice", "bob", std::chrono::milliseconds(10'000));
+    auto [alice, bob] =
+        local_channels("alice", "bob", {.timeout = std::chrono::milliseconds(10'000)});
     const Bytes data = counting(6'000'000);
     const auto exchange = [&](Channel& channel) {
         channel.begin_send(kTag, data);
@@ -165,7 +166,7 @@ TEST(Channel, TellsThePeerWhyItStops) {
 }
 
 TEST(Channel, TimeoutsNamePeerAndStep) {
-    auto [alice, bob] = local_channels("alice", "bob", std::chrono::milliseconds(20));
+    auto [alice, bob] = local_channels("alice", "bob", {.timeout = std::chrono::milliseconds(20)});
     TrafficLedger ledger;
     alice->set_ledger(&ledger);
     const TrafficLedger::Scope scope(ledger, "softmax");
@@ -191,6 +192,22 @@ TEST(Channel, AbortEndsACallThatWaits) {
     });
     alice->abort();
     EXPECT_THAT(waiting.get(), HasSubstr("ended"));
+}
+
+TEST(Channel, ASimulatedLinkDelaysAndLimits) {
+    const PipeOptions slow = {.capacity_bytes = size_t{1} << 24,
+                              .one_way_delay = std::chrono::milliseconds(20),
+                              .bytes_per_second = 10e6};
+    auto [alice, bob] = local_channels("alice", "bob", slow);
+    const Bytes data = counting(200'000);  // 20 ms at that rate
+    Bytes got(data.size());
+    const auto start = std::chrono::steady_clock::now();
+    alice->send(kTag, data);
+    bob->receive(kTag, got);
+    EXPECT_GE(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(40));
+    EXPECT_EQ(got, data);
+    EXPECT_THAT(message_of([] { memory_pipe({.capacity_bytes = 0}); }, ErrorCode::kUsage),
+                HasSubstr("capacity > 0"));
 }
 
 }  // namespace
