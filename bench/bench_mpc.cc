@@ -252,6 +252,7 @@ Json train_mnist(const std::string& folder, int epochs, PartyOptions options) {
     job.shape.widths = {784, 128, 128, 10};
     job.options = {.batch_size = kBatch, .learning_rate = 0.05, .momentum = 0.9};
     job.epochs = epochs;
+    job.decay = 0.6;
     job.examples = static_cast<size_t>(train_set.size());
     Random random = Random::from_system();
     const NetworkWeights initial = initial_weights(job.shape, random);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <numeric>
 #include <random>
 
@@ -62,10 +63,12 @@ RingMatrix label_rows(const data::Dataset& data, std::span<const size_t> rows, s
 }
 
 // Calls step(rows) for every whole batch of every epoch.
-template <typename Step>
-void for_batches(const TrainingJob& job, const std::function<void(int)>& after_epoch, Step step) {
+template <typename AnyNetwork, typename Step>
+void for_batches(const TrainingJob& job, AnyNetwork& network,
+                 const std::function<void(int)>& after_epoch, Step step) {
     const size_t batch = job.options.batch_size;
     for (int epoch = 0; epoch < job.epochs; ++epoch) {
+        network.set_learning_rate(job.options.learning_rate * std::pow(job.decay, epoch));
         const std::vector<size_t> order = order_of_epoch(job, epoch);
         for (size_t at = 0; at + batch <= order.size(); at += batch) {
             step(std::span<const size_t>(order).subspan(at, batch));
@@ -82,9 +85,9 @@ std::string TrainingJob::digest() const {
     text += "|batch " + std::to_string(options.batch_size) + "|rate " +
             std::to_string(encode_constant(options.learning_rate)) + "|momentum " +
             std::to_string(encode_constant(options.momentum)) + "|epochs " +
-            std::to_string(epochs) + "|order " + std::to_string(order_seed) + "|examples " +
-            std::to_string(examples) + "|owners " + std::to_string(input_owner) + " " +
-            std::to_string(label_owner);
+            std::to_string(epochs) + "|decay " + std::to_string(encode_constant(decay)) +
+            "|order " + std::to_string(order_seed) + "|examples " + std::to_string(examples) +
+            "|owners " + std::to_string(input_owner) + " " + std::to_string(label_owner);
     return sha256_hex(text);
 }
 
@@ -97,7 +100,7 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
     const auto start = std::chrono::steady_clock::now();
     const net::Traffic before = party.ledger().total();
     Network network(party, job.shape, initial, job.options);
-    for_batches(job, after_epoch, [&](std::span<const size_t> rows) {
+    for_batches(job, network, after_epoch, [&](std::span<const size_t> rows) {
         RingMatrix x, y;
         if (has_inputs) x = input_rows(*data, rows, features);
         if (has_labels) y = label_rows(*data, rows, outputs);
@@ -118,7 +121,7 @@ NetworkWeights train_twin(Twin& twin, const TrainingJob& job, const NetworkWeigh
                           const data::Dataset& data) {
     require_fit(job, &data);
     TwinNetwork network(twin, job.shape, initial, job.options);
-    for_batches(job, nullptr, [&](std::span<const size_t> rows) {
+    for_batches(job, network, nullptr, [&](std::span<const size_t> rows) {
         network.train_step(input_rows(data, rows, job.shape.widths.front()),
                            label_rows(data, rows, job.shape.widths.back()));
     });

@@ -21,6 +21,7 @@ struct TrainingJob {
     NetworkShape shape;
     TrainOptions options;
     int epochs = 1;
+    double decay = 1;  // the learning rate is multiplied by it after each epoch
     uint64_t order_seed = 1;
     size_t examples = 0;  // public; what does not fill a batch is left out of the epoch
     int input_owner = 0;

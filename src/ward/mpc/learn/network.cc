@@ -16,6 +16,7 @@ namespace {
 constexpr int kReluBits = 32;
 constexpr int kMinStepBits = 16;
 constexpr int kMaxStepBits = 32;
+constexpr double kMaxRate = 16;
 constexpr double kMinStep = 64;  // units that the step keeps at least: 6 bits
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::kUsage, message); }
@@ -40,10 +41,6 @@ void check(const NetworkShape& shape, const NetworkWeights& initial, const Train
                std::to_string(shape.widths[l + 1]));
     }
     if (options.batch_size == 0) refuse("the batch size must be > 0, got 0");
-    if (!(options.learning_rate > 0 && options.learning_rate <= 16)) {
-        refuse("the learning rate must be in (0, 16], got " +
-               std::to_string(options.learning_rate));
-    }
     if (!(options.momentum >= 0 && options.momentum < 1)) {
         refuse("the momentum must be in [0, 1), got " + std::to_string(options.momentum));
     }
@@ -119,7 +116,16 @@ BasicNetwork<World>::BasicNetwork(Context& context, const NetworkShape& shape,
         weight_velocity_.push_back(zeros(weights_.back()));
         bias_velocity_.push_back(zeros(biases_.back()));
     }
-    const double step = options.learning_rate / static_cast<double>(options.batch_size);
+    set_learning_rate(options.learning_rate);
+}
+
+template <typename World>
+void BasicNetwork<World>::set_learning_rate(double learning_rate) {
+    if (!(learning_rate > 0 && learning_rate <= kMaxRate)) {
+        refuse("the learning rate must be in (0, 16], got " + std::to_string(learning_rate));
+    }
+    options_.learning_rate = learning_rate;
+    const double step = learning_rate / static_cast<double>(options_.batch_size);
     step_bits_ = kMinStepBits;
     while (step_bits_ < kMaxStepBits && std::ldexp(step, step_bits_) < kMinStep) ++step_bits_;
     step_ = static_cast<Ring>(std::llround(std::ldexp(step, step_bits_)));

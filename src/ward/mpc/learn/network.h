@@ -84,6 +84,9 @@ class BasicNetwork {
     // fraction bits. Throws Error kUsage for other shapes.
     void train_step(const Matrix& inputs, const Matrix& labels);
 
+    // For the steps that follow. Throws Error kUsage outside of (0, 16].
+    void set_learning_rate(double learning_rate);
+
     // Rows x outputs, before softmax or sigmoid.
     Matrix scores(const Matrix& inputs);
 
