@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "ward/core/cpu.h"
 #include "ward/core/error.h"
 #include "ward/core/testing/errors.h"
 #include "ward/core/testing/seeded_random.h"
@@ -155,15 +156,16 @@ TEST(Multiply, AllTileKernelsAgree) {
          {std::array<size_t, 3>{1, 1, 1}, {8, 256, 24}, {9, 300, 25}, {130, 70, 260}}) {
         const RingMatrix a = random_matrix(rows, inner, 6), b = random_matrix(inner, cols, 7);
         const RingMatrix expected = product(a, b);
-        RingMatrix got(rows, cols);
-        std::fill(got.values.begin(), got.values.end(), Ring{0});
-        internal::matmul_accumulate_with(internal::tile_portable, a.values.data(), b.values.data(),
-                                         got.values.data(), rows, inner, cols);
-        EXPECT_EQ(got.values, expected.values);
-        std::fill(got.values.begin(), got.values.end(), Ring{0});
-        internal::matmul_accumulate(a.values.data(), b.values.data(), got.values.data(), rows,
-                                    inner, cols);
-        EXPECT_EQ(got.values, expected.values);
+        std::vector<internal::TileKernel> kernels = {internal::tile_scalar};
+        if (cpu_features().avx2) kernels.push_back(internal::tile_avx2);
+        if (cpu_features().avx512) kernels.push_back(internal::tile_avx512);
+        for (const internal::TileKernel kernel : kernels) {
+            RingMatrix got(rows, cols);
+            std::fill(got.values.begin(), got.values.end(), Ring{0});
+            internal::matmul_accumulate_with(kernel, a.values.data(), b.values.data(),
+                                             got.values.data(), rows, inner, cols);
+            EXPECT_EQ(got.values, expected.values);
+        }
     }
 }
 

@@ -5,9 +5,6 @@
 
 #include "ward/core/cpu.h"
 
-// Without AVX-512: that has a kernel of its own.
-#define WARD_CLONES __attribute__((target_clones("arch=x86-64-v3", "default")))
-
 namespace ward::mpc::internal {
 namespace {
 
@@ -41,11 +38,9 @@ void add_tile(const uint64_t* tile, uint64_t* c, size_t stride, size_t rows, siz
     }
 }
 
-TileKernel best_kernel() { return isa() == Isa::kAvx512 ? tile_avx512 : tile_portable; }
-
-}  // namespace
-
-WARD_CLONES void tile_portable(const uint64_t* a, const uint64_t* b, size_t inner, uint64_t* tile) {
+// Plain loops; the compiler makes vectors of them for the instruction set of the caller.
+__attribute__((always_inline)) inline void tile_loops(const uint64_t* a, const uint64_t* b,
+                                                      size_t inner, uint64_t* tile) {
     std::fill_n(tile, kTileRows * kTileCols, 0);
     for (size_t k = 0; k < inner; ++k) {
         for (size_t r = 0; r < kTileRows; ++r) {
@@ -55,6 +50,22 @@ WARD_CLONES void tile_portable(const uint64_t* a, const uint64_t* b, size_t inne
             }
         }
     }
+}
+
+TileKernel best_kernel() {
+    if (isa() == Isa::kAvx512) return tile_avx512;
+    return isa() == Isa::kAvx2 ? tile_avx2 : tile_scalar;
+}
+
+}  // namespace
+
+void tile_scalar(const uint64_t* a, const uint64_t* b, size_t inner, uint64_t* tile) {
+    tile_loops(a, b, inner, tile);
+}
+
+__attribute__((target("avx2"))) void tile_avx2(const uint64_t* a, const uint64_t* b, size_t inner,
+                                               uint64_t* tile) {
+    tile_loops(a, b, inner, tile);
 }
 
 void matmul_accumulate_with(TileKernel kernel, const uint64_t* a, const uint64_t* b, uint64_t* c,

@@ -25,7 +25,8 @@ inline constexpr size_t kTileCols = 24;
 
 // tile (kTileRows x kTileCols) = sum over k of a[k][row] b[k][col], both packed.
 using TileKernel = void (*)(const uint64_t* a, const uint64_t* b, size_t inner, uint64_t* tile);
-void tile_portable(const uint64_t* a, const uint64_t* b, size_t inner, uint64_t* tile);
+void tile_scalar(const uint64_t* a, const uint64_t* b, size_t inner, uint64_t* tile);
+void tile_avx2(const uint64_t* a, const uint64_t* b, size_t inner, uint64_t* tile);
 void tile_avx512(const uint64_t* a, const uint64_t* b, size_t inner, uint64_t* tile);
 
 void matmul_accumulate_with(TileKernel kernel, const uint64_t* a, const uint64_t* b, uint64_t* c,
