@@ -22,6 +22,12 @@
 //   probabilistic truncation is that t is NOT independent of a party's view; here it is part of
 //   the functionality instead of being claimed secret.)
 //
+//   Where t comes from: in a product, from fresh common randomness, always uniform. `truncate` of a
+//   value uses the low bits of the part that its shares have, which are uniform for results of any
+//   product, selection or division (by up to 2^48) and their sums and multiples. Values straight
+//   from `share` or `share_public` have parts that are 0: their rounding is then in range, but may
+//   be fixed instead of random (who knows such a part knows the value already, so nothing leaks).
+//
 //   Cost beside the product's 8 bytes: 1 round and 2 bytes per party for d <= 16 (3 messages of 2
 //   bytes), 4 for d <= 32, 8 above.
 //

@@ -126,8 +126,6 @@ void expect_views_uniform(const std::string& name, const Protocol& protocol) {
     }
 }
 
-SharedMatrix after(SharedMatrix result, const SharedBits&) { return result; }
-
 TEST(Views, OfEveryProtocolAreUniformForEverySecret) {
     expect_views_uniform("multiply",
                          [](Party& party, const SharedMatrix& x) { return multiply(party, x, x); });
@@ -146,7 +144,8 @@ TEST(Views, OfEveryProtocolAreUniformForEverySecret) {
         });
         expect_views_uniform("compare", [&](Party& party, const SharedMatrix& x) {
             skip_to(party);
-            return after(x, is_negative(party, x));
+            (void)is_negative(party, x);
+            return x;
         });
         expect_views_uniform("relu", [&](Party& party, const SharedMatrix& x) {
             skip_to(party);

@@ -55,7 +55,6 @@ class JobReader {
         return value;
     }
 
-    // In [low, high], or (low, high] and [low, high) where told.
     double number(const YAML::Node& node, const std::string& what, bool (*valid)(double),
                   const char* range) const {
         double value = 0;
