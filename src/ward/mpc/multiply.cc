@@ -61,8 +61,10 @@ void add_part(const SharedMatrix& addend, size_t size, Ring* out) {
     for (size_t i = 0; i < size; ++i) out[i] += addend.first[i];
 }
 
-// From additive parts to a replicated sharing: each party masks its part by a common sharing of
-// zero and passes it on. 1 round, 8 bytes per value and party.
+}  // namespace
+
+namespace internal {
+
 void reshare(Party& party, SharedMatrix& out) {
     const int self = party.index();
     RingVector& received = out.second;
@@ -76,7 +78,7 @@ void reshare(Party& party, SharedMatrix& out) {
     round.finish();
 }
 
-}  // namespace
+}  // namespace internal
 
 SharedMatrix add(const SharedMatrix& x, const SharedMatrix& y) {
     require_same_shape(x, y, "a sum");
@@ -182,7 +184,7 @@ SharedMatrix multiply(Party& party, const SharedMatrix& x, const SharedMatrix& y
     require_same_shape(x, y, "an element-wise product");
     SharedMatrix out(x.rows, x.cols);
     local_multiply(x, y, out.first.data());
-    reshare(party, out);
+    internal::reshare(party, out);
     return out;
 }
 
@@ -203,7 +205,7 @@ SharedMatrix matmul(Party& party, const SharedMatrix& x, const SharedMatrix& y) 
     require_inner(x, y);
     SharedMatrix out(x.rows, y.cols);
     local_matmul(x, y, out.first.data());
-    reshare(party, out);
+    internal::reshare(party, out);
     return out;
 }
 

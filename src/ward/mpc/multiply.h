@@ -57,4 +57,11 @@ struct Product {
 std::vector<SharedMatrix> matmul_fixed(Party& party, std::span<const Product> products,
                                        int shift = kFractionBits);
 
+namespace internal {
+
+// From additive parts (party i has out.first) to a replicated sharing: each party masks its part by
+// a common sharing of zero and passes it on. 1 round, 8 bytes per value and party.
+void reshare(Party& party, SharedMatrix& out);
+
+}  // namespace internal
 }  // namespace ward::mpc

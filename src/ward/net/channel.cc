@@ -37,6 +37,7 @@ void write_frame(ByteStream& stream, const Outgoing& message) {
     Bytes joined(message.header.begin(), message.header.end());
     joined.insert(joined.end(), message.data.begin(), message.data.end());
     stream.write(joined);
+    wipe(joined.data(), joined.size());  // it may have been a key
 }
 
 }  // namespace
