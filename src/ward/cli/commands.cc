@@ -18,6 +18,7 @@ void add_all_commands(CLI::App& app) {
     add_sign_command(app);
     add_verify_command(app);
     add_data_command(app);
+    add_mpc_command(app);
     add_doctor_command(app);
 }
 

@@ -1,0 +1,119 @@
+// `ward mpc`: train on shares among three parties.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "ward/cli/internal/commands.h"
+#include "ward/core/progress.h"
+#include "ward/data/load.h"
+#include "ward/model/model.h"
+#include "ward/mpc/learn/export_model.h"
+#include "ward/mpc/learn/job.h"
+#include "ward/mpc/learn/job_file.h"
+#include "ward/mpc/local.h"
+
+namespace ward::cli {
+namespace {
+
+struct Options {
+    std::string job;
+    std::string out;
+    bool json = false;
+    bool twin = true;
+};
+
+struct Outcome {
+    mpc::JobResult result;
+    uint64_t bytes_of_all = 0;
+};
+
+data::Dataset load_part(const mpc::JobFile& file, const char* split) {
+    data::LoadRequest request;
+    request.data = file.data;
+    request.split = split;
+    request.label = file.label;
+    return data::load_dataset(request).dataset;
+}
+
+Outcome train_locally(const mpc::JobFile& file, const mpc::TrainingJob& job,
+                      const mpc::NetworkWeights& initial, const data::Dataset& train_set) {
+    Outcome out;
+    std::array<mpc::JobResult, 3> results;
+    Progress progress("training on shares", job.epochs, "epochs");
+    mpc::run_local(
+        [&](mpc::Party& party) {
+            const bool first = party.index() == 0;
+            const auto show = [&](int epochs) {
+                if (first) progress.update(epochs);
+            };
+            results[static_cast<size_t>(party.index())] =
+                mpc::train(party, job, initial, first ? &train_set : nullptr, show);
+        },
+        {.job = job.digest(), .truncation = file.truncation});
+    progress.finish();
+    for (const auto& result : results) out.bytes_of_all += result.traffic.bytes_sent;
+    out.result = std::move(results[0]);
+    return out;
+}
+
+void run_mpc_local(const Options& options) {
+    const mpc::JobFile file = mpc::read_job(options.job);
+    const data::Dataset train_set = load_part(file, "train"), test_set = load_part(file, "test");
+    const mpc::TrainingJob job = mpc::job_for(file, train_set);
+    Random random = Random::from_system();
+    const mpc::NetworkWeights initial = mpc::initial_weights(job.shape, random);
+    const Outcome outcome = train_locally(file, job, initial, train_set);
+    if (!options.out.empty()) {
+        model::save_model(mpc::to_model(outcome.result.network, train_set), options.out);
+    }
+    nlohmann::ordered_json found = {{"accuracy", mpc::accuracy(outcome.result.network, test_set)}};
+    if (options.twin) {
+        mpc::Twin twin(random.split());
+        found["twin_accuracy"] =
+            mpc::accuracy(mpc::train_twin(twin, job, initial, train_set), test_set);
+    }
+    found["seconds"] = outcome.result.seconds;
+    found["bytes_per_party"] = outcome.bytes_of_all / 3;
+    found["rounds"] = outcome.result.traffic.rounds;
+    if (options.json) {
+        std::cout << found.dump() << "\n";
+        return;
+    }
+    std::printf("accuracy      %.2f %%   (%ld test examples)\n",
+                100 * found["accuracy"].get<double>(), static_cast<long>(test_set.size()));
+    if (options.twin) {
+        std::printf("in the clear  %.2f %%   (the same arithmetic without parties)\n",
+                    100 * found["twin_accuracy"].get<double>());
+    }
+    std::printf("time          %.1f s\nsent          %.1f MB per party in %lu rounds\n",
+                outcome.result.seconds, static_cast<double>(outcome.bytes_of_all) / 3e6,
+                static_cast<unsigned long>(outcome.result.traffic.rounds));
+}
+
+void add_local(CLI::App& group) {
+    auto* command = group.add_subcommand(
+        "local", "Three parties as threads of this machine: try a job out (no secrecy)");
+    auto options = std::make_shared<Options>();
+    command->add_option("job", options->job, "Job file (YAML; keys in docs/mpc.md)")->required();
+    command->add_option("--out", options->out, "Write the revealed model to this .safetensors");
+    command->add_flag("--json", options->json, "Print one JSON object");
+    command->add_flag("--twin,!--no-twin", options->twin,
+                      "Also train in the clear with the same arithmetic");
+    command->footer(
+        "Examples:\n  ward mpc local job.yaml\n  ward mpc local job.yaml --out model.safetensors "
+        "--json");
+    command->callback([options] { run_mpc_local(*options); });
+}
+
+}  // namespace
+
+void add_mpc_command(CLI::App& app) {
+    auto* group = app.add_subcommand("mpc", "Train among three parties that see only shares");
+    group->require_subcommand(1);
+    add_local(*group);
+}
+
+}  // namespace ward::cli

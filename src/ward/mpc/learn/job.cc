@@ -1,0 +1,146 @@
+#include "ward/mpc/learn/job.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+#include "ward/core/digest.h"
+#include "ward/core/error.h"
+#include "ward/mpc/fixed_point.h"
+#include "ward/mpc/share.h"
+
+namespace ward::mpc {
+namespace {
+
+// A public order (Fisher-Yates); the generator is fixed by the C++ standard.
+std::vector<size_t> order_of_epoch(const TrainingJob& job, int epoch) {
+    std::vector<size_t> order(job.examples);
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::mt19937_64 generator(job.order_seed * 1'000'003 + static_cast<uint64_t>(epoch));
+    for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[generator() % i]);
+    return order;
+}
+
+void require_fit(const TrainingJob& job, const data::Dataset* data) {
+    if (data == nullptr) throw Error(ErrorCode::kUsage, "an owner must give its data");
+    const auto features = static_cast<int64_t>(job.shape.widths.front());
+    if (data->size() == static_cast<int64_t>(job.examples) && data->example_size() == features) {
+        return;
+    }
+    throw Error(ErrorCode::kUsage,
+                "data set \"" + data->name + "\" has " + std::to_string(data->size()) +
+                    " examples of " + std::to_string(data->example_size()) + ", the job has " +
+                    std::to_string(job.examples) + " of " + std::to_string(features));
+}
+
+RingMatrix input_rows(const data::Dataset& data, std::span<const size_t> rows, size_t features) {
+    std::vector<float> values(rows.size() * features);
+    for (size_t i = 0; i < rows.size(); ++i) {
+        std::copy_n(&data.inputs[rows[i] * features], features, &values[i * features]);
+    }
+    return encode(values, rows.size(), features, data.name);
+}
+
+RingMatrix label_rows(const data::Dataset& data, std::span<const size_t> rows, size_t outputs) {
+    RingMatrix out(rows.size(), outputs);
+    std::fill(out.values.begin(), out.values.end(), Ring{0});
+    const Ring one = encode_constant(1);
+    for (size_t i = 0; i < rows.size(); ++i) {
+        const auto label = static_cast<size_t>(data.labels.at(rows[i]));
+        if (outputs == 1) {
+            out.values[i] = label * one;
+        } else if (label < outputs) {
+            out.values[i * outputs + label] = one;
+        } else {
+            throw Error(ErrorCode::kInvalid, data.name + ": label " + std::to_string(label) +
+                                                 " in row " + std::to_string(rows[i]) +
+                                                 ", expected one below " + std::to_string(outputs));
+        }
+    }
+    return out;
+}
+
+// Calls step(rows) for every whole batch of every epoch.
+template <typename AnyNetwork, typename Step>
+void for_batches(const TrainingJob& job, AnyNetwork& network,
+                 const std::function<void(int)>& after_epoch, Step step) {
+    const size_t batch = job.options.batch_size;
+    for (int epoch = 0; epoch < job.epochs; ++epoch) {
+        network.set_learning_rate(job.options.learning_rate * std::pow(job.decay, epoch));
+        const std::vector<size_t> order = order_of_epoch(job, epoch);
+        for (size_t at = 0; at + batch <= order.size(); at += batch) {
+            step(std::span<const size_t>(order).subspan(at, batch));
+        }
+        if (after_epoch) after_epoch(epoch + 1);
+    }
+}
+
+}  // namespace
+
+std::string TrainingJob::digest() const {
+    std::string text = "ward mpc training job 1";
+    for (size_t width : shape.widths) text += "|" + std::to_string(width);
+    text += "|batch " + std::to_string(options.batch_size) + "|rate " +
+            std::to_string(encode_constant(options.learning_rate)) + "|momentum " +
+            std::to_string(encode_constant(options.momentum)) + "|epochs " +
+            std::to_string(epochs) + "|decay " + std::to_string(encode_constant(decay)) +
+            "|order " + std::to_string(order_seed) + "|examples " + std::to_string(examples) +
+            "|owners " + std::to_string(input_owner) + " " + std::to_string(label_owner);
+    return sha256_hex(text);
+}
+
+JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& initial,
+                const data::Dataset* data, const std::function<void(int)>& after_epoch) {
+    const bool has_inputs = party.index() == job.input_owner;
+    const bool has_labels = party.index() == job.label_owner;
+    if (has_inputs || has_labels) require_fit(job, data);
+    const size_t features = job.shape.widths.front(), outputs = job.shape.widths.back();
+    const auto start = std::chrono::steady_clock::now();
+    const net::Traffic before = party.ledger().total();
+    Network network(party, job.shape, initial, job.options);
+    for_batches(job, network, after_epoch, [&](std::span<const size_t> rows) {
+        RingMatrix x, y;
+        if (has_inputs) x = input_rows(*data, rows, features);
+        if (has_labels) y = label_rows(*data, rows, outputs);
+        const SharedMatrix inputs =
+            share(party, job.input_owner, has_inputs ? &x : nullptr, rows.size(), features);
+        const SharedMatrix labels =
+            share(party, job.label_owner, has_labels ? &y : nullptr, rows.size(), outputs);
+        network.train_step(inputs, labels);
+    });
+    JobResult out;
+    out.network = network.reveal(party);
+    out.traffic = party.ledger().total() - before;
+    out.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return out;
+}
+
+NetworkWeights train_twin(Twin& twin, const TrainingJob& job, const NetworkWeights& initial,
+                          const data::Dataset& data) {
+    require_fit(job, &data);
+    TwinNetwork network(twin, job.shape, initial, job.options);
+    for_batches(job, network, nullptr, [&](std::span<const size_t> rows) {
+        network.train_step(input_rows(data, rows, job.shape.widths.front()),
+                           label_rows(data, rows, job.shape.widths.back()));
+    });
+    return {network.weights(), network.biases()};
+}
+
+double accuracy(const NetworkWeights& network, const data::Dataset& data) {
+    const size_t rows = static_cast<size_t>(data.size());
+    const size_t outputs = network.weights.back().cols;
+    const std::vector<double> inputs(data.inputs.begin(), data.inputs.end());
+    const std::vector<double> scores = plain_scores(network, inputs, rows);
+    size_t right = 0;
+    for (size_t r = 0; r < rows; ++r) {
+        const double* row = &scores[r * outputs];
+        const auto best = outputs == 1 ? static_cast<int64_t>(row[0] > 0)
+                                       : std::max_element(row, row + outputs) - row;
+        right += best == data.labels[r] ? 1 : 0;
+    }
+    return static_cast<double>(right) / static_cast<double>(rows);
+}
+
+}  // namespace ward::mpc

@@ -1,0 +1,53 @@
+// A whole training on shares: the owners' data in batches, several epochs, the model at the end.
+//
+// One party brings the inputs and one the labels (the same or another one: data split by columns).
+// Batches are shared when their turn comes, so that no party holds the whole set in shares. The
+// order of the examples is public: it follows from a seed in the job.
+//
+// Thread safety and security: as party.h and network.h.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "ward/data/dataset.h"
+#include "ward/mpc/learn/network.h"
+
+namespace ward::mpc {
+
+struct TrainingJob {
+    NetworkShape shape;
+    TrainOptions options;
+    int epochs = 1;
+    double decay = 1;  // the learning rate is multiplied by it after each epoch
+    uint64_t order_seed = 1;
+    size_t examples = 0;  // public; what does not fill a batch is left out of the epoch
+    int input_owner = 0;
+    int label_owner = 0;
+
+    // What all parties must agree on.
+    std::string digest() const;
+};
+
+struct JobResult {
+    NetworkWeights network;
+    double seconds = 0;
+    net::Traffic traffic;  // of this party
+};
+
+// `data` is read at the owners only; others may pass nullptr. The same `initial` at all parties.
+// `after_epoch`, if any, is called with the number of epochs done. Throws Error kUsage for data
+// that does not fit the job, kInvalid for values out of range.
+JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& initial,
+                const data::Dataset* data, const std::function<void(int)>& after_epoch = nullptr);
+
+// The same in the clear.
+NetworkWeights train_twin(Twin& twin, const TrainingJob& job, const NetworkWeights& initial,
+                          const data::Dataset& data);
+
+// The share of examples whose largest score (or sign, with one output) is that of the label.
+double accuracy(const NetworkWeights& network, const data::Dataset& data);
+
+}  // namespace ward::mpc

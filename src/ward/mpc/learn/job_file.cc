@@ -1,0 +1,150 @@
+#include "ward/mpc/learn/job_file.h"
+
+#include <yaml-cpp/yaml.h>
+
+#include <set>
+
+#include "ward/core/error.h"
+#include "ward/core/file.h"
+
+namespace ward::mpc {
+namespace {
+
+constexpr size_t kMaxJobBytes = 1 << 20;
+constexpr size_t kMaxLayers = 16;
+constexpr int64_t kMaxWidth = 65536;
+constexpr int64_t kMaxEpochs = 10'000;
+constexpr int64_t kMaxBatch = 65536;
+
+class JobReader {
+  public:
+    explicit JobReader(std::string name) : name_(std::move(name)) {}
+
+    JobFile read(const YAML::Node& root) {
+        if (!root.IsMap()) fail(root, "a job must be a list of `key: value` lines");
+        for (const auto& item : root) {
+            const std::string key = text(item.first, "a key");
+            if (!seen_.insert(key).second) fail(item.first, key + " stands twice");
+            read_key(key, item.first, item.second);
+        }
+        if (!seen_.contains("ward_mpc_job")) fail(root, "ward_mpc_job: 1 is missing");
+        if (job_.data.empty()) fail(root, "data is missing");
+        return job_;
+    }
+
+  private:
+    [[noreturn]] void fail(const YAML::Node& at, const std::string& what) const {
+        throw Error(ErrorCode::kInvalid,
+                    name_ + " line " + std::to_string(at.Mark().line + 1) + ": " + what,
+                    "see docs/mpc.md for the keys of a job");
+    }
+
+    std::string text(const YAML::Node& node, const std::string& what) const {
+        if (!node.IsScalar()) fail(node, what + " must be a single value");
+        return node.Scalar();
+    }
+
+    int64_t integer(const YAML::Node& node, const std::string& what, int64_t low,
+                    int64_t high) const {
+        int64_t value = 0;
+        if (!node.IsScalar() || !YAML::convert<int64_t>::decode(node, value) || value < low ||
+            value > high) {
+            fail(node, what + " must be a whole number from " + std::to_string(low) + " to " +
+                           std::to_string(high));
+        }
+        return value;
+    }
+
+    double number(const YAML::Node& node, const std::string& what, bool (*valid)(double),
+                  const char* range) const {
+        double value = 0;
+        if (!node.IsScalar() || !YAML::convert<double>::decode(node, value) || !valid(value)) {
+            fail(node, what + " must be a number in " + range);
+        }
+        return value;
+    }
+
+    void read_hidden(const YAML::Node& node) {
+        if (!node.IsSequence() || node.size() > kMaxLayers) {
+            fail(node, "hidden must be a list of at most 16 widths");
+        }
+        for (const YAML::Node& width : node) {
+            job_.hidden.push_back(
+                static_cast<size_t>(integer(width, "a width of hidden", 1, kMaxWidth)));
+        }
+    }
+
+    void read_key(const std::string& key, const YAML::Node& at, const YAML::Node& value) {
+        if (key == "ward_mpc_job") {
+            integer(value, key, 1, 1);
+        } else if (key == "data") {
+            job_.data = text(value, key);
+        } else if (key == "label") {
+            job_.label = text(value, key);
+        } else if (key == "hidden") {
+            read_hidden(value);
+        } else if (key == "epochs") {
+            job_.epochs = static_cast<int>(integer(value, key, 1, kMaxEpochs));
+        } else if (key == "batch_size") {
+            job_.options.batch_size = static_cast<size_t>(integer(value, key, 1, kMaxBatch));
+        } else if (key == "learning_rate") {
+            const auto valid = [](double v) { return v > 0 && v <= 16; };
+            job_.options.learning_rate = number(value, key, valid, "(0, 16]");
+        } else if (key == "momentum") {
+            const auto valid = [](double v) { return v >= 0 && v < 1; };
+            job_.options.momentum = number(value, key, valid, "[0, 1)");
+        } else if (key == "decay") {
+            const auto valid = [](double v) { return v > 0 && v <= 1; };
+            job_.decay = number(value, key, valid, "(0, 1]");
+        } else if (key == "truncation") {
+            const std::string kind = text(value, key);
+            if (kind != "exact" && kind != "fast") fail(value, "truncation must be exact or fast");
+            job_.truncation = kind == "exact" ? Truncation::kExact : Truncation::kFast;
+        } else {
+            fail(at, "there is no key " + key);
+        }
+    }
+
+    std::string name_;
+    JobFile job_;
+    std::set<std::string> seen_;
+};
+
+}  // namespace
+
+JobFile parse_job(std::string_view text, const std::string& name) {
+    if (text.size() > kMaxJobBytes) {
+        throw Error(ErrorCode::kInvalid, name + " has more than 1 MiB, which is no job file");
+    }
+    try {
+        return JobReader(name).read(YAML::Load(std::string(text)));
+    } catch (const YAML::Exception& error) {
+        throw Error(ErrorCode::kInvalid, name + " line " + std::to_string(error.mark.line + 1) +
+                                             ": not YAML: " + error.msg);
+    }
+}
+
+JobFile read_job(const std::string& path) {
+    const Bytes bytes = read_file(path, kMaxJobBytes);
+    return parse_job({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, path);
+}
+
+TrainingJob job_for(const JobFile& file, const data::Dataset& train_set) {
+    if (train_set.labels.empty() || train_set.class_names.size() < 2) {
+        throw Error(ErrorCode::kInvalid,
+                    "data set " + train_set.name + " has no labels of two or more classes",
+                    "name the label column: label: COLUMN");
+    }
+    const size_t classes = train_set.class_names.size();
+    TrainingJob job;
+    job.shape.widths = {static_cast<size_t>(train_set.example_size())};
+    job.shape.widths.insert(job.shape.widths.end(), file.hidden.begin(), file.hidden.end());
+    job.shape.widths.push_back(classes == 2 ? 1 : classes);
+    job.options = file.options;
+    job.epochs = file.epochs;
+    job.decay = file.decay;
+    job.examples = static_cast<size_t>(train_set.size());
+    return job;
+}
+
+}  // namespace ward::mpc

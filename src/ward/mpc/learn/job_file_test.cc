@@ -1,0 +1,73 @@
+#include "ward/mpc/learn/job_file.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ward/core/testing/errors.h"
+#include "ward/core/testing/seeded_random.h"
+#include "ward/data/load.h"
+#include "ward/mpc/fixed_point.h"
+#include "ward/mpc/learn/export_model.h"
+
+namespace ward::mpc {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(JobFile, ReadsAllKeys) {
+    const JobFile job = parse_job(
+        "ward_mpc_job: 1\ndata: digits\nlabel: y\nhidden: [32, 16]\nepochs: 3\nbatch_size: 64\n"
+        "learning_rate: 0.1\nmomentum: 0.5\ndecay: 0.9\ntruncation: fast\n",
+        "job.yaml");
+    EXPECT_EQ(job.data, "digits");
+    EXPECT_EQ(job.label, "y");
+    EXPECT_THAT(job.hidden, ElementsAre(32, 16));
+    EXPECT_EQ(job.epochs, 3);
+    EXPECT_EQ(job.options.batch_size, 64u);
+    EXPECT_EQ(job.options.learning_rate, 0.1);
+    EXPECT_EQ(job.options.momentum, 0.5);
+    EXPECT_EQ(job.decay, 0.9);
+    EXPECT_EQ(job.truncation, Truncation::kFast);
+}
+
+TEST(JobFile, RefusesWithFileAndLine) {
+    const auto refused = [](const std::string& text) {
+        return testonly::message_of([&] { parse_job("ward_mpc_job: 1\n" + text, "job.yaml"); });
+    };
+    EXPECT_EQ(refused("data: x\nepoch: 3\n"), "job.yaml line 3: there is no key epoch");
+    EXPECT_EQ(refused("data: x\ndata: y\n"), "job.yaml line 3: data stands twice");
+    EXPECT_THAT(refused("epochs: 3\n"), HasSubstr("data is missing"));
+    EXPECT_THAT(refused("epochs: 0\n"), HasSubstr("line 2: epochs must be a whole number from 1"));
+    EXPECT_THAT(refused("learning_rate: .nan\n"), HasSubstr("(0, 16]"));
+    EXPECT_THAT(refused("momentum: 1\n"), HasSubstr("[0, 1)"));
+    EXPECT_THAT(refused("hidden: [8, 0]\n"), HasSubstr("a width of hidden"));
+    EXPECT_THAT(refused("truncation: none\n"), HasSubstr("exact or fast"));
+    EXPECT_THAT(refused("data: [\n"), HasSubstr("not YAML"));
+    EXPECT_THAT(testonly::message_of([] { parse_job("data: x\n", "j"); }),
+                HasSubstr("ward_mpc_job: 1 is missing"));
+}
+
+TEST(ExportModel, HoldsTheWeightsAsLinearLayersHaveThem) {
+    const data::Dataset set = data::load_dataset({.data = "breast-cancer"}).dataset;
+    const JobFile file = parse_job("ward_mpc_job: 1\ndata: breast-cancer\nhidden: [4]\n", "j");
+    const TrainingJob job = job_for(file, set);
+    EXPECT_EQ(job.shape.widths.back(), 1u);
+    Random random = testonly::seeded_random(1);
+    const NetworkWeights network = initial_weights(job.shape, random);
+    const model::Model model = to_model(network, set);
+    const model::Weight& hidden = model.weights.at("hidden1.weight");
+    const model::Weight& output = model.weights.at("output.weight");
+    const size_t inputs = job.shape.widths[0];
+    EXPECT_EQ(hidden.shape, (model::Shape{4, static_cast<int64_t>(inputs)}));
+    EXPECT_EQ(hidden.values[2 * inputs + 5],
+              static_cast<float>(decode(network.weights[0].values[5 * 4 + 2])));
+    EXPECT_EQ(output.shape, (model::Shape{2, 4}));
+    EXPECT_EQ(output.values[1], 0.0f);
+    EXPECT_EQ(output.values[6], static_cast<float>(decode(network.weights[1].values[2])));
+}
+
+}  // namespace
+}  // namespace ward::mpc

@@ -1,0 +1,127 @@
+// Dense networks that are trained and evaluated on shares: dense layers with ReLU between them, and
+// softmax with cross-entropy (or, for one output, the logistic loss) at the end; SGD with momentum.
+//
+//   NetworkShape shape{.widths = {784, 128, 128, 10}};
+//   Network network(party, shape, initial_weights(shape, random), {.batch_size = 128});
+//   network.train_step(images, one_hot_labels);    // both shared, batch_size rows
+//   SharedMatrix scores = network.scores(images);
+//   NetworkWeights model = network.reveal();        // all parties learn the model
+//
+// The same code, instantiated for `Twin`, trains in the clear with the same arithmetic.
+//
+// Update of each weight w with the velocity v: v = momentum v + (sum of the batch's gradients),
+// w = w - (learning_rate / batch_size) v. The division of the gradient's product takes the momentum
+// along, so momentum costs nothing. Steps are quantised: learning_rate / batch_size keeps at
+// least 6 significant bits, momentum 16.
+//
+// Values before a ReLU and scores must stay below 2^13 in magnitude. Security and errors: as
+// party.h; shapes, the number of steps, and all options are public. Thread safety: as Party.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "ward/core/random.h"
+#include "ward/mpc/bits.h"
+#include "ward/mpc/learn/twin.h"
+#include "ward/mpc/multiply.h"
+#include "ward/mpc/party.h"
+
+namespace ward::mpc {
+
+struct NetworkShape {
+    std::vector<size_t> widths;  // inputs, hidden layers, outputs; 1 output: logistic regression
+};
+
+struct TrainOptions {
+    size_t batch_size = 128;
+    double learning_rate = 0.1;
+    double momentum = 0.9;
+};
+
+// In the clear, 16 fraction bits. weights[l] is inputs x outputs of layer l, biases[l] 1 x outputs.
+struct NetworkWeights {
+    std::vector<RingMatrix> weights;
+    std::vector<RingMatrix> biases;
+};
+
+// He et al. 2015: uniform in +-sqrt(6 / inputs), zero biases.
+NetworkWeights initial_weights(const NetworkShape& shape, Random& random);
+
+// Scores of a revealed network in floating point, for checking it.
+std::vector<double> plain_scores(const NetworkWeights& network, std::span<const double> inputs,
+                                 size_t rows);
+
+// What a network computes with: shares and a party, or the clear and a twin.
+struct OnShares {
+    using Context = Party;
+    using Matrix = SharedMatrix;
+    using Bits = SharedBits;
+    using ProductOf = Product;
+    using Relu = ReluResult;
+};
+struct InTheClear {
+    using Context = Twin;
+    using Matrix = RingMatrix;
+    using Bits = PlainBits;
+    using ProductOf = PlainProduct;
+    using Relu = PlainRelu;
+};
+
+template <typename World>
+class BasicNetwork {
+  public:
+    using Context = typename World::Context;
+    using Matrix = typename World::Matrix;
+
+    // `initial` is public: all parties give the same. Throws Error kUsage for shapes or options
+    // that make no sense. The context must outlive the network.
+    BasicNetwork(Context& context, const NetworkShape& shape, const NetworkWeights& initial,
+                 const TrainOptions& options);
+
+    // One step of SGD on batch_size rows; labels are one-hot (or 0 and 1 for one output), with 16
+    // fraction bits. Throws Error kUsage for other shapes.
+    void train_step(const Matrix& inputs, const Matrix& labels);
+
+    // For the steps that follow. Throws Error kUsage outside of (0, 16].
+    void set_learning_rate(double learning_rate);
+
+    // Rows x outputs, before softmax or sigmoid.
+    Matrix scores(const Matrix& inputs);
+
+    const std::vector<Matrix>& weights() const { return weights_; }
+    const std::vector<Matrix>& biases() const { return biases_; }
+
+  private:
+    // What the way back needs of the way there.
+    struct Pass {
+        std::vector<Matrix> inputs;  // of each layer
+        std::vector<typename World::Bits> active;
+        Matrix scores;
+    };
+
+    Pass forward(const Matrix& inputs);
+    std::vector<Matrix> errors(const Pass& pass, const Matrix& labels);
+    void update(const Pass& pass, const std::vector<Matrix>& errors);
+    void move_weights();
+
+    Context& context_;
+    NetworkShape shape_;
+    TrainOptions options_;
+    std::vector<Matrix> weights_, biases_;
+    std::vector<Matrix> weight_velocity_, bias_velocity_;
+    Ring step_ = 0;  // learning_rate / batch_size with step_bits_ fraction bits
+    int step_bits_ = 0;
+};
+
+using TwinNetwork = BasicNetwork<InTheClear>;
+
+class Network : public BasicNetwork<OnShares> {
+  public:
+    using BasicNetwork::BasicNetwork;
+    // Opens all weights to all parties.
+    NetworkWeights reveal(Party& party) const;
+};
+
+}  // namespace ward::mpc

@@ -1,0 +1,170 @@
+#include "ward/mpc/learn/network.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ward/core/testing/errors.h"
+#include "ward/core/testing/seeded_random.h"
+#include "ward/mpc/fixed_point.h"
+#include "ward/mpc/local.h"
+#include "ward/mpc/share.h"
+
+namespace ward::mpc {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr size_t kBatch = 32;
+
+struct Problem {
+    NetworkShape shape;
+    NetworkWeights initial;
+    std::vector<double> inputs, labels;
+    RingMatrix x, y;
+};
+
+// Points of three classes around three centres (or two for one output).
+Problem make_problem(const NetworkShape& shape, size_t rows) {
+    Problem out{.shape = shape};
+    Random random = testonly::seeded_random(11);
+    out.initial = initial_weights(shape, random);
+    const size_t features = shape.widths.front(), outputs = shape.widths.back();
+    const size_t classes = std::max<size_t>(outputs, 2);
+    for (size_t r = 0; r < rows; ++r) {
+        const size_t label = r % classes;
+        for (size_t f = 0; f < features; ++f) {
+            out.inputs.push_back((f % classes == label ? 1.0 : 0.0) + random.uniform01() - 0.5);
+        }
+        for (size_t c = 0; c < outputs; ++c) {
+            out.labels.push_back(outputs == 1 ? static_cast<double>(label)
+                                              : (c == label ? 1.0 : 0.0));
+        }
+    }
+    out.x = encode(out.inputs, rows, features, "inputs");
+    out.y = encode(out.labels, rows, outputs, "labels");
+    return out;
+}
+
+SharedMatrix shared(Party& party, const RingMatrix& values) {
+    return share(party, 0, party.index() == 0 ? &values : nullptr, values.rows, values.cols);
+}
+
+// A step of the definition in floating point, one hidden layer at most; no momentum.
+double float_loss(const NetworkWeights& network, const Problem& problem) {
+    const size_t outputs = problem.shape.widths.back();
+    const auto scores = plain_scores(network, problem.inputs, problem.x.rows);
+    double loss = 0;
+    for (size_t r = 0; r < problem.x.rows; ++r) {
+        if (outputs == 1) {
+            loss += std::log1p(std::exp(scores[r])) - problem.labels[r] * scores[r];
+            continue;
+        }
+        double sum = 0, right = 0;
+        for (size_t c = 0; c < outputs; ++c) {
+            sum += std::exp(scores[r * outputs + c]);
+            right += problem.labels[r * outputs + c] * scores[r * outputs + c];
+        }
+        loss += std::log(sum) - right;
+    }
+    return loss / static_cast<double>(problem.x.rows);
+}
+
+NetworkWeights train_on_shares(const Problem& problem, const TrainOptions& options, int steps) {
+    NetworkWeights out;
+    run_local([&](Party& party) {
+        Network network(party, problem.shape, problem.initial, options);
+        const SharedMatrix x = shared(party, problem.x), y = shared(party, problem.y);
+        for (int i = 0; i < steps; ++i) network.train_step(x, y);
+        NetworkWeights got = network.reveal(party);
+        if (party.index() == 0) out = std::move(got);
+    });
+    return out;
+}
+
+NetworkWeights train_twin(const Problem& problem, const TrainOptions& options, int steps,
+                          uint64_t seed) {
+    Twin twin(testonly::seeded_random(seed));
+    TwinNetwork network(twin, problem.shape, problem.initial, options);
+    for (int i = 0; i < steps; ++i) network.train_step(problem.x, problem.y);
+    return {network.weights(), network.biases()};
+}
+
+double largest_difference(const NetworkWeights& a, const NetworkWeights& b) {
+    double worst = 0;
+    for (size_t l = 0; l < a.weights.size(); ++l) {
+        for (size_t i = 0; i < a.weights[l].size(); ++i) {
+            worst =
+                std::max(worst, std::abs(decode(a.weights[l].values[i] - b.weights[l].values[i])));
+        }
+        for (size_t i = 0; i < a.biases[l].size(); ++i) {
+            worst =
+                std::max(worst, std::abs(decode(a.biases[l].values[i] - b.biases[l].values[i])));
+        }
+    }
+    return worst;
+}
+
+TEST(Network, OneStepIsTheGradientOfTheLoss) {
+    for (const NetworkShape& shape : {NetworkShape{{6, 8, 3}}, NetworkShape{{5, 1}}}) {
+        const Problem problem = make_problem(shape, kBatch);
+        const TrainOptions options = {.batch_size = kBatch, .learning_rate = 0.5, .momentum = 0};
+        const NetworkWeights after = train_on_shares(problem, options, 1);
+        for (size_t l = 0; l < after.weights.size(); ++l) {
+            for (size_t i = 0; i < after.weights[l].size(); ++i) {
+                NetworkWeights up = problem.initial, down = problem.initial;
+                const double h = 1.0 / 64;
+                up.weights[l].values[i] += encode_constant(h);
+                down.weights[l].values[i] -= encode_constant(h);
+                const double slope =
+                    (float_loss(up, problem) - float_loss(down, problem)) / (2 * h);
+                const double moved =
+                    decode(after.weights[l].values[i] - problem.initial.weights[l].values[i]);
+                EXPECT_NEAR(moved, -0.5 * slope, 0.004) << "layer " << l << " weight " << i;
+            }
+        }
+    }
+}
+
+TEST(Network, SharesAndTwinStayTogether) {
+    const Problem problem = make_problem({{6, 8, 8, 3}}, kBatch);
+    const TrainOptions options = {.batch_size = kBatch, .learning_rate = 0.2, .momentum = 0.9};
+    const NetworkWeights on_shares = train_on_shares(problem, options, 15);
+    const NetworkWeights twin = train_twin(problem, options, 15, 1);
+    const NetworkWeights other_twin = train_twin(problem, options, 15, 2);
+    // Both draw their own dither; two twins show how far apart that takes them.
+    EXPECT_LT(largest_difference(on_shares, twin),
+              4 * largest_difference(other_twin, twin) + 0x1p-10);
+    EXPECT_LT(float_loss(on_shares, problem), 0.5 * float_loss(problem.initial, problem));
+}
+
+TEST(Network, ScoresMatchFloatingPoint) {
+    const Problem problem = make_problem({{6, 8, 3}}, 10);
+    const auto expected = plain_scores(problem.initial, problem.inputs, 10);
+    run_local([&](Party& party) {
+        Network network(party, problem.shape, problem.initial, {});
+        const auto got = decode(open(party, network.scores(shared(party, problem.x))));
+        for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 0x1p-12);
+    });
+}
+
+TEST(Network, RefusesShapesAndOptionsThatMakeNoSense) {
+    const Problem problem = make_problem({{6, 8, 3}}, 10);
+    Twin twin(testonly::seeded_random(1));
+    const auto refused = [&](const NetworkShape& shape, const TrainOptions& options) {
+        return testonly::message_of([&] { TwinNetwork(twin, shape, problem.initial, options); },
+                                    ErrorCode::kUsage);
+    };
+    EXPECT_THAT(refused({{6, 9, 3}}, {}), HasSubstr("layer 0 are 6 x 8, expected 6 x 9"));
+    EXPECT_THAT(refused({{6, 3}}, {}), HasSubstr("2 layers, expected 1"));
+    EXPECT_THAT(refused(problem.shape, {.momentum = 1}), HasSubstr("[0, 1), got 1"));
+    EXPECT_THAT(refused(problem.shape, {.learning_rate = -1}), HasSubstr("(0, 16], got -1"));
+    TwinNetwork network(twin, problem.shape, problem.initial, {.batch_size = 12});
+    EXPECT_THAT(
+        testonly::message_of([&] { network.train_step(problem.x, problem.y); }, ErrorCode::kUsage),
+        HasSubstr("needs 12 rows"));
+}
+
+}  // namespace
+}  // namespace ward::mpc

@@ -1,0 +1,127 @@
+#include "ward/mpc/learn/twin.h"
+
+#include <algorithm>
+
+#include "ward/mpc/fixed_point.h"
+#include "ward/mpc/internal/matmul.h"
+
+namespace ward::mpc {
+namespace {
+
+constexpr int kSplineShift = Spline::kTermBits - kFractionBits;
+
+bool is_negative(Ring value) { return static_cast<int64_t>(value) < 0; }
+
+RingMatrix evaluate(Twin& twin, const Spline& spline, RingMatrix x) {
+    for (Ring& value : x.values) value = spline.evaluate_raw(value);
+    twin.divide(x.values, kSplineShift);
+    return x;
+}
+
+}  // namespace
+
+void Twin::divide(RingVector& values, int shift) {
+    RingVector dither(values.size());
+    random_.fill(std::span<Ring>(dither));
+    const Ring mask = (Ring{1} << shift) - 1;
+    for (size_t i = 0; i < values.size(); ++i) {
+        const Ring sum = values[i] + (dither[i] & mask);
+        values[i] = static_cast<Ring>(static_cast<int64_t>(sum) >> shift);
+    }
+}
+
+RingMatrix share_public(const Twin&, const RingMatrix& values) { return values; }
+
+RingMatrix subtract(const RingMatrix& x, const RingMatrix& y) {
+    RingMatrix out = x;
+    for (size_t i = 0; i < out.size(); ++i) out.values[i] -= y.values[i];
+    return out;
+}
+
+RingMatrix scale(const RingMatrix& x, Ring constant) {
+    RingMatrix out = x;
+    for (Ring& value : out.values) value *= constant;
+    return out;
+}
+
+RingMatrix transpose(const RingMatrix& x) {
+    RingMatrix out(x.cols, x.rows);
+    internal::transpose(x.values.data(), out.values.data(), x.rows, x.cols);
+    return out;
+}
+
+RingMatrix add_row(const RingMatrix& x, const RingMatrix& y) {
+    RingMatrix out = x;
+    for (size_t i = 0; i < out.size(); ++i) out.values[i] += y.values[i % x.cols];
+    return out;
+}
+
+RingMatrix sum_rows(const RingMatrix& x) {
+    RingMatrix out(1, x.cols);
+    std::fill(out.values.begin(), out.values.end(), Ring{0});
+    for (size_t i = 0; i < x.size(); ++i) out.values[i % x.cols] += x.values[i];
+    return out;
+}
+
+RingMatrix truncate(Twin& twin, const RingMatrix& x, int shift) {
+    RingMatrix out = x;
+    twin.divide(out.values, shift);
+    return out;
+}
+
+std::vector<RingMatrix> matmul_fixed(Twin& twin, std::span<const PlainProduct> products,
+                                     int shift) {
+    std::vector<RingMatrix> out;
+    for (const PlainProduct& product : products) {
+        RingMatrix& z = out.emplace_back(product.x->rows, product.y->cols);
+        if (product.addend != nullptr) {
+            z.values = product.addend->values;
+        } else {
+            std::fill(z.values.begin(), z.values.end(), Ring{0});
+        }
+        internal::matmul_accumulate(product.x->values.data(), product.y->values.data(),
+                                    z.values.data(), z.rows, product.x->cols, z.cols);
+        twin.divide(z.values, shift);
+    }
+    return out;
+}
+
+PlainRelu relu(Twin&, const RingMatrix& x, int bits) {
+    PlainRelu out{x, PlainBits(x.size())};
+    for (size_t i = 0; i < x.size(); ++i) {
+        out.active[i] = is_negative(x.values[i] << (64 - bits)) ? 0 : 1;
+        if (out.active[i] == 0) out.value.values[i] = 0;
+    }
+    return out;
+}
+
+RingMatrix select(Twin&, const PlainBits& bits, const RingMatrix& x) {
+    RingMatrix out = x;
+    for (size_t i = 0; i < out.size(); ++i) out.values[i] *= bits[i];
+    return out;
+}
+
+RingMatrix softmax(Twin& twin, const RingMatrix& x) {
+    RingMatrix below(x.rows, x.cols);
+    for (size_t r = 0; r < x.rows; ++r) {
+        const Ring* row = &x.values[r * x.cols];
+        const Ring largest = *std::max_element(row, row + x.cols, [](Ring a, Ring b) {
+            return static_cast<int64_t>(a) < static_cast<int64_t>(b);
+        });
+        for (size_t c = 0; c < x.cols; ++c) below.values[r * x.cols + c] = largest - row[c];
+    }
+    RingMatrix powers = evaluate(twin, exp_negative_spline(), below);
+    RingMatrix sums(x.rows, 1);
+    for (size_t r = 0; r < x.rows; ++r) {
+        sums.values[r] = 0;
+        for (size_t c = 0; c < x.cols; ++c) sums.values[r] += powers.values[r * x.cols + c];
+    }
+    const RingMatrix inverse = evaluate(twin, reciprocal_spline(), sums);
+    for (size_t i = 0; i < powers.size(); ++i) powers.values[i] *= inverse.values[i / x.cols];
+    twin.divide(powers.values, kFractionBits);
+    return powers;
+}
+
+RingMatrix sigmoid(Twin& twin, const RingMatrix& x) { return evaluate(twin, sigmoid_spline(), x); }
+
+}  // namespace ward::mpc

@@ -1,0 +1,56 @@
+// The plain-text twin: the operations of module mpc on values in the clear, with the same integers,
+// the same dither in every division, and the same tables. What a job computes on shares and what
+// its twin computes differ by the draws of the dither only, so the twin tells beforehand, without
+// parties, which accuracy a job will have, and tests compare the two.
+//
+// Thread safety: one Twin belongs to one thread. Nothing here protects anything.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "ward/core/random.h"
+#include "ward/mpc/shared.h"
+#include "ward/mpc/spline.h"
+
+namespace ward::mpc {
+
+// Bits in the clear: one byte each, 0 or 1.
+using PlainBits = std::vector<uint8_t>;
+
+class Twin {
+  public:
+    explicit Twin(Random random) : random_(std::move(random)) {}
+
+    // floor((x + t) / 2^shift) with a fresh uniform t.
+    void divide(RingVector& values, int shift);
+
+  private:
+    Random random_;
+};
+
+struct PlainProduct {
+    const RingMatrix* x;
+    const RingMatrix* y;
+    const RingMatrix* addend = nullptr;
+};
+struct PlainRelu {
+    RingMatrix value;
+    PlainBits active;
+};
+
+// Each as its namesake on shares (multiply.h, bits.h, softmax.h).
+RingMatrix share_public(const Twin& twin, const RingMatrix& values);
+RingMatrix subtract(const RingMatrix& x, const RingMatrix& y);
+RingMatrix scale(const RingMatrix& x, Ring constant);
+RingMatrix transpose(const RingMatrix& x);
+RingMatrix add_row(const RingMatrix& x, const RingMatrix& y);
+RingMatrix sum_rows(const RingMatrix& x);
+RingMatrix truncate(Twin& twin, const RingMatrix& x, int shift);
+std::vector<RingMatrix> matmul_fixed(Twin& twin, std::span<const PlainProduct> products, int shift);
+PlainRelu relu(Twin& twin, const RingMatrix& x, int bits);
+RingMatrix select(Twin& twin, const PlainBits& bits, const RingMatrix& x);
+RingMatrix softmax(Twin& twin, const RingMatrix& x);
+RingMatrix sigmoid(Twin& twin, const RingMatrix& x);
+
+}  // namespace ward::mpc

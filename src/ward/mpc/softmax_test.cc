@@ -1,0 +1,112 @@
+#include "ward/mpc/softmax.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ward/core/testing/errors.h"
+#include "ward/core/testing/seeded_random.h"
+#include "ward/mpc/fixed_point.h"
+#include "ward/mpc/local.h"
+#include "ward/mpc/share.h"
+#include "ward/mpc/spline.h"
+
+namespace ward::mpc {
+namespace {
+
+using ::testing::HasSubstr;
+
+SharedMatrix shared(Party& party, const RingMatrix& values) {
+    return share(party, 2, party.index() == 2 ? &values : nullptr, values.rows, values.cols);
+}
+
+RingMatrix grid(double low, double high, size_t count) {
+    std::vector<double> values(count);
+    for (size_t i = 0; i < count; ++i) {
+        values[i] = low + (high - low) * static_cast<double>(i) / static_cast<double>(count - 1);
+    }
+    return encode(values, 1, count, "grid");
+}
+
+double worst_error(const RingMatrix& x, const RingMatrix& y, double (*function)(double)) {
+    double worst = 0;
+    for (size_t i = 0; i < x.size(); ++i) {
+        worst = std::max(worst, std::abs(decode(y.values[i]) - function(decode(x.values[i]))));
+    }
+    return worst;
+}
+
+TEST(Spline, TablesKeepTheirBounds) {
+    EXPECT_LT(sigmoid_spline().max_error(), 0x1p-15);
+    EXPECT_LT(exp_negative_spline().max_error(), 0x1p-15);
+    EXPECT_LT(reciprocal_spline().max_error(), 0x1p-15);
+    EXPECT_THAT(testonly::message_of([] { Spline([](double x) { return 10 * x; }, {}); }),
+                HasSubstr("must be below 4"));
+    EXPECT_THAT(
+        testonly::message_of([] { Spline([](double x) { return x; }, {.low = 1, .high = 1}); },
+                             ErrorCode::kUsage),
+        HasSubstr("low < high"));
+}
+
+TEST(Spline, SharedFunctionsKeepTheirBoundsEverywhere) {
+    const RingMatrix wide = grid(-40, 40, 3001), positive = grid(0, 30, 3001);
+    const RingMatrix above_one = grid(1, 64, 3001), far = grid(-16000, 16000, 65);
+    run_local([&](Party& party) {
+        const auto error = [&](const Spline& spline, const RingMatrix& x, double (*f)(double)) {
+            return worst_error(x, open(party, evaluate(party, spline, shared(party, x))), f);
+        };
+        const auto logistic = [](double v) { return 1 / (1 + std::exp(-v)); };
+        EXPECT_LT(error(sigmoid_spline(), wide, logistic), 0x1p-14);
+        EXPECT_LT(error(sigmoid_spline(), far, logistic), 0x1p-14);
+        EXPECT_LT(error(exp_negative_spline(), positive, [](double v) { return std::exp(-v); }),
+                  0x1p-14);
+        EXPECT_LT(error(reciprocal_spline(), above_one, [](double v) { return 1 / v; }), 0x1p-14);
+    });
+}
+
+TEST(Spline, IsTheTableInTheClearUpToTheLastDivision) {
+    const RingMatrix x = grid(-13, 13, 500);
+    run_local([&](Party& party) {
+        const RingMatrix y = open(party, sigmoid(party, shared(party, x)));
+        for (size_t i = 0; i < x.size(); ++i) {
+            const auto raw = static_cast<int64_t>(sigmoid_spline().evaluate_raw(x.values[i]));
+            const int64_t difference = static_cast<int64_t>(y.values[i]) - (raw >> 44);
+            EXPECT_TRUE(difference == 0 || difference == 1);
+        }
+        EXPECT_LE(party.ledger().total("sigmoid").rounds, 10u);
+    });
+}
+
+TEST(Softmax, MaximaWithTiesAndNegativeValues) {
+    const RingMatrix x =
+        encode(std::vector<double>{3, 3, 1, -5, -7, -5, 0, 0.5, -900, 2, 1, 2}, 4, 3, "x");
+    run_local([&](Party& party) {
+        const RingMatrix got = open(party, row_max(party, shared(party, x)));
+        EXPECT_EQ(decode(got), (std::vector<double>{3, -5, 0.5, 2}));
+    });
+}
+
+TEST(Softmax, MatchesTheDefinition) {
+    constexpr size_t kRows = 70, kCols = 10;
+    Random random = testonly::seeded_random(5);
+    std::vector<double> values(kRows * kCols);
+    for (size_t i = 0; i < values.size(); ++i) {
+        values[i] = (random.uniform01() - 0.5) * static_cast<double>(1 + i / 10);
+    }
+    const RingMatrix x = encode(values, kRows, kCols, "x");
+    run_local([&](Party& party) {
+        const std::vector<double> got = decode(open(party, softmax(party, shared(party, x))));
+        for (size_t r = 0; r < kRows; ++r) {
+            double sum = 0;
+            for (size_t c = 0; c < kCols; ++c) sum += std::exp(values[r * kCols + c]);
+            for (size_t c = 0; c < kCols; ++c) {
+                EXPECT_NEAR(got[r * kCols + c], std::exp(values[r * kCols + c]) / sum, 0x1p-12);
+            }
+        }
+        EXPECT_LE(party.ledger().total("softmax").rounds, 36u);
+    });
+}
+
+}  // namespace
+}  // namespace ward::mpc

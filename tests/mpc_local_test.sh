@@ -1,0 +1,26 @@
+#!/bin/sh
+# `ward mpc local` as a user runs it: a job file in, accuracy near that of the twin, a model that opens; errors.
+#
+# usage: mpc_local_test.sh WARD_PROGRAM
+set -eu
+ward=$1
+. "$(dirname "$0")/lib.sh"
+
+cp "$(dirname "$0")/../examples/mpc/breast_cancer.yaml" "$work/job.yaml"
+"$ward" mpc local "$work/job.yaml" --out "$work/model.safetensors" --json > "$work/result" 2> "$work/progress"
+python3 - "$work/result" <<'PY' || fail "result: $(cat "$work/result")"
+import json, sys
+result = json.loads(open(sys.argv[1]).read().splitlines()[-1])
+assert list(result) == ["accuracy", "twin_accuracy", "seconds", "bytes_per_party", "rounds"], result
+assert result["accuracy"] > 0.85 and abs(result["accuracy"] - result["twin_accuracy"]) < 0.05, result
+assert result["bytes_per_party"] > 0 and result["rounds"] > 0, result
+PY
+"$ward" inspect "$work/model.safetensors" > "$work/inspect" || fail "the model does not open"
+grep -q 'hidden1' "$work/inspect" || fail "inspect: $(cat "$work/inspect")"
+"$ward" mpc local "$work/job.yaml" --no-twin 2> "$work/progress" | grep -q '^accuracy  *[89][0-9]' || fail "text output"
+
+printf 'ward_mpc_job: 1\ndata: breast-cancer\nepoch: 3\n' > "$work/bad.yaml"
+expect 1 "line 3: there is no key epoch" "$ward" mpc local "$work/bad.yaml"
+expect 1 "missing.yaml" "$ward" mpc local "$work/missing.yaml"
+expect 2 "job is required" "$ward" mpc local
+echo ok
