@@ -104,7 +104,7 @@ struct Verdict {
     at::Tensor fooled, rejected, fooled_8bit;  // {n} bool
 };
 
-Verdict judge(Target& target, const Points& points, const at::Tensor& found,
+Verdict judge(Target& target, const Attack& attack, const Points& points, const at::Tensor& found,
               const EvasionOptions& options) {
     const double slack = 1e-6 * (options.upper - options.lower);
     const at::Tensor inside =
@@ -115,7 +115,8 @@ Verdict judge(Target& target, const Points& points, const at::Tensor& found,
     const at::Tensor rounded = quantise(found, points.x, options);
     const at::Tensor rounded_inside =
         row_norms(rounded - points.x, options.norm) <= options.epsilon * (1 + kNormSlack) + slack;
-    return {said & inside & valid, said & ~(inside & valid),
+    const at::Tensor faulty = attack.minimises_norm() ? ~valid : ~(inside & valid);
+    return {said & inside & valid, said & faulty,
             points.fooled_by_labels(target.labels(rounded)) & rounded_inside};
 }
 
@@ -197,7 +198,7 @@ EvasionResult evade(Target& target, Attack& attack, const Points& points,
             static_cast<double>(counts.forward) / static_cast<double>(points.size());
         result.backward_per_example =
             static_cast<double>(counts.backward) / static_cast<double>(points.size());
-        const Verdict verdict = judge(target, attacked, found, options);
+        const Verdict verdict = judge(target, attack, attacked, found, options);
         const at::Tensor hit = verdict.fooled.nonzero().flatten();
         result.adversarial.index_copy_(0, rows.index_select(0, hit), found.index_select(0, hit));
         result.robust = to_bits(right.index_fill(0, rows.index_select(0, hit), false));

@@ -59,6 +59,9 @@ class Attack {
     virtual std::string_view name() const = 0;
     virtual Access needs() const { return Access::kWhiteBox; }
 
+    // True for attacks that look for the nearest point: one beyond epsilon is a result, no fault.
+    virtual bool minimises_norm() const { return false; }
+
     // One input for each of the points, which the model gets right (targeted: does not yet take for
     // the wanted class). Where the attack fails it may hand back anything. The result for one seed
     // is the same on every run.

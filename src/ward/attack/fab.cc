@@ -34,6 +34,8 @@ class Fab : public Attack {
 
     std::string_view name() const override { return target_classes_ > 0 ? "fab-t" : "fab"; }
 
+    bool minimises_norm() const override { return true; }
+
     at::Tensor perturb(Target& target, const Points& points) override {
         if (points.targeted())
             throw Error(ErrorCode::kUnsupported, "fab looks for any other class",
