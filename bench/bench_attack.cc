@@ -29,6 +29,9 @@ namespace {
 
 using namespace ward;
 
+// Large enough for any perturbation: attacks of least norm then show the mean norm they reach.
+constexpr double kAny = 1e6;
+
 struct Case {
     std::string attack;
     double epsilon;
@@ -40,10 +43,18 @@ struct Case {
 
 const std::vector<Case>& cases() {
     static const std::vector<Case> kCases = {
-        {"fgsm", 0.3, 0, 1000, 0},      {"pgd", 0.3, 40, 1000, 4.2},
-        {"pgd", 0.2, 40, 1000, 0},      {"apgd-ce", 0.3, 100, 1000, 10},
-        {"apgd-ce", 0.2, 100, 1000, 0}, {"square", 0.3, 1000, 200, 0},
-        {"fab-t", 0.3, 100, 200, 0},    {"autoattack", 0.2, 0, 200, 350},
+        {"fgsm", 0.3, 0, 1000, 0},
+        {"pgd", 0.3, 40, 1000, 4.2},
+        {"pgd", 0.2, 40, 1000, 0},
+        {"apgd-ce", 0.3, 100, 1000, 10},
+        {"apgd-ce", 0.2, 100, 1000, 0},
+        {"square", 0.3, 1000, 200, 0},
+        {"fab-t", 0.3, 100, 200, 0},
+        {"deepfool", kAny, 50, 200, 12, attack::Norm::kL2},
+        {"ddn", kAny, 100, 200, 0, attack::Norm::kL2},
+        {"cw", kAny, 300, 50, 0, attack::Norm::kL2},
+        {"hopskipjump", kAny, 10, 50, 150, attack::Norm::kL2},
+        {"autoattack", 0.2, 0, 200, 350},
     };
     return kCases;
 }
@@ -151,12 +162,13 @@ nlohmann::ordered_json run_case(const Subject& subject, const Case& wanted, Floo
 }
 
 void print_line(const nlohmann::ordered_json& line) {
-    std::printf("%-14s %-5s %5.2f %6ld %8.3f %10.2f %9.1f %9.1f %9.2f\n",
+    std::printf("%-14s %-5s %5.3g %6ld %8.3f %10.2f %9.1f %9.1f %9.2f %9.3f\n",
                 line["attack"].get<std::string>().c_str(), line["norm"].get<std::string>().c_str(),
                 line["epsilon"].get<double>(), line["images"].get<long>(),
                 line["robust_accuracy"].get<double>(), line["cpu_seconds_per_1000"].get<double>(),
                 line["forward_per_example"].get<double>(),
-                line["backward_per_example"].get<double>(), line["overhead"].get<double>());
+                line["backward_per_example"].get<double>(), line["overhead"].get<double>(),
+                line["mean_norm"].get<double>());
     std::fflush(stdout);
 }
 
@@ -178,12 +190,12 @@ int main(int argc, char** argv) {
         const Subject subject =
             model.empty() ? synthetic_subject() : reference_subject(model, data);
         Floor floor;
-        nlohmann::ordered_json out = {
-            {"cpu", cpu_features().describe()}, {"threads", 1}, {"seed", 0}};
+        nlohmann::ordered_json out = {{"cpu", cpu_features().brand}, {"threads", 1}, {"seed", 0}};
         if (!json) {
-            std::printf("# %s, 1 thread, seed 0\n", cpu_features().describe().c_str());
-            std::printf("%-14s %-5s %5s %6s %8s %10s %9s %9s %9s\n", "attack", "norm", "eps",
-                        "images", "robust", "s/1000", "forward", "backward", "overhead");
+            std::printf("# %s, 1 thread, seed 0\n", cpu_features().brand.c_str());
+            std::printf("%-14s %-5s %5s %6s %8s %10s %9s %9s %9s %9s\n", "attack", "norm", "eps",
+                        "images", "robust", "s/1000", "forward", "backward", "overhead",
+                        "mean norm");
         }
         for (const Case& wanted : cases()) {
             if (!only.empty() && wanted.attack != only) continue;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -94,6 +95,41 @@ TEST(Evasion, FgsmFindsTheCornerOfTheBall) {
     }
     EXPECT_EQ(target.counts().forward, kExamples);
     EXPECT_EQ(target.counts().backward, kExamples);
+}
+
+// Distances found are never below those of the closed form, and on the mean close above.
+void expect_near_boundary(const std::string& name, int64_t classes, Norm norm, Access access,
+                          int64_t steps, double most_ratio) {
+    const Setting s(classes);
+    Target target = s.model.target(access);
+    EvasionOptions options;
+    options.norm = norm;
+    options.epsilon = std::numeric_limits<double>::infinity();
+    options.steps = steps;
+    const auto attack = make_attack(name, options);
+    const EvasionResult result = evade(target, *attack, s.points, options);
+    EXPECT_EQ(result.robust_accuracy, 0) << name;
+    const at::Tensor found = row_norms(result.adversarial - s.x, norm);
+    double expected = 0;
+    for (int64_t i = 0; i < kExamples; ++i) {
+        const double least =
+            s.model.distance(s.x[i], s.points.y[i].item<int64_t>(), norm == Norm::kLinf ? 1 : 2);
+        EXPECT_GE(found[i].item<double>(), least * (1 - 1e-4)) << name << " example " << i;
+        expected += least;
+    }
+    EXPECT_LE(found.sum().item<double>() / expected, most_ratio) << name << " " << norm_name(norm);
+}
+
+TEST(Evasion, LeastNormAttacksFindTheNearestBoundaryOfALinearModel) {
+    for (Norm norm : {Norm::kLinf, Norm::kL2}) {
+        expect_near_boundary("deepfool", 5, norm, Access::kWhiteBox, 0, 1.03);
+        expect_near_boundary("fab-t", 5, norm, Access::kWhiteBox, 20, 1.02);
+    }
+    // These follow the likeliest rival, which is the nearest one only if there is no other.
+    expect_near_boundary("ddn", 2, Norm::kL2, Access::kWhiteBox, 200, 1.05);
+    expect_near_boundary("cw", 2, Norm::kL2, Access::kWhiteBox, 300, 1.15);
+    expect_near_boundary("hopskipjump", 5, Norm::kL2, Access::kLabels, 20, 1.3);
+    expect_near_boundary("hopskipjump", 5, Norm::kLinf, Access::kLabels, 20, 2);
 }
 
 TEST(Evasion, SquareNeedsNoGradientsAndComesNearTheClosedForm) {

@@ -5,9 +5,13 @@
 
 #include "ward/attack/apgd.h"
 #include "ward/attack/auto_attack.h"
+#include "ward/attack/carlini_wagner.h"
+#include "ward/attack/ddn.h"
+#include "ward/attack/deepfool.h"
 #include "ward/attack/evasion.h"
 #include "ward/attack/fab.h"
 #include "ward/attack/fgsm.h"
+#include "ward/attack/hopskipjump.h"
 #include "ward/attack/pgd.h"
 #include "ward/attack/square.h"
 #include "ward/core/error.h"
@@ -32,6 +36,10 @@ const std::vector<std::pair<std::string, Maker>>& makers() {
         {"fab", make_fab},
         {"fab-t", [](const EvasionOptions& o) { return make_fab_t(o); }},
         {"square", make_square},
+        {"deepfool", make_deepfool},
+        {"ddn", make_ddn},
+        {"cw", make_carlini_wagner},
+        {"hopskipjump", make_hopskipjump},
         {"autoattack", ensemble(Version::kStandard)},
         {"autoattack-plus", ensemble(Version::kPlus)},
         {"autoattack-rand", ensemble(Version::kRand)},
