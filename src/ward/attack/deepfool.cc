@@ -14,6 +14,8 @@ namespace {
 
 constexpr int64_t kCandidates = 10;  // classes whose boundaries are looked at
 constexpr float kOvershoot = 0.02f;
+constexpr int64_t kPlainSteps = 10;  // then steps look at the box
+constexpr double kLeastGap = 1e-3;   // of logits: beyond the boundary by more than they round
 
 class DeepFool : public Attack {
   public:
@@ -33,14 +35,18 @@ class DeepFool : public Attack {
                         "use pgd or apgd-ce for a class of your choice");
         Points left = points;
         at::Tensor out = points.x.clone(), x = points.x.clone();
+        at::Tensor walk = x.clone();  // x without the overshoot
         at::Tensor owner = torch::arange(points.size());
         at::Tensor done = torch::zeros({points.size()}, at::kBool);
         for (int64_t step = 0; step < options_.steps && owner.numel() > 0; ++step) {
             auto jacobian = target.jacobian(x, candidates_with(left.y));
             const at::Tensor keep = settle(left.fooled(jacobian.logits), x, owner, done, out);
-            keep_rows(keep, {&x, &owner, &left.x, &left.y, &jacobian.logits, &jacobian.classes,
-                             &jacobian.gradients});
-            for_rows(x.size(0), [&](int64_t i) { move(jacobian, i, x); });
+            keep_rows(keep, {&x, &walk, &owner, &left.x, &left.y, &jacobian.logits,
+                             &jacobian.classes, &jacobian.gradients});
+            for_rows(x.size(0), [&](int64_t i) {
+                move(jacobian, i, step >= kPlainSteps, x, walk);
+                overshoot(row(left.x, i), row(walk, i), row(x, i), row_size(x));
+            });
         }
         if (owner.numel() > 0) settle(left.fooled(target.logits(x)), x, owner, done, out);
         return out;
@@ -60,32 +66,44 @@ class DeepFool : public Attack {
         };
     }
 
-    // Over the boundary that is nearest by first order, and a little more. The paper overshoots
-    // once at the end; here each step does, so that the decision is asked at the point handed back.
-    void move(const Target::Jacobian& jacobian, int64_t i, at::Tensor& x) const {
+    // x = center + 1.02 (walk - center): what the paper does once at the end is done at every step,
+    // so that the decision is asked at the point handed back.
+    void overshoot(const float* center, const float* walk, float* x, int64_t n) const {
+        for (int64_t j = 0; j < n; ++j)
+            x[j] = std::clamp(center[j] + (1 + kOvershoot) * (walk[j] - center[j]), ball_.lower,
+                              ball_.upper);
+    }
+
+    // Adds to walk the least step that takes x over the boundary nearest by first order.
+    void move(const Target::Jacobian& jacobian, int64_t i, bool boxed, const at::Tensor& x,
+              at::Tensor& walk) const {
         const int64_t n = row_size(x), k = jacobian.classes.size(1);
         const int64_t classes = jacobian.logits.size(1);
         const float* z = jacobian.logits.data_ptr<float>() + i * classes;
         const int64_t* chosen = jacobian.classes.data_ptr<int64_t>() + i * k;
         const float* g = jacobian.gradients.data_ptr<float>() + i * k * n;
-        const bool linf = ball_.norm == Norm::kLinf;
-        std::vector<float> w(n), nearest(n);
-        double least = std::numeric_limits<double>::infinity();
+        const Norm dual = ball_.norm == Norm::kLinf ? Norm::kL1 : Norm::kL2;
+        std::vector<float> w(n), normal(n), step(n);
+        double least = std::numeric_limits<double>::infinity(), gap = 0;
         for (int64_t c = 1; c < k; ++c) {
             for (int64_t j = 0; j < n; ++j) w[j] = g[c * n + j] - g[j];
-            const double gap = std::abs(z[chosen[c]] - z[chosen[0]]) + 1e-6;
-            const double length = row_norm(w.data(), n, linf ? Norm::kL1 : Norm::kL2) + 1e-12;
-            if (!(gap / length < least)) continue;
-            least = gap / length;
-            const double scale = linf ? least : gap / (length * length);
-            for (int64_t j = 0; j < n; ++j) {
-                const float sign = w[j] > 0 ? 1.0f : (w[j] < 0 ? -1.0f : 0.0f);
-                nearest[j] = static_cast<float>(scale) * (linf ? sign : w[j]);
-            }
+            const double here = std::abs(z[chosen[c]] - z[chosen[0]]) + kLeastGap;
+            const double distance = here / (row_norm(w.data(), n, dual) + 1e-12);
+            if (!(distance < least)) continue;
+            least = distance;
+            gap = here;
+            normal = w;
         }
-        float* here = row(x, i);
+        const float* here = row(x, i);
+        const double plane = dot(normal.data(), here, n) + gap;
+        Ball room = ball_;
+        if (!boxed) {  // the paper's step: as if there were no box
+            room.lower = -std::numeric_limits<float>::max() / 4;
+            room.upper = std::numeric_limits<float>::max() / 4;
+        }
+        project_on_plane(room, here, normal.data(), plane, step.data(), n);
         for (int64_t j = 0; j < n; ++j)
-            here[j] = std::clamp(here[j] + (1 + kOvershoot) * nearest[j], ball_.lower, ball_.upper);
+            row(walk, i)[j] = std::clamp(row(walk, i)[j] + step[j], ball_.lower, ball_.upper);
     }
 
     EvasionOptions options_;

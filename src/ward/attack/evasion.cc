@@ -176,7 +176,7 @@ EvasionResult evade(Target& target, Attack& attack, const Points& points,
     if (target.access() < attack.needs()) {
         throw Error(ErrorCode::kRefused,
                     std::string(attack.name()) + " needs more of the target than it gives",
-                    "choose an attack that needs less, such as square (scores)");
+                    "choose an attack that needs less: square (scores), hopskipjump (labels)");
     }
     EvasionResult result;
     const at::Tensor labels = target.labels(points.x);
