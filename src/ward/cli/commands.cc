@@ -7,6 +7,7 @@ void add_all_commands(CLI::App& app) {
     add_train_command(app);
     add_evaluate_command(app);
     add_predict_command(app);
+    add_attack_command(app);
 #endif
     add_inspect_command(app);
     add_report_command(app);

@@ -1,0 +1,218 @@
+#include "ward/attack/evasion.h"
+
+#include <algorithm>
+#include <cmath>
+#include <ctime>
+#include <string>
+
+#include "ward/attack/internal/row_kernels.h"
+#include "ward/core/error.h"
+#include "ward/core/progress.h"
+#include "ward/nn/torch.h"
+
+namespace ward::attack {
+namespace {
+
+constexpr int64_t kBatchFloats = int64_t{1} << 23;
+constexpr double kNormSlack = 1e-5;  // relative; rounding of float32 at the edge of the ball
+
+double cpu_now() {
+    timespec now{};
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
+}
+
+int64_t batch_size(const EvasionOptions& options, const at::Tensor& x) {
+    if (options.batch > 0) return options.batch;
+    const int64_t example = std::max<int64_t>(1, x[0].numel());
+    return std::clamp<int64_t>(kBatchFloats / example, 32, 10000);
+}
+
+void check_options(const EvasionOptions& options) {
+    const auto fail = [](const std::string& message) { throw Error(ErrorCode::kUsage, message); };
+    if (!(options.epsilon >= 0))
+        fail("epsilon must be >= 0, got " + std::to_string(options.epsilon));
+    if (!(options.lower < options.upper)) fail("the box of inputs must not be empty");
+    if (options.steps < 0 || options.restarts < 0 || options.eot < 1 || options.batch < 0 ||
+        !(options.step_size >= 0))
+        fail("steps, restarts, batch and step size must be >= 0, eot > 0");
+}
+
+void check_points(const Points& points, const EvasionOptions& options) {
+    const auto fail = [](const std::string& message, const std::string& hint) {
+        throw Error(ErrorCode::kInvalid, message, hint);
+    };
+    if (!points.x.defined() || points.x.dim() < 2 || points.x.size(0) == 0)
+        fail("there are no examples to attack", "give at least one");
+    if (points.y.dim() != 1 || points.y.size(0) != points.x.size(0))
+        fail("there must be one label for each example", "check the data set");
+    const double low = points.x.min().item<double>(), high = points.x.max().item<double>();
+    if (!(low >= options.lower - 1e-6 && high <= options.upper + 1e-6)) {
+        fail("inputs must lie in the box [" + std::to_string(options.lower) + ", " +
+                 std::to_string(options.upper) + "], got " + std::to_string(low) + " to " +
+                 std::to_string(high),
+             "give the box of valid inputs, or inputs before standardisation");
+    }
+}
+
+void check_labels(const at::Tensor& y, int64_t classes) {
+    const int64_t low = y.min().item<int64_t>(), high = y.max().item<int64_t>();
+    if (low >= 0 && high < classes) return;
+    throw Error(ErrorCode::kInvalid,
+                "labels must lie in 0.." + std::to_string(classes - 1) + " for this model, got " +
+                    std::to_string(low) + ".." + std::to_string(high),
+                "the data set and the model do not belong together");
+}
+
+at::Tensor round_8bit(const at::Tensor& x, const EvasionOptions& options) {
+    const double step = (options.upper - options.lower) / 255;
+    return ((x - options.lower) / step).round() * step + options.lower;
+}
+
+// Rounds towards the original where rounding to nearest would leave the ball.
+at::Tensor quantise(const at::Tensor& adversarial, const at::Tensor& x,
+                    const EvasionOptions& options) {
+    const double step = (options.upper - options.lower) / 255;
+    const at::Tensor nearest = round_8bit(adversarial, options);
+    if (options.norm != Norm::kLinf || !std::isfinite(options.epsilon)) return nearest;
+    const at::Tensor over = (nearest - x).abs() > options.epsilon * (1 + kNormSlack);
+    return at::where(over, nearest - (nearest - x).sign() * step, nearest);
+}
+
+std::vector<bool> to_bits(const at::Tensor& mask) {
+    const at::Tensor bits = mask.to(at::kBool).contiguous();
+    const bool* first = bits.data_ptr<bool>();
+    return std::vector<bool>(first, first + bits.numel());
+}
+
+at::Tensor in_batches(Target& target, Attack& attack, const Points& points,
+                      const EvasionOptions& options) {
+    Progress progress(std::string(attack.name()), points.size(), "examples");
+    std::vector<at::Tensor> parts;
+    const int64_t n = points.size(), size = batch_size(options, points.x);
+    for (int64_t first = 0; first < n; first += size) {
+        const at::Tensor rows = torch::arange(first, std::min(n, first + size));
+        parts.push_back(attack.perturb(target, points.select(rows)));
+        progress.update(std::min(n, first + size));
+    }
+    progress.finish();
+    return at::cat(parts);
+}
+
+// The found inputs that hold in one canonical pass.
+struct Verdict {
+    at::Tensor fooled, rejected, fooled_8bit;  // {n} bool
+};
+
+Verdict judge(Target& target, const Attack& attack, const Points& points, const at::Tensor& found,
+              const EvasionOptions& options) {
+    const double slack = 1e-6 * (options.upper - options.lower);
+    const at::Tensor inside =
+        row_norms(found - points.x, options.norm) <= options.epsilon * (1 + kNormSlack) + slack;
+    const at::Tensor valid =
+        ((found >= options.lower - slack) & (found <= options.upper + slack)).flatten(1).all(1);
+    const at::Tensor said = points.fooled_by_labels(target.labels(found));
+    const at::Tensor rounded = quantise(found, points.x, options);
+    const at::Tensor rounded_inside =
+        row_norms(rounded - points.x, options.norm) <= options.epsilon * (1 + kNormSlack) + slack;
+    const at::Tensor faulty = attack.minimises_norm() ? ~valid : ~(inside & valid);
+    return {said & inside & valid, said & faulty,
+            points.fooled_by_labels(target.labels(rounded)) & rounded_inside};
+}
+
+void summarise(EvasionResult& result, const at::Tensor& norms) {
+    const auto share = [](const std::vector<bool>& bits) {
+        return static_cast<double>(std::count(bits.begin(), bits.end(), true)) /
+               static_cast<double>(bits.size());
+    };
+    result.clean_accuracy = share(result.clean);
+    result.robust_accuracy = share(result.robust);
+    if (norms.numel() == 0) return;
+    result.mean_norm = norms.mean().item<double>();
+    result.median_norm = norms.median().item<double>();
+}
+
+}  // namespace
+
+Norm parse_norm(std::string_view name) {
+    if (name == "linf") return Norm::kLinf;
+    if (name == "l2") return Norm::kL2;
+    if (name == "l1") return Norm::kL1;
+    throw Error(ErrorCode::kUsage, "norm must be linf, l2 or l1, got " + std::string(name));
+}
+
+const char* norm_name(Norm norm) {
+    if (norm == Norm::kLinf) return "linf";
+    return norm == Norm::kL2 ? "l2" : "l1";
+}
+
+at::Tensor Points::fooled_by_labels(const at::Tensor& labels) const {
+    return targeted() ? labels == wanted : labels != y;
+}
+
+at::Tensor Points::fooled(const at::Tensor& logits) const {
+    return fooled_by_labels(logits.argmax(1));
+}
+
+Points Points::select(const at::Tensor& rows) const {
+    return {x.index_select(0, rows), y.index_select(0, rows),
+            targeted() ? wanted.index_select(0, rows) : at::Tensor()};
+}
+
+at::Tensor row_norms(const at::Tensor& difference, Norm norm) {
+    const at::Tensor flat = difference.to(at::kFloat).contiguous().flatten(1);
+    at::Tensor norms = torch::empty({flat.size(0)}, at::kDouble);
+    for (int64_t i = 0; i < flat.size(0); ++i) {
+        norms.data_ptr<double>()[i] =
+            row_norm(flat.data_ptr<float>() + i * flat.size(1), flat.size(1), norm);
+    }
+    return norms;
+}
+
+EvasionResult evade(Target& target, Attack& attack, const Points& points,
+                    const EvasionOptions& options) {
+    check_options(options);
+    check_points(points, options);
+    if (target.access() < attack.needs()) {
+        throw Error(ErrorCode::kRefused,
+                    std::string(attack.name()) + " needs more of the target than it gives",
+                    "choose an attack that needs less: square (scores), hopskipjump (labels)");
+    }
+    EvasionResult result;
+    const at::Tensor labels = target.labels(points.x);
+    if (target.access() > Access::kLabels)
+        check_labels(points.y, target.logits(points.x.narrow(0, 0, 1)).size(1));
+    const at::Tensor right = labels == points.y;
+    const at::Tensor rows = right.nonzero().flatten();
+    result.clean = result.robust = to_bits(right);
+    result.adversarial = points.x.clone();
+    at::Tensor norms;
+    if (rows.numel() > 0) {
+        const Points attacked = points.select(rows);
+        target.reset_counts();
+        const double start = cpu_now();
+        const at::Tensor found = in_batches(target, attack, attacked, options);
+        result.cpu_seconds = cpu_now() - start;
+        const PassCounts counts = target.counts();
+        result.forward_per_example =
+            static_cast<double>(counts.forward) / static_cast<double>(points.size());
+        result.backward_per_example =
+            static_cast<double>(counts.backward) / static_cast<double>(points.size());
+        const Verdict verdict = judge(target, attack, attacked, found, options);
+        const at::Tensor hit = verdict.fooled.nonzero().flatten();
+        result.adversarial.index_copy_(0, rows.index_select(0, hit), found.index_select(0, hit));
+        result.robust = to_bits(right.index_fill(0, rows.index_select(0, hit), false));
+        result.rejected = verdict.rejected.sum().item<int64_t>();
+        result.robust_accuracy_8bit =
+            static_cast<double>(rows.numel() - verdict.fooled_8bit.sum().item<int64_t>()) /
+            static_cast<double>(points.size());
+        norms = row_norms((found - attacked.x).index_select(0, hit), options.norm);
+    } else {
+        norms = torch::empty({0}, at::kDouble);
+    }
+    summarise(result, norms);
+    result.flags = attack.flags();
+    return result;
+}
+
+}  // namespace ward::attack

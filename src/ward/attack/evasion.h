@@ -1,0 +1,103 @@
+// Evasion: inputs near given ones that the model takes for another class.
+//
+//   Target target(script_module);
+//   EvasionOptions options{.norm = Norm::kLinf, .epsilon = 0.3, .steps = 40};
+//   EvasionResult result = evade(target, *make_attack("pgd", options), {x, y}, options);
+//
+// The attacks stand in files of their own, which name paper, threat model and what a step costs.
+// What an attack hands back is not believed: `evade` passes all of it through the model once more,
+// in one canonical pass, and counts as fooled only what changes the decision, lies in the box and
+// lies in the ball.
+//
+// Thread safety: none.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ward/attack/norm.h"
+#include "ward/attack/target.h"
+
+namespace ward::attack {
+
+struct EvasionOptions {
+    Norm norm = Norm::kLinf;
+    double epsilon = 0;    // radius of the ball; attacks of least norm: what counts as fooled
+    int64_t steps = 0;     // 0: the attack's own; for black-box attacks: queries per example
+    double step_size = 0;  // 0: the attack's own
+    int64_t restarts = 0;  // 0: the attack's own; a restart sees only what is still robust
+    int64_t eot = 1;       // gradients averaged per step, for targets that draw at random
+    double momentum = 0;   // decay factor of mi-fgsm
+    bool random_start = false;
+    double lower = 0, upper = 1;  // the box of valid inputs
+    uint64_t seed = 0;            // of starts and proposals; not secret
+    int64_t batch = 0;            // examples attacked together; 0: as many as 256 MB hold
+};
+
+// Examples {n, ...} float32 and their classes {n} int64, on the CPU. Where `wanted` {n} is defined
+// the attack is targeted: it succeeds when the model says the wanted class.
+struct Points {
+    at::Tensor x, y, wanted;
+
+    bool targeted() const { return wanted.defined(); }
+    int64_t size() const { return x.size(0); }
+    // {n} bool: whether these logits (or labels) are what the attacker wants.
+    at::Tensor fooled(const at::Tensor& logits) const;
+    at::Tensor fooled_by_labels(const at::Tensor& labels) const;
+    Points select(const at::Tensor& rows) const;  // int64 {k}
+};
+
+class Attack {
+  public:
+    virtual ~Attack() = default;
+
+    virtual std::string_view name() const = 0;
+    virtual Access needs() const { return Access::kWhiteBox; }
+
+    // True for attacks that look for the nearest point: one beyond epsilon is a result, no fault.
+    virtual bool minimises_norm() const { return false; }
+
+    // One input for each of the points, which the model gets right (targeted: does not yet take for
+    // the wanted class). Where the attack fails it may hand back anything. The result for one seed
+    // is the same on every run.
+    virtual at::Tensor perturb(Target& target, const Points& points) = 0;
+
+    // What the attack has seen that makes its figures doubtful, in words.
+    virtual std::vector<std::string> flags() const { return {}; }
+};
+
+// "fgsm", "pgd", "mi-fgsm", "apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square",
+// "autoattack", "autoattack-plus", "autoattack-rand", ... Throws Error kUsage for other names and
+// for options that do not fit.
+std::unique_ptr<Attack> make_attack(std::string_view name, const EvasionOptions& options);
+std::vector<std::string> attack_names();
+
+struct EvasionResult {
+    at::Tensor adversarial;    // {n, ...}: the found input, or the original where none was found
+    std::vector<bool> clean;   // right without an attack
+    std::vector<bool> robust;  // right without an attack, and not fooled by it
+    double clean_accuracy = 0;
+    double robust_accuracy = 0;
+    double robust_accuracy_8bit = 0;  // when inputs are rounded to 256 levels of the box (inside
+                                      // the ball)
+    double mean_norm = 0, median_norm = 0;  // of the perturbations that fooled
+    double cpu_seconds = 0;                 // of the attack, without the canonical passes
+    double forward_per_example = 0, backward_per_example = 0;  // of the attack, over all n
+    int64_t rejected = 0;  // claimed by the attack, but out of the ball or the box
+    std::vector<std::string> flags;
+};
+
+// Throws Error kInvalid for points that do not fit, kUsage for options out of range, kRefused when
+// the target does not give what the attack needs.
+EvasionResult evade(Target& target, Attack& attack, const Points& points,
+                    const EvasionOptions& options);
+
+// Norm of each row of a difference, {n} float64.
+at::Tensor row_norms(const at::Tensor& difference, Norm norm);
+
+}  // namespace ward::attack

@@ -1,0 +1,67 @@
+#include <algorithm>
+#include <functional>
+#include <string>
+#include <utility>
+
+#include "ward/attack/apgd.h"
+#include "ward/attack/auto_attack.h"
+#include "ward/attack/carlini_wagner.h"
+#include "ward/attack/ddn.h"
+#include "ward/attack/deepfool.h"
+#include "ward/attack/evasion.h"
+#include "ward/attack/fab.h"
+#include "ward/attack/fgsm.h"
+#include "ward/attack/hopskipjump.h"
+#include "ward/attack/pgd.h"
+#include "ward/attack/square.h"
+#include "ward/core/error.h"
+
+namespace ward::attack {
+namespace {
+
+using Maker = std::function<std::unique_ptr<Attack>(const EvasionOptions&)>;
+
+const std::vector<std::pair<std::string, Maker>>& makers() {
+    using Version = AutoAttackVersion;
+    const auto ensemble = [](Version version) {
+        return [version](const EvasionOptions& o) { return make_auto_attack(version, o); };
+    };
+    static const std::vector<std::pair<std::string, Maker>> kMakers = {
+        {"fgsm", make_fgsm},
+        {"pgd", make_pgd},
+        {"mi-fgsm", make_mi_fgsm},
+        {"apgd-ce", make_apgd_ce},
+        {"apgd-dlr", make_apgd_dlr},
+        {"apgd-t", [](const EvasionOptions& o) { return make_apgd_t(o); }},
+        {"fab", make_fab},
+        {"fab-t", [](const EvasionOptions& o) { return make_fab_t(o); }},
+        {"square", make_square},
+        {"deepfool", make_deepfool},
+        {"ddn", make_ddn},
+        {"cw", make_carlini_wagner},
+        {"hopskipjump", make_hopskipjump},
+        {"autoattack", ensemble(Version::kStandard)},
+        {"autoattack-plus", ensemble(Version::kPlus)},
+        {"autoattack-rand", ensemble(Version::kRand)},
+    };
+    return kMakers;
+}
+
+}  // namespace
+
+std::vector<std::string> attack_names() {
+    std::vector<std::string> names;
+    for (const auto& [name, maker] : makers()) names.push_back(name);
+    return names;
+}
+
+std::unique_ptr<Attack> make_attack(std::string_view name, const EvasionOptions& options) {
+    for (const auto& [known, maker] : makers())
+        if (known == name) return maker(options);
+    std::string list;
+    for (const std::string& known : attack_names()) list += (list.empty() ? "" : ", ") + known;
+    throw Error(ErrorCode::kUsage, "there is no attack " + std::string(name),
+                "choose one of " + list);
+}
+
+}  // namespace ward::attack

@@ -1,0 +1,148 @@
+// `ward attack evasion`: how accurate a model stays when its inputs are moved a little.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "ward/attack/evasion.h"
+#include "ward/audit/metrics.h"
+#include "ward/cli/internal/attack.h"
+#include "ward/core/error.h"
+#include "ward/core/file.h"
+#include "ward/nn/torch.h"
+
+namespace ward::cli {
+namespace {
+
+struct Options {
+    AttackTargetOptions target;
+    std::string attack = "autoattack";
+    std::string norm = "linf";
+    attack::EvasionOptions evasion;
+    int64_t wanted = -1;
+    std::string bits;
+    bool json = false;
+};
+
+void write_bits(const std::string& path, const std::vector<bool>& robust) {
+    std::string text;
+    for (const bool bit : robust) text += bit ? "1\n" : "0\n";
+    write_file_atomically(path, text);
+}
+
+audit::Interval interval_of(const std::vector<bool>& robust) {
+    const auto right = static_cast<int64_t>(std::count(robust.begin(), robust.end(), true));
+    return audit::wilson_interval(right, static_cast<int64_t>(robust.size()));
+}
+
+nlohmann::ordered_json to_json(const Options& options, const attack::EvasionResult& result) {
+    const audit::Interval interval = interval_of(result.robust);
+    return {{"attack", options.attack},
+            {"norm", options.norm},
+            {"epsilon", options.evasion.epsilon},
+            {"seed", options.evasion.seed},
+            {"examples", result.robust.size()},
+            {"clean_accuracy", result.clean_accuracy},
+            {"robust_accuracy", result.robust_accuracy},
+            {"robust_accuracy_interval", {interval.low, interval.high}},
+            {"robust_accuracy_8bit", result.robust_accuracy_8bit},
+            {"mean_norm", result.mean_norm},
+            {"median_norm", result.median_norm},
+            {"cpu_seconds", result.cpu_seconds},
+            {"forward_per_example", result.forward_per_example},
+            {"backward_per_example", result.backward_per_example},
+            {"rejected", result.rejected},
+            {"flags", result.flags}};
+}
+
+void print_human(const Options& options, const attack::EvasionResult& result) {
+    const audit::Interval interval = interval_of(result.robust);
+    std::printf("attack           %s, %s, epsilon %g, %zu examples\n", options.attack.c_str(),
+                options.norm.c_str(), options.evasion.epsilon, result.robust.size());
+    std::printf("clean accuracy   %.2f %%\n", 100 * result.clean_accuracy);
+    std::printf("robust accuracy  %.2f %%   (95 %% interval %.2f to %.2f)\n",
+                100 * result.robust_accuracy, 100 * interval.low, 100 * interval.high);
+    std::printf("                 %.2f %%   when inputs are rounded to 8 bits\n",
+                100 * result.robust_accuracy_8bit);
+    std::printf("perturbation     %.4g mean, %.4g median   (%s norm of those that fooled)\n",
+                result.mean_norm, result.median_norm, options.norm.c_str());
+    std::printf(
+        "cost             %.1f CPU seconds, %.1f forward and %.1f backward passes per "
+        "example\n",
+        result.cpu_seconds, result.forward_per_example, result.backward_per_example);
+    if (result.rejected > 0)
+        std::printf("rejected         %ld points outside the ball or the box\n",
+                    static_cast<long>(result.rejected));
+    for (const std::string& flag : result.flags) std::printf("flag             %s\n", flag.c_str());
+    std::printf("\nA bound from above: a stronger attack may find more.\n");
+}
+
+void run(Options options) {
+    options.evasion.norm = attack::parse_norm(options.norm);
+    AttackTarget loaded = load_attack_target(options.target);
+    options.evasion.lower = loaded.lower;
+    options.evasion.upper = loaded.upper;
+    const auto attack = attack::make_attack(options.attack, options.evasion);
+    attack::Points points{loaded.x, loaded.y, at::Tensor()};
+    if (options.wanted >= 0) {
+        points = points.select((points.y != options.wanted).nonzero().flatten());
+        points.wanted = torch::full_like(points.y, options.wanted);
+    }
+    const attack::EvasionResult result =
+        attack::evade(*loaded.target, *attack, points, options.evasion);
+    if (!options.bits.empty()) write_bits(options.bits, result.robust);
+    if (options.json) {
+        std::cout << to_json(options, result).dump() << "\n";
+    } else {
+        print_human(options, result);
+    }
+}
+
+void add_budget_options(CLI::App& command, attack::EvasionOptions& options) {
+    command
+        .add_option("--epsilon", options.epsilon,
+                    "Radius, in the units of the inputs before standardisation (pixels: 0..1)")
+        ->required();
+    command.add_option("--steps", options.steps,
+                       "Steps, or queries of black-box attacks [its own]");
+    command.add_option("--step-size", options.step_size, "Length of a step [its own]");
+    command.add_option("--restarts", options.restarts, "Restarts [its own]");
+    command.add_option("--eot", options.eot, "Draws per gradient, for models that draw at random")
+        ->capture_default_str();
+    command.add_option("--momentum", options.momentum, "Decay factor of mi-fgsm [1]");
+    command.add_flag("--random-start", options.random_start,
+                     "Begin at a random point also in the first run");
+    command.add_option("--seed", options.seed, "Seed of starts and proposals")
+        ->capture_default_str();
+    command.add_option("--batch", options.batch, "Examples attacked together [by their size]");
+}
+
+}  // namespace
+
+void add_attack_evasion_command(CLI::App& attack) {
+    auto* command = attack.add_subcommand(
+        "evasion", "Adversarial examples: accuracy when inputs are moved inside a small ball");
+    auto options = std::make_shared<Options>();
+    std::string names;
+    for (const std::string& name : attack::attack_names())
+        names += (names.empty() ? "" : ", ") + name;
+    command->add_option("--attack", options->attack, names)->capture_default_str();
+    command->add_option("--norm", options->norm, "linf, l2 or l1")->capture_default_str();
+    add_budget_options(*command, options->evasion);
+    command->add_option("--target-class", options->wanted,
+                        "Fool the model into this class only [any wrong one]");
+    add_attack_target_options(*command, options->target);
+    command->add_option("--bits", options->bits,
+                        "Write one line per example: 1 still right, 0 fooled or wrong");
+    command->add_flag("--json", options->json, "Print one JSON object");
+    command->footer(
+        "Examples:\n  ward attack evasion --attack autoattack --norm linf --epsilon 0.2 --model "
+        "m.pt --data mnist\n"
+        "  ward attack evasion --attack pgd --norm l2 --epsilon 0.5 --steps 40 --model "
+        "m.safetensors --data digits --json");
+    command->callback([options] { run(*options); });
+}
+
+}  // namespace ward::cli

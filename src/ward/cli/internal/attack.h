@@ -1,0 +1,50 @@
+// `ward attack`: one subcommand per kind of attack, one file each.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "ward/attack/target.h"
+#include "ward/cli/internal/model_options.h"
+#include "ward/data/load.h"
+#include "ward/nn/network.h"
+#include "ward/nn/script_module.h"
+
+namespace ward::cli {
+
+void add_attack_evasion_command(CLI::App& attack);
+
+// A model under attack and the examples to attack it with, in the attacker's space: images and
+// arrays as they are before standardisation (pixels in [0, 1]), which then is part of the target;
+// tables as the model's inputs.
+struct AttackTargetOptions {
+    std::string model;
+    IdentityOptions identities;
+    DataOptions data;
+    RuntimeOptions runtime;
+    std::string split = "test";
+    std::string access = "white-box";
+    int64_t count = 1000;           // the first so many examples; 0: all
+    std::vector<double> mean, std;  // TorchScript: what it wants its inputs standardised by
+};
+
+void add_attack_target_options(CLI::App& command, AttackTargetOptions& options);
+
+struct AttackTarget {
+    std::unique_ptr<nn::Network> network;      // one of
+    std::unique_ptr<nn::ScriptModule> script;  // these two
+    std::unique_ptr<attack::Target> target;
+    at::Tensor x, y;              // {n, ...} float32, {n} int64
+    double lower = 0, upper = 1;  // the box of valid inputs
+    std::string data_name;
+};
+
+// Sets threads and progress, too. Throws Error kInvalid when the data do not fit the model or have
+// no labels.
+AttackTarget load_attack_target(const AttackTargetOptions& options);
+
+}  // namespace ward::cli
