@@ -29,6 +29,6 @@ sed 's/"delta":0.0001/"delta":2/' "$sample" > "$work/bad.record.json"
 expect 1 "$work/bad.record.json: privacy: delta must be a number between 0 and 1, got 2" \
   "$ward" report "$work/bad.record.json" --out "$work/r.html"
 [ ! -e "$work/r.html" ] || fail "a report was written in spite of an error"
-expect 1 "cannot create $work/no/r.html: No such file or directory" "$ward" report "$sample" --out "$work/no/r.html"
+expect 2 "the folder of --out does not exist: $work/no" "$ward" report "$sample" --out "$work/no/r.html"
 expect 2 "" "$ward" report
 echo passed
