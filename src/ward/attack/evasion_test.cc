@@ -132,6 +132,29 @@ TEST(Evasion, LeastNormAttacksFindTheNearestBoundaryOfALinearModel) {
     expect_near_boundary("hopskipjump", 5, Norm::kLinf, Access::kLabels, 20, 2);
 }
 
+// The loss has its peak inside the ball and is high only very near to it: steps of fixed size jump
+// over it, shrinking ones arrive.
+TEST(Evasion, ApgdShrinksItsStepsWherePgdJumpsOver) {
+    const at::Tensor x = middle_points(20, kFeatures, 5);
+    const at::Tensor peak = x + 0.035 * (middle_points(20, kFeatures, 6) - 0.5).sign();
+    EvasionOptions options;
+    options.epsilon = 0.1;
+    const Points points{x, torch::zeros({20}, at::kLong), at::Tensor()};
+    int64_t apgd = 0, pgd = 0;
+    for (int64_t i = 0; i < 20; ++i) {
+        Target one([&, i](const at::Tensor& input) {
+            const at::Tensor far = (input - peak[i]).square().sum(1);
+            const double enough = kFeatures * 0.003 * 0.003;
+            return 10 * at::stack({far, torch::full_like(far, enough)}, 1);
+        });
+        const Points single = points.select(torch::tensor({i}));
+        apgd += evade(one, *make_attack("apgd-ce", options), single, options).robust[0] ? 0 : 1;
+        pgd += evade(one, *make_attack("pgd", options), single, options).robust[0] ? 0 : 1;
+    }
+    EXPECT_EQ(apgd, 20);
+    EXPECT_EQ(pgd, 0);
+}
+
 TEST(Evasion, SquareNeedsNoGradientsAndComesNearTheClosedForm) {
     const Setting s;
     Target target = s.model.target(Access::kScores);
