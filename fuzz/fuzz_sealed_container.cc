@@ -12,7 +12,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     using namespace ward::crypto;
     try {
-        const auto frame = internal::parse_sealed_frame(MemorySource(ByteView(data, size)));
+        const auto frame = internal::parse_sealed_frame(MemorySource(ward::ByteView(data, size)));
         if (frame.data_bytes + frame.index_bytes + 80 != size) std::abort();
     } catch (const ward::Error&) {
     }
