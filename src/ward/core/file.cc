@@ -219,7 +219,13 @@ FileLock::FileLock(std::string path) : path_(std::move(path)) {
         throw Error(ErrorCode::kIo, "cannot create " + path_ + ": " + std::strerror(errno),
                     "check the folder and its permissions");
     }
-    if (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0) {
+    // Locked, and still the file of that name: a holder that has just gone takes its file along.
+    struct stat held {
+    }, named{};
+    const bool ours = ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0 &&
+                      ::fstat(descriptor_, &held) == 0 && ::lstat(path_.c_str(), &named) == 0 &&
+                      held.st_ino == named.st_ino && held.st_dev == named.st_dev;
+    if (!ours) {
         ::close(descriptor_);
         throw Error(ErrorCode::kRefused, path_ + " is held by another process",
                     "wait for it to end, or give this run another file");
