@@ -55,7 +55,8 @@ endfunction()
 
 # Include paths, libraries and the shared precompiled header of LibTorch.
 function(ward_use_torch target)
-  target_link_libraries(${target} PUBLIC ${TORCH_LIBRARIES})
+  # at::parallel_for is a template: without OpenMP in the file that calls it, it runs on one thread and says nothing.
+  target_link_libraries(${target} PUBLIC ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
   target_include_directories(${target} SYSTEM PUBLIC ${TORCH_INCLUDE_DIRS})
   if(NOT WARD_PCH)
     return()
@@ -82,7 +83,8 @@ function(ward_test name)
       WARD_SOURCE_DIR="${CMAKE_SOURCE_DIR}" WARD_SHARED_DIR="${CMAKE_SOURCE_DIR}/../shared")
   if(arg_WHOLE)
     add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
-    set_tests_properties(${name} PROPERTIES TIMEOUT 600)
+    # As programs do (nn/runtime.h): waiting threads give way, or a busy machine slows the tests tenfold.
+    set_tests_properties(${name} PROPERTIES TIMEOUT 600 ENVIRONMENT GOMP_SPINCOUNT=20000)
   else()
     gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
   endif()
