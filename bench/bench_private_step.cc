@@ -100,7 +100,7 @@ class Stepper {
     }
 
     double milliseconds() {
-        nn::use_onednn_products(!libtorch_);
+        nn::use_own_kernels(!libtorch_);
         const auto start = std::chrono::steady_clock::now();
         if (step_) {
             step_->add(batch_);

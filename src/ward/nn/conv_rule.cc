@@ -78,7 +78,7 @@ class ConvRule : public GradientRule {
     // Multiplications of each way against the plain weight gradient's T p d (see linear_rule.cc).
     // Patches are laid out anew for the norms in every way.
     Way choose_way() const {
-        const int64_t kept_bytes = context_.examples * weight_size() * 4;
+        const int64_t kept_bytes = weight_size() * 4;
         const bool small = weight_size() <= kAlwaysKeptWeights && groups() == 1;
         const bool fits = small || kept_bytes <= *context_.memory_left_bytes;
         const bool ghost_possible = context_.views == 1 && groups() == 1 && area() <= 4096;
@@ -120,7 +120,7 @@ class ConvRule : public GradientRule {
         const int64_t batch = context_.examples, size = weight_size();
         const bool keep = way_ == Way::kKept;
         if (keep) {
-            *context_.memory_left_bytes -= batch * size * 4;
+            *context_.memory_left_bytes -= size * 4;
             kept_ = torch::empty({batch, size});
         }
         at::Tensor squared = torch::empty({batch}, at::kDouble);
@@ -130,12 +130,12 @@ class ConvRule : public GradientRule {
             std::clamp<int64_t>(kTileFloats / (patch() * shape_.out_width), 1, shape_.out_height);
         const SingleThreadBlas single_thread;
         at::parallel_for(0, batch, 1, [&](int64_t first, int64_t last) {
-            PatchSource patches(shape_);
+            PhasedImage phases(shape_);
             std::vector<float> columns(patch() * tile_rows * shape_.out_width),
                 scratch(keep ? 0 : size);
             for (int64_t b = first; b < last; ++b) {
                 float* gradient = keep ? kept + b * size : scratch.data();
-                example_gradient(b, tile_rows, patches, columns.data(), gradient);
+                example_gradient(b, tile_rows, phases, columns.data(), gradient);
                 out[b] = sum_of_squares(gradient, size);
             }
         });
@@ -143,7 +143,7 @@ class ConvRule : public GradientRule {
     }
 
     // gradient {groups, D / groups, patch} of example b, summed over its views.
-    void example_gradient(int64_t b, int64_t tile_rows, PatchSource& patches, float* columns,
+    void example_gradient(int64_t b, int64_t tile_rows, PhasedImage& phases, float* columns,
                           float* gradient) const {
         const int64_t image_size = shape_.channels * shape_.height * shape_.width;
         const float *input = use_.input.data_ptr<float>(), *outer = use_.gradient.data_ptr<float>();
@@ -152,11 +152,11 @@ class ConvRule : public GradientRule {
                 const float* image = input + (view * groups() + group) * image_size;
                 const float* g = outer + (view * groups() + group) * out_channels_ * area();
                 float* out = gradient + group * out_channels_ * patch();
-                patches.load(image);
+                phases.load(image);
                 for (int64_t row = 0; row < shape_.out_height; row += tile_rows) {
                     const int64_t end = std::min(shape_.out_height, row + tile_rows);
                     const int64_t tile = (end - row) * shape_.out_width;
-                    patches.im2col(row, end, columns);
+                    im2col(phases, shape_, row, end, columns);
                     const bool first = row == 0 && view == b * context_.views;
                     multiply(out_channels_, patch(), tile,
                              {g + row * shape_.out_width, area(), false}, {columns, tile, true},
@@ -189,11 +189,11 @@ class ConvRule : public GradientRule {
         const int64_t image_size = shape_.channels * shape_.height * shape_.width;
         const SingleThreadBlas single_thread;
         at::parallel_for(0, batch, 1, [&](int64_t first, int64_t last) {
-            PatchSource patches(shape_);
+            PhasedImage phases(shape_);
             std::vector<float> columns(p * t), a_gram(t * t), g_gram(t * t);
             for (int64_t b = first; b < last; ++b) {
-                patches.load(input + b * image_size);
-                patches.im2col(0, shape_.out_height, columns.data());
+                phases.load(input + b * image_size);
+                im2col(phases, shape_, 0, shape_.out_height, columns.data());
                 gram(t, p, {columns.data(), t, true}, a_gram.data());
                 gram(t, d, {outer + b * d * t, t, true}, g_gram.data());
                 const GramNorm norm = norm_from_grams(a_gram.data(), g_gram.data(), t, p + d);

@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "ward/core/error.h"
+#include "ward/nn/internal/max_pool.h"
 #include "ward/nn/internal/product.h"
 #include "ward/nn/internal/recorded_norms.h"
 
@@ -116,7 +117,7 @@ at::Tensor ForwardPass::apply(const model::Conv1d& layer, const LayerNode& node,
 
 at::Tensor ForwardPass::apply(const model::MaxPool2d& layer, const LayerNode&,
                               const at::Tensor& x) const {
-    return at::max_pool2d(x, layer.kernel, layer.stride, layer.padding);
+    return max_pool2d(x, layer.kernel, layer.stride, layer.padding);
 }
 
 at::Tensor ForwardPass::apply(const model::AvgPool2d& layer, const LayerNode&,

@@ -145,14 +145,14 @@ class LinearRule : public GradientRule {
     bool keeps_gradients() const {
         if (context_.method != NormMethod::kCheapest) return context_.method == NormMethod::kDirect;
         const int64_t t = positions(), p = operands_.input.size(2), d = operands_.gradient.size(2);
-        const int64_t kept_bytes = operands_.input.size(0) * p * d * 4;
+        const int64_t kept_bytes = p * d * 4;
         return 16 * p * d < t * t * (p + d) / 2 && kept_bytes <= *context_.memory_left_bytes;
     }
 
     RuleNorms kept_norms() {
         const at::Tensor &a = operands_.input, &g = operands_.gradient;
         const int64_t batch = a.size(0), t = a.size(1), p = a.size(2), d = g.size(2);
-        *context_.memory_left_bytes -= batch * p * d * 4;
+        *context_.memory_left_bytes -= p * d * 4;
         kept_ = torch::empty({batch, d, p});
         at::Tensor squared = torch::empty({batch}, at::kDouble);
         const float *a_data = a.data_ptr<float>(), *g_data = g.data_ptr<float>();

@@ -92,7 +92,8 @@ PrivateGradients::PrivateGradients(const Network& network, Tape tape,
     tape.uses().clear();
     split_biases(by_parameter);
 
-    int64_t memory_left = static_cast<int64_t>(kKeptMemoryShare * static_cast<double>(tape_bytes));
+    int64_t memory_left = static_cast<int64_t>(
+        kKeptMemoryShare * static_cast<double>(tape_bytes / std::max<int64_t>(1, examples_)));
     const RuleContext context{examples_, options.views, options.method, &memory_left};
     std::map<std::string, int64_t> layer_row;
     std::vector<RuleNorms> norms;

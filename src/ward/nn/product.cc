@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "ward/core/cpu.h"
 #include "ward/nn/runtime.h"
 #include "ward/nn/torch.h"
 #ifdef WARD_HAS_ONEDNN
@@ -15,10 +14,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::Variable;
 using torch::autograd::variable_list;
-
-#ifdef WARD_HAS_ONEDNN
-bool onednn_products = cpu_features().avx512;
-#endif
 
 // Row-major C {m, n} = op(A) op(B) + beta C.
 struct Product {
@@ -62,7 +57,7 @@ void multiply(const Product& p) {
 }
 
 bool here(const at::Tensor& a, const at::Tensor& b) {
-    return onednn_products && a.device().is_cpu() && b.device().is_cpu() &&
+    return uses_own_kernels() && a.device().is_cpu() && b.device().is_cpu() &&
            a.scalar_type() == at::kFloat && b.scalar_type() == at::kFloat && a.numel() > 0 &&
            b.numel() > 0;
 }
@@ -122,12 +117,6 @@ struct LinearProduct : torch::autograd::Function<LinearProduct> {
 };
 
 }  // namespace
-
-void use_onednn_products([[maybe_unused]] bool on) {
-#ifdef WARD_HAS_ONEDNN
-    onednn_products = on && cpu_features().avx512;
-#endif
-}
 
 at::Tensor product(const at::Tensor& a, bool transposed_a, const at::Tensor& b, bool transposed_b) {
     if (!here(a, b)) return at::mm(transposed_a ? a.t() : a, transposed_b ? b.t() : b);

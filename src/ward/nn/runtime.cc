@@ -12,6 +12,8 @@
 namespace ward::nn {
 namespace {
 
+bool own_kernels = cpu_features().avx512;
+
 bool unset(const char* name) { return std::getenv(name) == nullptr; }
 
 }  // namespace
@@ -35,6 +37,9 @@ void tune_process(char** argv) {
     if (!changed || setenv("WARD_PROCESS_TUNED", "1", 1) != 0) return;
     execv("/proc/self/exe", argv);
 }
+
+void use_own_kernels(bool on) { own_kernels = on && cpu_features().avx512; }
+bool uses_own_kernels() { return own_kernels; }
 
 std::string blas_description() { return describe_blas(); }
 

@@ -14,9 +14,10 @@ namespace ward::nn {
 // allocates what the last one freed. Returns in every case; failures are ignored.
 void tune_process(char** argv);
 
-// Whether linear layers multiply through oneDNN (the default, where the processor has AVX-512) or
-// as LibTorch does. For benchmarks.
-void use_onednn_products(bool on);
+// Whether linear layers and maxima over windows run in Ward's own ways (the default, where the
+// processor has AVX-512) or as LibTorch does them. For benchmarks and tests.
+void use_own_kernels(bool on);
+bool uses_own_kernels();
 
 // The linked BLAS, its version, kernel and threading, for `ward doctor`; "none" when there is none.
 std::string blas_description();

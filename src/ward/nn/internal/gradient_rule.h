@@ -30,7 +30,9 @@ struct RuleContext {
     int64_t examples = 0;
     int64_t views = 1;
     NormMethod method = NormMethod::kCheapest;
-    int64_t* memory_left_bytes = nullptr;  // for per-example gradients that are kept
+    // Bytes of one example's gradients that may still be kept. Of one: what is done with an example
+    // must not depend on how many others there are.
+    int64_t* memory_left_bytes = nullptr;
 };
 
 // `uses` are all linear uses of one weight (several for tied weights and recurrent steps).
