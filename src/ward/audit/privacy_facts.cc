@@ -40,7 +40,7 @@ PrivacyFacts privacy_facts(const dp::PrivacyPlan& plan, bool bounds_read_from_da
     facts.statement = plan.statement();
     facts.warnings = plan.warnings();
     facts.plan_json = plan.to_json();
-    facts.not_covered = {kChoicesNotCovered, kTestNotCovered};
+    facts.not_covered = {kChoicesNotCovered, kTestNotCovered, kCostNotCovered};
     if (bounds_read_from_data) facts.not_covered.push_back(kBoundsNotCovered);
     return facts;
 }

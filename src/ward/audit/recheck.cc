@@ -24,7 +24,29 @@ void compare(const std::string& what, double recorded, double planned, double to
                              ", the recorded plan gives " + significant(planned, 6));
 }
 
+// The first list and what the second has besides.
+std::vector<std::string> united(std::vector<std::string> first,
+                                const std::vector<std::string>& second) {
+    for (const std::string& text : second) {
+        if (std::find(first.begin(), first.end(), text) == first.end()) first.push_back(text);
+    }
+    return first;
+}
+
 }  // namespace
+
+PrivacyFacts shown_facts(const PrivacyFacts& recorded, const Recheck& recheck) {
+    PrivacyFacts shown = recorded;
+    if (!recheck.planned) return shown;
+    const PrivacyFacts& planned = *recheck.planned;
+    shown.adjacency = planned.adjacency;
+    shown.sampler = planned.sampler;
+    shown.clipping = planned.clipping;
+    shown.statement = planned.statement;
+    shown.warnings = united(planned.warnings, recorded.warnings);
+    shown.not_covered = united(planned.not_covered, recorded.not_covered);
+    return shown;
+}
 
 Recheck recheck(const PrivacyFacts& privacy) {
     Recheck result;
@@ -32,7 +54,8 @@ Recheck recheck(const PrivacyFacts& privacy) {
     result.possible = true;
     try {
         const dp::PrivacyPlan plan = dp::PrivacyPlan::from_json(privacy.plan_json);
-        const PrivacyFacts facts = privacy_facts(plan, false);
+        result.planned = privacy_facts(plan, false);
+        const PrivacyFacts& facts = *result.planned;
         result.epsilon_upper = facts.epsilon_upper;
         result.phase = plan.accounted_phase(plan.steps());
         const auto check = [&](const char* what, double recorded, double planned,
@@ -52,6 +75,17 @@ Recheck recheck(const PrivacyFacts& privacy) {
             result.disagreements.push_back("the unit of privacy is recorded as " + privacy.unit +
                                            ", the recorded plan protects each " + facts.unit);
         }
+        const auto check_words = [&](const char* what, const std::string& recorded,
+                                     const std::string& planned) {
+            if (recorded == planned) return;
+            result.disagreements.push_back(std::string(what) +
+                                           " is recorded in words that the recorded plan does not "
+                                           "give");
+        };
+        check_words("the change of the data that is protected", privacy.adjacency, facts.adjacency);
+        check_words("the sampler", privacy.sampler, facts.sampler);
+        check_words("the kind of clipping", privacy.clipping, facts.clipping);
+        check_words("the statement", privacy.statement, facts.statement);
     } catch (const Error& error) {
         result.disagreements.push_back("the recorded plan cannot be accounted: " + error.message());
     }

@@ -20,10 +20,15 @@ struct Recheck {
     std::optional<double> epsilon_upper;            // nothing where the plan cannot be accounted
     std::optional<dp::SampledGaussianPhase> phase;  // as accounted; for groups not that of rows
     std::vector<std::string> disagreements;         // in plain words; empty: all agrees
+    std::optional<PrivacyFacts> planned;            // figures and words that the plan itself gives
 };
 
 // Runs the accountant of module dp on the recorded plan and compares each recorded figure with it;
 // epsilon to 1e-3 relative, the certainty of the accountant's own bounds.
 Recheck recheck(const PrivacyFacts& privacy);
+
+// `recorded` as people may be shown it: in the plan's own words, whatever the record says, and with
+// all that no guarantee covers. Figures stay as recorded.
+PrivacyFacts shown_facts(const PrivacyFacts& recorded, const Recheck& recheck);
 
 }  // namespace ward::audit

@@ -58,6 +58,19 @@ TEST(Recheck, FindsFiguresThatDoNotFollowFromThePlan) {
                             "the unit of privacy is recorded as group, the recorded plan protects "
                             "each example"));
     facts = honest;
+    facts.statement = "Nobody can learn anything.";
+    facts.adjacency = "replace one pixel";
+    EXPECT_THAT(recheck(facts).disagreements,
+                ElementsAre(HasSubstr("the change of the data"), HasSubstr("the statement")));
+    const PrivacyFacts shown = shown_facts(facts, recheck(facts));
+    EXPECT_EQ(shown.statement, honest.statement);
+    EXPECT_EQ(shown.adjacency, honest.adjacency);
+    facts = honest;
+    facts.not_covered = {"one thing more"};
+    EXPECT_THAT(shown_facts(facts, recheck(facts)).not_covered,
+                ElementsAre(honest.not_covered[0], honest.not_covered[1], honest.not_covered[2],
+                            "one thing more"));
+    facts = honest;
     facts.plan_json = R"({"version":1})";
     EXPECT_THAT(recheck(facts).disagreements, ElementsAre(HasSubstr("cannot be accounted")));
 }

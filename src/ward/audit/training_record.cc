@@ -306,6 +306,11 @@ std::string to_json(const TrainingRecord& record) {
     return object.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
+PrivacyFacts parse_privacy_facts(std::string_view json, const std::string& name) {
+    const nlohmann::json object = parse_object(json, name);
+    return read_privacy(JsonReader(object, name + ": "));
+}
+
 TrainingRecord parse_training_record(std::string_view json, const std::string& name) {
     const nlohmann::json object = parse_object(json, name);
     JsonReader reader(object, name + ": ");

@@ -84,6 +84,10 @@ struct TrainingRecord {
 std::string to_json(const TrainingRecord& record);
 std::string to_json(const PrivacyFacts& privacy);  // the record's member "privacy"
 
+// Of the record's member "privacy", which is also the privacy section of a model card. Throws as
+// parse_training_record.
+PrivacyFacts parse_privacy_facts(std::string_view json, const std::string& name);
+
 // Throws Error kCorrupt (not JSON, a wrong kind, a figure out of range; names the member) or
 // kUnsupported (another format). `name` begins the message.
 TrainingRecord parse_training_record(std::string_view json, const std::string& name);

@@ -264,13 +264,14 @@ Report make_training_report(const std::vector<TrainingRecord>& records,
     }
     std::map<std::string, int> ids;
     size_t private_models = 0;
-    for (const TrainingRecord& record : records) {
+    for (TrainingRecord record : records) {
         const PairKey key = key_of(record);
         if (!record.command.empty()) report.commands.push_back(record.command);
         if (!record.privacy && paired.count(key) != 0) continue;  // shown beside its private twin
         const auto twin = record.privacy ? twins.find(key) : twins.end();
         const TrainingRecord* other = twin == twins.end() ? nullptr : twin->second;
         const Recheck again = record.privacy ? recheck(*record.privacy) : Recheck{};
+        if (record.privacy) record.privacy = shown_facts(*record.privacy, again);
         Subject subject = make_subject(record, other, again);
         subject.id = slug(record.data.name + "-" + record.model.name);
         if (const int number = ++ids[subject.id]; number > 1) {

@@ -4,15 +4,17 @@
 #include <cmath>
 #include <iomanip>
 #include <iostream>
-#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "ward/audit/recheck.h"
+#include "ward/audit/training_record.h"
 #include "ward/cli/internal/commands.h"
 #include "ward/cli/internal/model_file.h"
+#include "ward/core/error.h"
 #include "ward/model/model.h"
 #include "ward/model/safetensors.h"
 
@@ -88,6 +90,21 @@ Json object_or_null(const std::string& text) {
 
 // ---- JSON
 
+// What the guarantee's own plan says of the card's privacy section.
+Json recheck_json(const std::string& privacy_json) {
+    if (privacy_json.empty()) return nullptr;
+    try {
+        const audit::Recheck again =
+            audit::recheck(audit::parse_privacy_facts(privacy_json, "the card's privacy section"));
+        return {{"possible", again.possible},
+                {"epsilon_upper", again.epsilon_upper ? Json(*again.epsilon_upper) : Json(nullptr)},
+                {"disagreements", again.disagreements}};
+    } catch (const Error& error) {
+        return {
+            {"possible", false}, {"epsilon_upper", nullptr}, {"disagreements", {error.message()}}};
+    }
+}
+
 Json card_json(const model::ModelCard& card) {
     return {{"created_by", card.created_by},
             {"data_name", card.data_name},
@@ -96,6 +113,7 @@ Json card_json(const model::ModelCard& card) {
             {"class_names", card.class_names},
             {"preprocessing", object_or_null(card.preprocessing_json)},
             {"privacy", object_or_null(card.privacy_json)},
+            {"privacy_recheck", recheck_json(card.privacy_json)},
             {"training", object_or_null(card.training_json)}};
 }
 
@@ -144,34 +162,35 @@ void print_layers(const model::Model& model) {
     print_table(rows, 3);
 }
 
-std::string value_text(const Json& value) {
-    return value.is_string() ? value.get<std::string>() : value.dump();
-}
-
-void print_list(const std::string& title, const Json& object, const char* key) {
-    if (!object.contains(key) || !object[key].is_array() || object[key].empty()) return;
+void print_list(const std::string& title, const std::vector<std::string>& texts) {
+    if (texts.empty()) return;
     std::cout << "  " << title << "\n";
-    for (const Json& text : object[key])
-        std::cout << "    - " << terminal_safe(value_text(text)) << "\n";
+    for (const std::string& text : texts) std::cout << "    - " << terminal_safe(text) << "\n";
     std::cout << "\n";
 }
 
-// The members of a card's privacy section in words.
-std::string fact_name(const std::string& key) {
-    static const std::map<std::string, std::string> kNames = {
-        {"epsilon_upper", "epsilon (guarantee)"},
-        {"epsilon_lower", "epsilon, at least"},
-        {"rdp_epsilon", "epsilon by RDP"},
-        {"adjacency", "neighbouring data"},
-        {"unit", "unit of privacy"},
-        {"max_contributions", "rows per unit"},
-        {"noise_multiplier", "noise multiplier"},
-        {"clipping_norm", "clipping norm"},
-        {"sampling_rate", "sampling rate"}};
-    const auto found = kNames.find(key);
-    return found == kNames.end() ? key : found->second;
+std::string number_text(double value) {
+    std::ostringstream out;
+    out << std::setprecision(5) << value;
+    return out.str();
 }
 
+void print_figures(const audit::PrivacyFacts& privacy) {
+    print_fact("epsilon (guarantee)", number_text(privacy.epsilon_upper));
+    print_fact("epsilon, at least", number_text(privacy.epsilon_lower));
+    print_fact("epsilon by RDP", number_text(privacy.rdp_epsilon));
+    print_fact("delta", number_text(privacy.delta));
+    print_fact("neighbouring data", privacy.adjacency);
+    print_fact("rows per " + privacy.unit, grouped(privacy.max_contributions));
+    print_fact("sampler", privacy.sampler);
+    print_fact("sampling rate", number_text(privacy.sampling_rate));
+    print_fact("steps", grouped(privacy.steps));
+    print_fact("noise multiplier", number_text(privacy.noise_multiplier));
+    print_fact("clipping", privacy.clipping);
+    print_fact("clipping norm", number_text(privacy.clipping_norm));
+}
+
+// A card is a statement of whoever wrote the file: it is shown as its own plan gives it.
 void print_privacy(const std::string& privacy_json) {
     std::cout << "\nPrivacy\n";
     if (privacy_json.empty()) {
@@ -179,19 +198,32 @@ void print_privacy(const std::string& privacy_json) {
                      "examples it was trained on\n";
         return;
     }
-    const Json privacy = Json::parse(privacy_json);
-    if (privacy.contains("statement")) {
-        std::istringstream lines(value_text(privacy["statement"]));
-        for (std::string line; std::getline(lines, line);)
-            std::cout << "  " << terminal_safe(line) << "\n";
-        std::cout << "\n";
+    audit::PrivacyFacts privacy;
+    audit::Recheck again;
+    try {
+        privacy = audit::parse_privacy_facts(privacy_json, "the card's privacy section");
+        again = audit::recheck(privacy);
+    } catch (const Error& error) {
+        std::cout << "  no guarantee to rely on: " << terminal_safe(error.message()) << "\n";
+        return;
     }
-    print_list("Not covered by the guarantee", privacy, "not_covered");
-    print_list("Warnings", privacy, "warnings");
-    for (const auto& [key, value] : privacy.items()) {
-        if (key == "statement" || value.is_structured()) continue;
-        print_fact(terminal_safe(fact_name(key)), value_text(value));
+    const audit::PrivacyFacts shown = audit::shown_facts(privacy, again);
+    if (!again.planned) {
+        std::cout << "  THE CARD'S CLAIM CANNOT BE CHECKED: it holds no plan that can be "
+                     "accounted. It says:\n";
+    } else if (!again.disagreements.empty()) {
+        std::cout
+            << "  DO NOT RELY ON THIS CARD: it contradicts its own plan, which gives epsilon <= "
+            << number_text(*again.epsilon_upper) << ".\n";
     }
+    print_list("Contradictions", again.disagreements);
+    std::istringstream lines(shown.statement);
+    for (std::string line; std::getline(lines, line);)
+        std::cout << "  " << terminal_safe(line) << "\n";
+    std::cout << "\n";
+    print_list("Not covered by the guarantee", shown.not_covered);
+    print_list("Warnings", shown.warnings);
+    print_figures(shown);
 }
 
 void print_card(const model::ModelCard& card) {

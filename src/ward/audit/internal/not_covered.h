@@ -9,6 +9,8 @@ inline constexpr const char* kChoicesNotCovered =
 inline constexpr const char* kTestNotCovered =
     "The test examples: accuracy, confusion matrix and calibration are computed from them without "
     "noise.";
+inline constexpr const char* kCostNotCovered =
+    "Running time and memory of the training: they depend on the data a little.";
 inline constexpr const char* kBoundsNotCovered =
     "The bounds and categories of the columns: they were read from the training data. Declare them "
     "in the schema to close this leak.";
