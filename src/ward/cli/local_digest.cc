@@ -65,7 +65,7 @@ std::string hex(ByteView bytes) {
 
 }  // namespace
 
-std::string local_data_digest(const std::string& digest) {
+std::string local_digest(const std::string& digest) {
     std::optional<SecretBytes> key = stored_key();
     if (!key) {
         log_warning("cannot keep a key in " + state_folder().string() +

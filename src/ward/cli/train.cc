@@ -34,7 +34,8 @@ struct Options {
     DataOptions data;
     RuntimeOptions runtime;
     std::string model, recipe, out, record, checkpoint;
-    std::optional<double> epsilon, noise_multiplier, max_epsilon, delta, clipping_norm;
+    std::optional<double> epsilon, noise_multiplier, max_epsilon, delta, clipping_norm,
+        clip_quantile, clip_rate, count_noise;
     std::string clipping, accountant = "pld", unit;
     int64_t max_per_group = 0;
     bool no_privacy = false;
@@ -117,7 +118,10 @@ train::TrainOptions run_options(const Options& options, const data::Dataset& dat
     run.seed = options.seed;
     run.show_training_loss = options.show_training_loss;
     run.checkpoint = options.checkpoint;
-    if (!run.checkpoint.empty()) run.data_mark = local_data_digest(data.digest);
+    if (!run.checkpoint.empty()) {
+        run.data_mark = local_digest(data.digest);
+        run.checkpoint_seal = local_digest;
+    }
     run.checkpoint_seconds = options.checkpoint_seconds;
     run.checkpoint_steps = options.checkpoint_steps;
     run.resume = options.resume;
@@ -136,6 +140,15 @@ train::TrainOptions run_options(const Options& options, const data::Dataset& dat
     privacy.clipping =
         options.clipping.empty() ? recipe.clipping : parse_clipping(options.clipping);
     privacy.clipping_norm = options.clipping_norm.value_or(recipe.clipping_norm);
+    overrule(privacy.adaptive.quantile, options.clip_quantile);
+    overrule(privacy.adaptive.learning_rate, options.clip_rate);
+    overrule(privacy.adaptive.count_noise, options.count_noise);
+    if ((options.clip_quantile || options.clip_rate || options.count_noise) &&
+        privacy.clipping != dp::ClippingKind::kAdaptive) {
+        throw Error(ErrorCode::kUsage,
+                    "--clip-quantile, --clip-rate and --count-noise are for adaptive clipping",
+                    "add --clipping adaptive");
+    }
     privacy.accountant = parse_accountant(options.accountant);
     if (options.delta && !(*options.delta > 0)) {
         throw Error(ErrorCode::kUsage,
@@ -318,6 +331,17 @@ void add_privacy_options(CLI::App& command, Options& o) {
         ->group(group);
     command.add_option("--clip", o.clipping_norm, "Clipping norm C [recipe]")->group(group);
     command.add_option("--clipping", o.clipping, "flat, per-layer, automatic or adaptive [recipe]")
+        ->group(group);
+    command
+        .add_option("--clip-quantile", o.clip_quantile,
+                    "Adaptive clipping: share of gradient norms that C is led to [0.5]")
+        ->group(group);
+    command.add_option("--clip-rate", o.clip_rate, "Adaptive clipping: how fast C follows [0.2]")
+        ->group(group);
+    command
+        .add_option("--count-noise", o.count_noise,
+                    "Adaptive clipping: standard deviation of the noise on the count of norms "
+                    "below C, paid for by more noise on the gradient [batch / 20]")
         ->group(group);
     command
         .add_option("--accountant", o.accountant,

@@ -43,6 +43,7 @@ int64_t peak_memory_bytes() {
     return int64_t{usage.ru_maxrss} * 1024;
 }
 
+// Of a card, which goes wherever the model goes: nothing of the machine it was trained on.
 std::string training_json(const TrainingOutcome& outcome) {
     const train::TrainOptions& o = outcome.options;
     return nlohmann::ordered_json{{"optimizer", train::optimizer_name(o.optimizer.kind)},
@@ -56,9 +57,7 @@ std::string training_json(const TrainingOutcome& outcome) {
                                   {"ema_decay", o.ema_decay},
                                   {"views", o.augmentation.views},
                                   {"precision", outcome.runtime.precision},
-                                  {"seed", o.seed},
-                                  {"seconds", outcome.result.seconds},
-                                  {"command", outcome.command}}
+                                  {"seed", o.seed}}
         .dump();
 }
 
@@ -67,7 +66,7 @@ void fill_card(TrainingOutcome& outcome, const std::optional<audit::PrivacyFacts
     model::ModelCard& card = outcome.result.model.card;
     card.created_by = "ward " WARD_VERSION;
     card.data_name = data.name;
-    card.data_digest = local_data_digest(data.digest);
+    card.data_digest = local_digest(data.digest);
     card.training_examples = data.size();
     card.class_names = data.class_names;
     card.preprocessing_json = data.preprocessing_json;
@@ -83,7 +82,7 @@ audit::TrainingRecord make_record(const TrainingOutcome& outcome,
     audit::TrainingRecord record;
     record.created_utc = now_utc();
     record.software = "ward " WARD_VERSION ", LibTorch " + nn::torch_version();
-    record.data = {data.name,           local_data_digest(data.digest),
+    record.data = {data.name,           local_digest(data.digest),
                    data.size(),         outcome.test ? outcome.test->dataset.size() : 0,
                    data.class_names,    data.bounds_read_from_data,
                    !data.groups.empty()};

@@ -72,10 +72,8 @@ std::vector<int64_t> steps_from_text(const std::string& text, const std::string&
     return steps;
 }
 
-}  // namespace
-
-void save_checkpoint(const Checkpoint& checkpoint, const std::string& path) {
-    const std::map<std::string, std::string> metadata = {
+std::map<std::string, std::string> metadata_of(const Checkpoint& checkpoint) {
+    return {
         {"format", kFormat},
         {"run_digest", checkpoint.run_digest},
         {"plan", checkpoint.plan_json},
@@ -85,6 +83,23 @@ void save_checkpoint(const Checkpoint& checkpoint, const std::string& path) {
         {"curve", checkpoint.curve_json},
         {"resumed_at", steps_text(checkpoint.resumed_at)},
     };
+}
+
+// All entries but the seal, each with the length of its value, so that no two sets read alike.
+std::string sealed_text(const std::map<std::string, std::string>& metadata) {
+    std::string text;
+    for (const auto& [key, value] : metadata) {
+        if (key == "seal") continue;
+        text += key + " " + std::to_string(value.size()) + " " + value + "\n";
+    }
+    return text;
+}
+
+}  // namespace
+
+void save_checkpoint(const Checkpoint& checkpoint, const std::string& path, const Seal& seal) {
+    std::map<std::string, std::string> metadata = metadata_of(checkpoint);
+    if (seal) metadata.emplace("seal", seal(sealed_text(metadata)));
     std::vector<model::TensorEntry> entries;
     std::vector<at::Tensor> values;
     for (const Section& section : kSections) {
@@ -104,13 +119,19 @@ void save_checkpoint(const Checkpoint& checkpoint, const std::string& path) {
     writer.commit();
 }
 
-Checkpoint load_checkpoint(const std::string& path) {
+Checkpoint load_checkpoint(const std::string& path, const Seal& seal) {
     const model::SafetensorsFile file(path);
     const model::TensorTable& table = file.table();
     if (field(table, "format", path) != kFormat) {
         throw Error(ErrorCode::kUnsupported, path + " has checkpoint format " +
                                                  field(table, "format", path) +
                                                  ", this version reads " + kFormat);
+    }
+    if (seal && field(table, "seal", path) != seal(sealed_text(table.metadata))) {
+        throw Error(
+            ErrorCode::kCorrupt,
+            path + " is not as this user's `ward train` wrote it: its seal does not fit",
+            "resume where the run began, with the same WARD_STATE_DIR, from an unchanged file");
     }
     Checkpoint checkpoint;
     checkpoint.run_digest = field(table, "run_digest", path);

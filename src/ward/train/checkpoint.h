@@ -6,12 +6,14 @@
 // way to the model at its end: only the owner may read the file, and a finished run removes it. Two
 // models finished from copies of one checkpoint are two releases; resumes are counted, so that the
 // model's record shows them. Files are untrusted: a checkpoint that does not fit its run is
-// refused.
+// refused. Whoever could change the position in a file could make a run take steps again that are
+// already spent: a seal over position, plan and run tells (`seal` below).
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -30,9 +32,12 @@ struct Checkpoint {
     std::map<std::string, at::Tensor> weights, averages, optimizer_state;
 };
 
-void save_checkpoint(const Checkpoint& checkpoint, const std::string& path);
+// A message authentication code under a key that stays with the user; empty: files are not sealed.
+using Seal = std::function<std::string(const std::string& message)>;
 
-// Throws Error kNotFound, kCorrupt or kUnsupported.
-Checkpoint load_checkpoint(const std::string& path);
+void save_checkpoint(const Checkpoint& checkpoint, const std::string& path, const Seal& seal = {});
+
+// Throws Error kNotFound, kCorrupt (also where the seal does not fit) or kUnsupported.
+Checkpoint load_checkpoint(const std::string& path, const Seal& seal = {});
 
 }  // namespace ward::train

@@ -325,12 +325,13 @@ class Run {
             if (!averages_.empty()) checkpoint.averages[name] = averages_[i];
         }
         checkpoint.optimizer_state = optimizer_->state();
-        save_checkpoint(checkpoint, options_.checkpoint);
+        save_checkpoint(checkpoint, options_.checkpoint, options_.checkpoint_seal);
         last_checkpoint_ = Clock::now();
     }
 
     void resume() {
-        const Checkpoint checkpoint = load_checkpoint(options_.checkpoint);
+        const Checkpoint checkpoint =
+            load_checkpoint(options_.checkpoint, options_.checkpoint_seal);
         if (checkpoint.run_digest != digest_) {
             throw Error(ErrorCode::kRefused,
                         options_.checkpoint + " belongs to a run with other data, model or options",

@@ -26,6 +26,7 @@
 #include "ward/model/model.h"
 #include "ward/nn/network.h"
 #include "ward/train/batch.h"
+#include "ward/train/checkpoint.h"
 #include "ward/train/optimizer.h"
 #include "ward/train/schedule.h"
 
@@ -60,6 +61,7 @@ struct TrainOptions {
     // What a checkpoint remembers of its data, so that a run goes on with them only. Not a plain
     // digest: who has all rows but one could try that one. Empty: data are not compared.
     std::string data_mark;
+    Seal checkpoint_seal;            // over a checkpoint's position; empty: not sealed
     double checkpoint_seconds = 60;  // between checkpoints
     int64_t checkpoint_steps = 0;    // also every so many steps, when > 0
     bool resume = false;

@@ -181,6 +181,29 @@ TEST(Trainer, RefusesACheckpointWithAnotherClippingNorm) {
     }
 }
 
+// A position set back would take steps again whose guarantee is spent.
+TEST(Trainer, RefusesACheckpointWhosePositionWasChanged) {
+    const data::Dataset train_set = digits("train");
+    TrainOptions options = small_run(train_set, true);
+    options.checkpoint = scratch("sealed");
+    options.checkpoint_steps = 1;
+    options.checkpoint_seal = [](const std::string& text) {
+        return std::to_string(std::hash<std::string>()(text + "key"));
+    };
+    (void)train(train_set, options);
+    options.resume = true;
+    EXPECT_NO_THROW(train(train_set, options));
+    const Seal other = [](const std::string&) { return std::string("guess"); };
+    Checkpoint checkpoint = load_checkpoint(options.checkpoint, options.checkpoint_seal);
+    --checkpoint.steps_done;
+    save_checkpoint(checkpoint, options.checkpoint, other);
+    EXPECT_THAT(message_of([&] { train(train_set, options); }, ErrorCode::kCorrupt),
+                HasSubstr("its seal does not fit"));
+    save_checkpoint(checkpoint, options.checkpoint);
+    EXPECT_THAT(message_of([&] { train(train_set, options); }, ErrorCode::kCorrupt),
+                HasSubstr("seal"));
+}
+
 TEST(Trainer, RefusesATaskThatTheDataIsNotFor) {
     const data::Dataset classes = digits("train");
     TrainOptions options = small_run(classes, true);

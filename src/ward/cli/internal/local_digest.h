@@ -11,6 +11,6 @@ namespace ward::cli {
 // let anyone who knows all rows but one confirm the last; with the key kept at home it only says
 // "the same data" to its owner. Where no key can be kept, a fresh one is used and a warning logged:
 // reports then cannot pair this run with its twin.
-std::string local_data_digest(const std::string& digest);
+std::string local_digest(const std::string& digest);
 
 }  // namespace ward::cli
