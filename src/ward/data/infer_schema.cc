@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cctype>
 #include <cmath>
 #include <limits>
 #include <unordered_set>
@@ -28,6 +29,38 @@ std::string id_reason(const std::string& what) {
 const char* const kDateReason =
     "left out: dates; give the model numbers made from them, such as an age or days in between";
 
+// "patient_nbr", "customerId", "SSN": words that say whose row it is.
+bool names_a_person(const std::string& name) {
+    static const char* const kWords[] = {"id",      "ids",      "nbr",    "mrn",
+                                         "ssn",     "iban",     "person", "patient",
+                                         "subject", "customer", "user",   "account"};
+    std::string word;
+    for (size_t i = 0; i <= name.size(); ++i) {
+        const unsigned char c = i < name.size() ? static_cast<unsigned char>(name[i]) : '_';
+        const bool begins = std::isupper(c) != 0 && !word.empty() &&
+                            std::islower(static_cast<unsigned char>(name[i - 1])) != 0;
+        if (begins || std::isalpha(c) == 0) {
+            if (std::find(std::begin(kWords), std::end(kWords), word) != std::end(kWords))
+                return true;
+            word.clear();
+        }
+        if (std::isalpha(c) != 0) word += static_cast<char>(std::tolower(c));
+    }
+    return false;
+}
+
+// Persons with several rows: many different values, and a name that means a person.
+bool repeated_ids(const std::string& name, int64_t distinct, int64_t present) {
+    return present >= kFewestRowsForIds && distinct < present && 10 * distinct >= present &&
+           names_a_person(name);
+}
+
+std::string repeated_ids_reason(int64_t distinct, int64_t present) {
+    return "left out: its name says whose row it is, and " + std::to_string(distinct) +
+           " values stand in " + std::to_string(present) +
+           " rows; to protect persons rather than rows, set `kind: group`";
+}
+
 // Whether nearly every present value is different; looks no further than needed to deny it.
 bool mostly_distinct(const std::vector<double>& numbers, int64_t present) {
     if (present < kFewestRowsForIds) return false;
@@ -54,7 +87,16 @@ void infer_numbers(const Column& column, ColumnSchema* schema) {
     }
     if (!(low <= high)) return ignore(schema, "left out: all values are missing");
     if (dates) return ignore(schema, kDateReason);
-    if (whole && mostly_distinct(column.numbers, column.size() - column.missing()))
+    const int64_t present = column.size() - column.missing();
+    if (whole && names_a_person(column.name)) {
+        std::unordered_set<double> seen;
+        for (double value : column.numbers)
+            if (!std::isnan(value)) seen.insert(value);
+        const auto distinct = static_cast<int64_t>(seen.size());
+        if (repeated_ids(column.name, distinct, present))
+            return ignore(schema, repeated_ids_reason(distinct, present));
+    }
+    if (whole && mostly_distinct(column.numbers, present))
         return ignore(schema, id_reason("a whole number"));
     schema->kind = whole ? ColumnKind::kInteger : ColumnKind::kNumeric;
     schema->min = low;
@@ -73,6 +115,9 @@ void infer_categories(const Column& column, size_t max_categories, ColumnSchema*
     const auto distinct = static_cast<double>(column.categories.size());
     if (column.categories.empty()) return ignore(schema, "left out: all values are missing");
     if (holds_dates(column)) return ignore(schema, kDateReason);
+    if (repeated_ids(column.name, std::ssize(column.categories), column.size() - column.missing()))
+        return ignore(schema, repeated_ids_reason(std::ssize(column.categories),
+                                                  column.size() - column.missing()));
     if (present >= kFewestRowsForIds && distinct >= kIdShare * present)
         return ignore(schema, id_reason("a text"));
     if (column.categories.size() > max_categories) {

@@ -258,6 +258,20 @@ TEST(InferSchema, LeavesOutIdsAndDatesAndSaysWhy) {
     EXPECT_EQ(infer_schema(table, "").columns[0].kind, ColumnKind::kInteger);
 }
 
+TEST(InferSchema, ColumnsNamedAfterPersonsAreProposedAsGroups) {
+    Table table;
+    table.rows = 60;
+    for (const char* name : {"patient_nbr", "customerId", "SSN", "nbrs", "paid", "identity"})
+        table.columns.push_back(numbers_column(name, 60, 3, 30));
+    table.columns.push_back(text_column("user", {"ann", "bob", "cleo", "dan", "eve", "fay"}, 60));
+    const Schema schema = infer_schema(table, "");
+    for (size_t i : {0, 1, 2, 6}) {
+        EXPECT_EQ(schema.columns[i].kind, ColumnKind::kIgnored) << i;
+        EXPECT_THAT(schema.columns[i].comment, HasSubstr("`kind: group`")) << i;
+    }
+    for (size_t i : {3, 4, 5}) EXPECT_EQ(schema.columns[i].kind, ColumnKind::kInteger) << i;
+}
+
 TEST(Dates, AsPeopleWriteThem) {
     for (const char* text : {"2024-05-31", "2024/5/1", "2024.05.31", "2024-05-31T12:30:00Z",
                              "2024-05-31 12:30", "31/5/2024", "5/31/2024", "31.5.24", "1-2-2003"})
