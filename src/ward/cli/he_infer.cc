@@ -12,6 +12,7 @@
 #include "ward/core/error.h"
 #include "ward/core/parallel.h"
 #include "ward/core/progress.h"
+#include "ward/he/infer/encrypted_weights.h"
 #include "ward/he/infer/program.h"
 #include "ward/he/wire.h"
 
@@ -25,6 +26,7 @@ struct Options {
     int64_t count = 1;
     std::string split = "test";
     bool json = false;
+    bool encrypted_weights = false, encrypted_input = false;
 };
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -48,7 +50,7 @@ struct Outcome {
     int64_t examples = 0, labelled = 0, correct = 0, plain_correct = 0, agreed = 0;
     double evaluate_seconds = 0, encrypt_seconds = 0, decrypt_seconds = 0;
     double key_seconds = 0, compile_seconds = 0, largest_error = 0;
-    size_t bytes_up = 0, bytes_down = 0, key_bytes = 0, runs = 0;
+    size_t bytes_up = 0, bytes_down = 0, key_bytes = 0, model_bytes = 0, runs = 0;
 };
 
 size_t wire_bytes(const std::vector<he::Ciphertext>& ciphertexts) {
@@ -115,6 +117,58 @@ Outcome infer(const HeModel& model, const data::Dataset& data, int64_t count) {
     return out;
 }
 
+// The same with encrypted weights: the owner of the model holds the key, the owner of the data
+// evaluates; or, with encrypted inputs as well, a third party evaluates.
+Outcome infer_encrypted_weights(const HeModel& model, const he::WeightPlan& plan,
+                                const data::Dataset& data, int64_t count, bool encrypted_input) {
+    Outcome out;
+    Random random = Random::from_system();
+    const auto context = he::Context::create(plan.parameters);
+    const he::CkksEncoder encoder(context);
+    const he::SecretKey secret = he::SecretKey::generate(context, random);
+    const he::PublicKey key = he::PublicKey::generate(secret, random);
+    auto keys =
+        timed(out.key_seconds, [&] { return he::weight_evaluation_keys(secret, plan, random); });
+    out.key_bytes = he::to_bytes(keys.relin).size() + he::to_bytes(keys.galois).size();
+    auto network = timed(out.compile_seconds,
+                         [&] { return he::encrypt_network(model.network, plan, key, random); });
+    for (const he::EncryptedStage& stage : network.stages) {
+        out.model_bytes += wire_bytes(stage.weights) + he::to_bytes(stage.bias).size();
+    }
+    const he::EncryptedWeightsProgram program(plan, std::move(network), std::move(keys));
+    Progress progress("inference with encrypted weights", count, "examples");
+    const auto size = static_cast<ptrdiff_t>(data.example_size());
+    for (int64_t i = 0; i < count; ++i) {
+        const auto begin = data.inputs.begin() + static_cast<ptrdiff_t>(i) * size;
+        const std::vector<double> x(begin, begin + size);
+        std::vector<he::Ciphertext> up;
+        if (encrypted_input) {
+            up =
+                timed(out.encrypt_seconds, [&] { return he::encrypt_input(plan, x, key, random); });
+        }
+        const he::Ciphertext y = timed(out.evaluate_seconds, [&] {
+            return encrypted_input ? program.run(std::span<const he::Ciphertext>(up))
+                                   : program.run(std::span<const double>(x));
+        });
+        const auto scores = timed(out.decrypt_seconds, [&] {
+            return he::outputs_of(plan, encoder.decode(he::decrypt_for_owner(secret, y)));
+        });
+        if (out.runs++ == 0) {
+            out.bytes_up = wire_bytes(up);
+            out.bytes_down = he::to_bytes(y).size();
+        }
+        const auto labels =
+            data.labels.empty()
+                ? std::span<const int64_t>{}
+                : std::span<const int64_t>(data.labels).subspan(static_cast<size_t>(i), 1);
+        compare(model.network, x, scores, labels,
+                model.model.spec.task == model::Task::kClassification, out);
+        progress.update(i + 1);
+    }
+    progress.finish();
+    return out;
+}
+
 Json to_json(const HeModel& model, const Outcome& o) {
     const auto runs = static_cast<double>(o.runs);
     Json out = {{"seconds", o.evaluate_seconds / runs}};
@@ -168,7 +222,18 @@ void run_infer(const Options& options) {
         throw Error(ErrorCode::kUsage, "--count must be 1.." + std::to_string(data.size()) +
                                            ", got " + std::to_string(options.count));
     }
-    const Json found = to_json(model, infer(model, data, options.count));
+    Json found;
+    if (options.encrypted_weights) {
+        const auto plan = he::plan_encrypted_weights(
+            model.network, {.input = model.plan.input, .scale_bits = options.model.scale_bits});
+        const Outcome outcome =
+            infer_encrypted_weights(model, plan, data, options.count, options.encrypted_input);
+        found = to_json(model, outcome);
+        found["encrypted"] = options.encrypted_input ? "input and weights" : "weights";
+        found["model_bytes"] = outcome.model_bytes;
+    } else {
+        found = to_json(model, infer(model, data, options.count));
+    }
     if (options.json) {
         std::cout << found.dump() << "\n";
     } else {
@@ -202,18 +267,26 @@ void run_plan(const HeModelOptions& options) {
 
 void add_he_infer_command(CLI::App& group) {
     auto* command = group.add_subcommand(
-        "infer", "Run a model on encrypted examples: both sides on this machine, to measure");
+        "infer", "Run a model on encrypted examples, all sides on this machine, and measure it");
     auto options = std::make_shared<Options>();
     add_he_model_options(*command, options->model, true);
     command->add_option("--count", options->count, "Examples")->capture_default_str();
     command->add_option("--split", options->split, "Part of the data: test, train or all")
         ->capture_default_str();
+    auto* weights = command->add_flag("--encrypted-weights", options->encrypted_weights,
+                                      "The weights are encrypted, and the input is not");
+    command
+        ->add_flag("--encrypted-input", options->encrypted_input,
+                   "With --encrypted-weights: the input too")
+        ->needs(weights);
     command->add_flag("--json", options->json, "Print one JSON object");
     command->footer(
         "Times and bytes are of one request: one example (single) or one batch.\n"
         "Who knows what: the owner of the data holds the secret key; the owner of the model sees\n"
         "ciphertexts and evaluation keys and is trusted to compute what it should (semi-honest).\n"
-        "Results are decrypted for the key's owner alone.\n"
+        "Results are decrypted for the key's owner alone. With --encrypted-weights the owner of\n"
+        "the model holds the key and the owner of the data computes; with both encrypted a third\n"
+        "party computes that must not collude with the holder of the key.\n"
         "Examples:\n  ward he infer --model m.safetensors --data mnist/ --count 100 --json\n"
         "  ward he infer m.safetensors --data mnist/ --count 8192 --packing batch");
     command->callback([options] { run_infer(*options); });

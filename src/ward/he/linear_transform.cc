@@ -25,7 +25,7 @@ struct LinearTransform::State {
     ContextPtr context;
     int period = 0;
     size_t limbs = 0;
-    double scale = 0, row_sum = 0, value_bound = 0, encoding_error = 0;
+    double scale = 0, row_sum = 0, value_bound = 0, error_gain = 0, encoding_error = 0;
     // giant step -> baby step -> the diagonal of their sum, turned back by the giant step; over
     // data and special primes.
     std::map<int, std::map<int, Poly>> diagonals;
@@ -89,10 +89,12 @@ void check_diagonals(const Context& context, const LinearTransform::Diagonals& d
     }
 }
 
-double largest_row_sum(const LinearTransform::Diagonals& diagonals, int period) {
+double largest_row_sum(const LinearTransform::Diagonals& diagonals, int period, double power) {
     std::vector<double> sums(static_cast<size_t>(period), 0.0);
     for (const auto& [k, places] : diagonals) {
-        for (size_t i = 0; i < sums.size(); ++i) sums[i] += std::abs(places[i % places.size()]);
+        for (size_t i = 0; i < sums.size(); ++i) {
+            sums[i] += std::pow(std::abs(places[i % places.size()]), power);
+        }
     }
     return *std::max_element(sums.begin(), sums.end());
 }
@@ -153,7 +155,7 @@ LinearTransform::LinearTransform(ContextPtr context, const Diagonals& diagonals,
     state->limbs = static_cast<size_t>(level + context->parameters().base_primes);
     state->period = period;
     state->value_bound = options.value_bound;
-    state->row_sum = largest_row_sum(diagonals, period);
+    state->row_sum = largest_row_sum(diagonals, period, 1);
     if (options.row_sum_bound != 0) {
         if (!(options.row_sum_bound >= state->row_sum)) {
             invalid("a row of the matrix is above the declared bound of " +
@@ -164,6 +166,9 @@ LinearTransform::LinearTransform(ContextPtr context, const Diagonals& diagonals,
     if (state->row_sum * state->scale >= internal::kLargestCoefficient) {
         invalid("the numbers of the matrix are too large to encode");
     }
+    state->error_gain = options.independent_errors
+                            ? std::sqrt(largest_row_sum(diagonals, period, 2))
+                            : state->row_sum;
     std::vector<int> numbers;
     for (const auto& [k, places] : diagonals) numbers.push_back(k);
     const int baby_count = steps(numbers, period).baby_count;
@@ -317,7 +322,7 @@ Ciphertext LinearTransform::apply(const Ciphertext& vector, const GaloisKeys& ke
     body->value_bound = a.value_bound * state_->row_sum;
     if (state_->value_bound > 0)
         body->value_bound = std::min(body->value_bound, state_->value_bound);
-    body->error_bound = state_->row_sum * (a.error_bound + switched / a.scale) +
+    body->error_bound = state_->error_gain * (a.error_bound + switched / a.scale) +
                         static_cast<double>(state_->count) * state_->encoding_error *
                             (a.value_bound + a.error_bound + switched / a.scale) +
                         (giants + 1) * switched / body->scale;

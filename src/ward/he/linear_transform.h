@@ -29,6 +29,10 @@ class LinearTransform {
         // No result is larger, by what the caller knows about the vectors; 0: the bound of the
         // vector times that of the row sums. It travels with results.
         double value_bound = 0;
+        // Counts the errors of different slots as independent: the bound of the error grows by
+        // the root of the largest sum of squares of a row, not by the sum of absolute values.
+        // Sharper by orders of magnitude in deep computations, but an assumption.
+        bool independent_errors = false;
     };
 
     // Diagonal k holds at place i what the result's slot i gets from the vector's slot i + k.

@@ -23,7 +23,7 @@ struct HeModelOptions {
     DataOptions data;
     std::string packing = "single";
     int activation_degree = 7;
-    int calibration = 500;  // examples of the training part that show where activations work
+    int calibration = 1000;  // examples of the training part that show where activations work
     double input_bound = 0;
     int scale_bits = 40;
     int threads = 0;

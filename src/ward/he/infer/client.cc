@@ -7,13 +7,12 @@
 #include "ward/he/infer/internal/slot_plan.h"
 
 namespace ward::he {
-namespace {
-
-EvaluationKeys make_keys(const SecretKey& secret, const Plan& plan, Random& random) {
+EvaluationKeys make_evaluation_keys(const SecretKey& secret, const std::map<int, int>& rotations,
+                                    Random& random) {
     EvaluationKeys keys{RelinKey::generate(secret, random), GaloisKeys(secret.context())};
     // By level, so that a rotation that is used low gets a small key.
     std::map<int, std::vector<int>> by_level;
-    for (const auto& [step, level] : plan.rotations) by_level[level].push_back(step);
+    for (const auto& [step, level] : rotations) by_level[level].push_back(step);
     for (const auto& [level, steps] : by_level) {
         const GaloisKeys some = GaloisKeys::generate(secret, steps, false, random, level);
         for (const auto& [element, key] : some.all()) keys.galois.insert(element, key);
@@ -21,13 +20,11 @@ EvaluationKeys make_keys(const SecretKey& secret, const Plan& plan, Random& rand
     return keys;
 }
 
-}  // namespace
-
 InferenceClient::InferenceClient(Plan plan, Random& random)
     : plan_(std::move(plan)),
       context_(Context::create(plan_.parameters)),
       secret_(SecretKey::generate(context_, random)),
-      keys_(make_keys(secret_, plan_, random)),
+      keys_(make_evaluation_keys(secret_, plan_.rotations, random)),
       encoder_(context_) {}
 
 std::vector<Ciphertext> InferenceClient::encrypt(std::span<const double> examples,

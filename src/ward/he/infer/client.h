@@ -8,6 +8,7 @@
 // Thread safety: the generator is the caller's; everything else is immutable.
 #pragma once
 
+#include <map>
 #include <span>
 #include <vector>
 
@@ -23,6 +24,10 @@ struct EvaluationKeys {
     RelinKey relin;
     GaloisKeys galois;
 };
+
+// Rotations by steps, each for ciphertexts up to its level.
+EvaluationKeys make_evaluation_keys(const SecretKey& secret, const std::map<int, int>& rotations,
+                                    Random& random);
 
 class InferenceClient {
   public:

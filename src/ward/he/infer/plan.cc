@@ -33,12 +33,15 @@ double bits(const std::vector<uint64_t>& primes, size_t count) {
     return sum;
 }
 
-double largest_row_sum(const SparseMatrix& m) {
+// How much larger than those of its operands the errors of sums are bounded to be.
+double error_gain(const SparseMatrix& m, bool independent) {
     double largest = 0;
     for (int64_t i = 0; i < m.rows; ++i) {
         double sum = 0;
-        for (int64_t e = m.start[i]; e < m.start[i + 1]; ++e) sum += std::abs(m.value[e]);
-        largest = std::max(largest, sum);
+        for (int64_t e = m.start[i]; e < m.start[i + 1]; ++e) {
+            sum += independent ? m.value[e] * m.value[e] : std::abs(m.value[e]);
+        }
+        largest = std::max(largest, independent ? std::sqrt(sum) : sum);
     }
     return largest;
 }
@@ -149,8 +152,8 @@ class Planner {
                 step.sum_bound = std::max(step.value_bound, all.ever) + bias;
                 layout = &slots_.stages[i].layout.output;
             }
-            error =
-                largest_row_sum(stage.matrix) * error + rounding * (1 + request_.input.magnitude());
+            error = error_gain(stage.matrix, !plan_.bounds_proven) * error +
+                    rounding * (1 + request_.input.magnitude());
             // Folds and biases double the bound before it is known to be smaller.
             need(2 * step.sum_bound + error, level);
             if (stage.has_activation) {
@@ -332,10 +335,12 @@ std::string to_text(const Plan& p) {
     line("up, down", bytes_text(p.upload_bytes) + ", " + bytes_text(p.download_bytes));
     line("memory", bytes_text(p.memory_bytes));
     line("time", number("about %.3f s on one core", p.seconds));
-    line("bounds", p.bounds_proven
-                       ? "proven for inputs in " + number("[%.4g, ", p.input.low) +
-                             number("%.4g]", p.input.high)
-                       : "as the calibration examples show, with the margin; not proven");
+    line("bounds",
+         p.bounds_proven
+             ? "proven for inputs in " + number("[%.4g, ", p.input.low) +
+                   number("%.4g]", p.input.high)
+             : "as the calibration examples show, with the margin, and for errors that are "
+               "independent; not proven");
     line("revealed",
          "to the evaluator: this plan (layers, shapes, ranges); to the key's owner: the "
          "outputs and the bounds of values");

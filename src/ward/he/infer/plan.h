@@ -54,7 +54,8 @@ struct Plan {
     std::vector<StagePlan> stages;
     std::map<int, int> rotations;  // steps, and the highest level they are used at
     // Of the results. Proven from the declared range of inputs, unless an activation was fitted to
-    // examples: then they hold while its inputs stay within its radius.
+    // examples: then they hold while its inputs stay within its radius, and the errors of different
+    // units count as independent.
     double value_bound = 0;
     bool bounds_proven = true;
     double seconds = 0;  // predicted, on one thread of the machine of docs/he.md

@@ -2,7 +2,6 @@
 
 #include "ward/core/error.h"
 #include "ward/he/infer/internal/program_body.h"
-#include "ward/he/internal/bodies.h"
 
 namespace ward::he {
 
@@ -28,13 +27,4 @@ std::vector<Ciphertext> Program::run(std::span<const Ciphertext> inputs,
     return body_->run(inputs, keys);
 }
 
-namespace internal {
-
-Ciphertext with_value_bound(const Ciphertext& c, double bound) {
-    auto body = std::make_shared<CiphertextBody>(c.body());
-    body->value_bound = std::min(body->value_bound, bound);
-    return Ciphertext(std::move(body));
-}
-
-}  // namespace internal
 }  // namespace ward::he

@@ -9,6 +9,7 @@
 
 #include "ward/core/error.h"
 #include "ward/core/parallel.h"
+#include "ward/he/infer/internal/bounds.h"
 #include "ward/he/infer/internal/program_body.h"
 #include "ward/he/internal/encode.h"
 #include "ward/he/internal/evaluate.h"
@@ -40,7 +41,10 @@ struct Step {
 class BatchProgram : public Program::Body {
   public:
     BatchProgram(const Network& network, const Plan& plan, ContextPtr context)
-        : network_(network), context_(std::move(context)), evaluator_(context_) {
+        : network_(network),
+          context_(std::move(context)),
+          evaluator_(context_),
+          proven_(plan.bounds_proven) {
         for (size_t i = 0; i < network_.stages.size(); ++i) {
             Stage& stage = network_.stages[i];
             const StagePlan& step = plan.stages[i];
@@ -109,20 +113,24 @@ class BatchProgram : public Program::Body {
         return sums;
     }
 
-    static void set_bounds(const Step& step, int64_t row, const std::vector<Ciphertext>& x,
-                           double scale, CiphertextBody& sum) {
+    void set_bounds(const Step& step, int64_t row, const std::vector<Ciphertext>& x, double scale,
+                    CiphertextBody& sum) const {
         const SparseMatrix& m = step.stage->matrix;
         sum.scale *= scale;
         sum.value_bound = sum.error_bound = 0;
+        double rounded = 0, squares = 0;
         sum.slots = 0;
         for (int64_t e = m.start[row]; e < m.start[row + 1]; ++e) {
             const CiphertextBody& operand = x[m.column[e]].body();
             const double rounding = 0.5 / scale, w = std::abs(m.value[e]);
             sum.value_bound += w * operand.value_bound;
-            sum.error_bound +=
-                (w + rounding) * operand.error_bound + rounding * operand.value_bound;
+            sum.error_bound += w * operand.error_bound;
+            squares += w * w * operand.error_bound * operand.error_bound;
+            rounded += rounding * (operand.error_bound + operand.value_bound);
             sum.slots = std::max(sum.slots, operand.slots);
         }
+        // Without a proof the errors of different units count as independent.
+        sum.error_bound = (proven_ ? sum.error_bound : std::sqrt(squares)) + rounded;
         sum.slots = std::max<size_t>(sum.slots, 1);
         sum.value_bound = std::min(sum.value_bound, step.sum_bound);
     }
@@ -186,6 +194,7 @@ class BatchProgram : public Program::Body {
     Network network_;
     ContextPtr context_;
     CkksEvaluator evaluator_;
+    bool proven_;
     std::vector<Step> steps_;
 };
 

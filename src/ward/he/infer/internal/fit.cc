@@ -6,7 +6,7 @@
 namespace ward::he::internal {
 namespace {
 
-constexpr double kUniformWeight = 0.02;  // of the whole interval, against 1 of all samples
+constexpr double kUniformWeight = 2e-5;  // of the whole interval, against 1 of all samples
 constexpr int kUniformPoints = 512;
 
 // Normal equations of the fit, solved by Cholesky's method; the basis is well conditioned under the

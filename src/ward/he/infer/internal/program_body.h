@@ -21,8 +21,5 @@ std::unique_ptr<const Program::Body> make_single_program(const Network& network,
 std::unique_ptr<const Program::Body> make_batch_program(const Network& network, const Plan& plan,
                                                         ContextPtr context);
 
-// The same ciphertext with a bound that the caller knows to hold.
-Ciphertext with_value_bound(const Ciphertext& c, double bound);
-
 }  // namespace internal
 }  // namespace ward::he

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "ward/core/error.h"
+#include "ward/he/infer/internal/bounds.h"
 #include "ward/he/infer/internal/program_body.h"
 #include "ward/he/infer/internal/slot_plan.h"
 #include "ward/he/linear_transform.h"
@@ -23,7 +24,7 @@ struct Step {
 class SingleProgram : public Program::Body {
   public:
     SingleProgram(const Network& network, const Plan& plan, ContextPtr context)
-        : context_(std::move(context)), evaluator_(context_) {
+        : context_(std::move(context)), evaluator_(context_), proven_(plan.bounds_proven) {
         const CkksEncoder encoder(context_);
         double scale = std::exp2(plan.parameters.scale_bits);
         const Layout* layout = &plan.slots->input;
@@ -66,13 +67,15 @@ class SingleProgram : public Program::Body {
         std::vector<double> bias = place(how.layout.output, stage.bias);
         for (double& b : bias) b *= share;
         const double sum_bound = plan.sum_bound * share, bound = plan.value_bound * share;
-        steps_.push_back({LinearTransform(context_, diagonals, how.transform_period,
-                                          {.level = plan.level, .value_bound = sum_bound}),
-                          how.layout.folds,
-                          encoder.encode(bias, {.scale = scale,
-                                                .level = plan.level - 1,
-                                                .slots = how.layout.output.period}),
-                          sum_bound, bound, stage.has_activation, stage.activation});
+        steps_.push_back(
+            {LinearTransform(
+                 context_, diagonals, how.transform_period,
+                 {.level = plan.level, .value_bound = sum_bound, .independent_errors = !proven_}),
+             how.layout.folds,
+             encoder.encode(
+                 bias,
+                 {.scale = scale, .level = plan.level - 1, .slots = how.layout.output.period}),
+             sum_bound, bound, stage.has_activation, stage.activation});
         if (stage.has_activation && stage.activation.is_square()) {
             scale = scale * scale / evaluator_.rescale_prime(plan.level - 1);
         }
@@ -88,6 +91,7 @@ class SingleProgram : public Program::Body {
 
     ContextPtr context_;
     CkksEvaluator evaluator_;
+    bool proven_;
     std::vector<Step> steps_;
 };
 

@@ -10,7 +10,7 @@ constexpr double kBaby = 0.4, kGiant = 1.0, kFold = 1.05, kDiagonal = 0.03;
 constexpr size_t kBeam = 6;  // partial choices that are followed
 
 // Slots that hold no unit may hold sums of parts of rows: a square bears them, a polynomial that is
-// small on an interval only does not.
+// small on an interval only does not, and who decrypts the outputs must not see them.
 bool leaves_rests(const StageLayout& layout, const Layout& input) {
     return layout.kind == StageLayout::Kind::kFold && layout.matrix_period > input.period;
 }
@@ -40,7 +40,8 @@ SlotPlan choose_layouts(const Network& network, int slots) {
     if (input.period <= slots) beam.push_back({{input, {}, 0}, input, input.period});
     for (const Stage& stage : network.stages) {
         std::vector<Partial> next;
-        const bool bears_rests = !stage.has_activation || stage.activation.is_square();
+        const bool bears_rests = &stage != &network.stages.back() &&
+                                 (!stage.has_activation || stage.activation.is_square());
         for (const Partial& partial : beam) {
             for (StageLayout& layout : candidates(stage, partial.layout, slots)) {
                 if (!bears_rests && leaves_rests(layout, partial.layout)) continue;
