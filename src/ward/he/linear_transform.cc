@@ -45,9 +45,10 @@ void check_period(const Context& context, int period) {
             std::to_string(period));
 }
 
-void check_finite(std::span<const double> numbers) {
-    for (double x : numbers) {
-        if (!std::isfinite(x)) invalid("the numbers of a matrix must be finite");
+template <typename Numbers>
+void check_finite(const Numbers& numbers) {
+    for (const auto& x : numbers) {
+        if (!std::isfinite(std::abs(x))) invalid("the numbers of a matrix must be finite");
     }
 }
 
@@ -75,7 +76,7 @@ LinearTransform::Diagonals diagonals_of(const Context& context, std::span<const 
     return out;
 }
 
-void check_diagonals(const Context& context, const LinearTransform::Diagonals& diagonals,
+void check_diagonals(const Context& context, const LinearTransform::ComplexDiagonals& diagonals,
                      int period) {
     check_period(context, period);
     for (const auto& [k, places] : diagonals) {
@@ -89,7 +90,8 @@ void check_diagonals(const Context& context, const LinearTransform::Diagonals& d
     }
 }
 
-double largest_row_sum(const LinearTransform::Diagonals& diagonals, int period, double power) {
+double largest_row_sum(const LinearTransform::ComplexDiagonals& diagonals, int period,
+                       double power) {
     std::vector<double> sums(static_cast<size_t>(period), 0.0);
     for (const auto& [k, places] : diagonals) {
         for (size_t i = 0; i < sums.size(); ++i) {
@@ -100,10 +102,19 @@ double largest_row_sum(const LinearTransform::Diagonals& diagonals, int period, 
 }
 
 // A diagonal for all places, turned by `turn`.
-internal::Slots turned(const std::vector<double>& places, int period, int turn) {
+internal::Slots turned(const std::vector<std::complex<double>>& places, int period, int turn) {
     internal::Slots slots{std::vector<double>(period), std::vector<double>(period)};
-    for (int i = 0; i < period; ++i) slots.re[(i + turn) % period] = places[i % places.size()];
+    for (int i = 0; i < period; ++i) {
+        slots.re[(i + turn) % period] = places[i % places.size()].real();
+        slots.im[(i + turn) % period] = places[i % places.size()].imag();
+    }
     return slots;
+}
+
+LinearTransform::ComplexDiagonals to_complex(const LinearTransform::Diagonals& diagonals) {
+    LinearTransform::ComplexDiagonals out;
+    for (const auto& [k, places] : diagonals) out[k].assign(places.begin(), places.end());
+    return out;
 }
 
 // Baby steps share the decomposition of the vector, giant steps have one each.
@@ -115,9 +126,9 @@ constexpr int kMaxBabies = 512;
 LinearTransform::Steps LinearTransform::steps(std::span<const int> diagonals, int period) {
     Steps best;
     double best_cost = INFINITY;
-    std::vector<int> babies(kMaxBabies + 1, 0);
+    std::vector<int> babies(static_cast<size_t>(period) + 1, 0);
     std::vector<int> giants(static_cast<size_t>(period) + 1, 0);
-    for (int count = 1; count <= std::min(kMaxBabies, period); ++count) {
+    for (int count = 1; count <= period; count = count < kMaxBabies ? count + 1 : 2 * count) {
         Steps trial{count, 0, 0, {}};
         for (int k : diagonals) {
             if (k % count != 0 && std::exchange(babies[k % count], count) != count) ++trial.babies;
@@ -145,13 +156,19 @@ LinearTransform::LinearTransform(ContextPtr context, std::span<const double> mat
                       period, options) {}
 
 LinearTransform::LinearTransform(ContextPtr context, const Diagonals& diagonals, int period,
+                                 const Options& options)
+    : LinearTransform(std::move(context), to_complex(diagonals), period, options) {}
+
+LinearTransform::LinearTransform(ContextPtr context, const ComplexDiagonals& diagonals, int period,
                                  const Options& options) {
     internal::check_scheme(*context, Scheme::kCkks);
     check_diagonals(*context, diagonals, period);
     const Ring& ring = context->ring();
     auto state = std::make_unique<State>();
     const int level = options.level == -1 ? context->max_level() : options.level;
-    state->scale = CkksEvaluator(context).rescale_prime(level);
+    const double prime = CkksEvaluator(context).rescale_prime(level);
+    state->scale = options.scale == 0 ? prime : options.scale;
+    if (!std::isfinite(state->scale) || state->scale < 1) invalid("scale must be finite and >= 1");
     state->limbs = static_cast<size_t>(level + context->parameters().base_primes);
     state->period = period;
     state->value_bound = options.value_bound;

@@ -10,6 +10,7 @@
 // Thread safety: immutable.
 #pragma once
 
+#include <complex>
 #include <map>
 #include <memory>
 #include <span>
@@ -33,10 +34,14 @@ class LinearTransform {
         // the root of the largest sum of squares of a row, not by the sum of absolute values.
         // Sharper by orders of magnitude in deep computations, but an assumption.
         bool independent_errors = false;
+        // Of the diagonals; the scale of results is that of vectors times this over the prime that
+        // is dropped. 0: that prime.
+        double scale = 0;
     };
 
     // Diagonal k holds at place i what the result's slot i gets from the vector's slot i + k.
     using Diagonals = std::map<int, std::vector<double>>;
+    using ComplexDiagonals = std::map<int, std::vector<std::complex<double>>>;
 
     // `matrix` has `rows` rows of `columns` numbers, at most `period` of each; what is missing is
     // 0. Throws Error kInvalid for sizes or numbers out of range.
@@ -48,6 +53,8 @@ class LinearTransform {
     // From diagonals of numbers 0..period - 1, each of `period` places or repeated with a shorter
     // power of two. Diagonals of zeros count like others.
     LinearTransform(ContextPtr context, const Diagonals& diagonals, int period,
+                    const Options& options);
+    LinearTransform(ContextPtr context, const ComplexDiagonals& diagonals, int period,
                     const Options& options);
     LinearTransform(LinearTransform&&) noexcept;
     LinearTransform& operator=(LinearTransform&&) noexcept;
