@@ -20,6 +20,7 @@ void add_all_commands(CLI::App& app) {
     add_verify_command(app);
     add_data_command(app);
     add_mpc_command(app);
+    add_he_command(app);
     add_doctor_command(app);
 }
 

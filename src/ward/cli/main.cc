@@ -121,9 +121,9 @@ int run(int argc, char** argv) {
 #ifndef WARD_HAS_TORCH
 // Commands of this program; help and everything else is for the one that knows all commands.
 bool needs_no_torch(int argc, char** argv) {
-    static constexpr std::string_view kCommands[] = {"account", "data",    "inspect", "report",
-                                                     "key",     "encrypt", "decrypt", "rewrap",
-                                                     "sign",    "verify",  "mpc",     "--version"};
+    static constexpr std::string_view kCommands[] = {
+        "account", "data", "inspect", "report", "key", "encrypt",  "decrypt",
+        "rewrap",  "sign", "verify",  "mpc",    "he",  "--version"};
     return argc > 1 &&
            std::find(std::begin(kCommands), std::end(kCommands), argv[1]) != std::end(kCommands);
 }

@@ -210,44 +210,26 @@ Ciphertext BfvEvaluator::multiply(const Ciphertext& x, const Plaintext& y) const
 Ciphertext BfvEvaluator::relinearise(const Ciphertext& x, const RelinKey& key) const {
     const CiphertextBody& a = x.body();
     internal::check_same_context(context_, a.context);
-    internal::check_same_context(context_, key.context());
     if (a.parts.size() == 2) return x;
-    internal::check_key_level(a, key.body());
-    const Ring& ring = context_->ring();
-    auto body = internal::with_parts(a, internal::relinearise_parts(ring, a.parts, key.body()));
-    body->error_bound += internal::bfv_noise(ring).of_error(
-        internal::key_switch_error(ring, a.limbs()), ring.log2_data(a.limbs()));
-    return checked(std::move(body));
+    return checked(internal::relinearised(a, key));
 }
 
 namespace {
 
-Ciphertext rotated(const Context& context, const Ciphertext& x, uint64_t element,
-                   const GaloisKeys& keys) {
-    const CiphertextBody& a = x.body();
-    internal::check_same_context(x.context(), keys.context());
-    internal::check_relinearised(a);
-    if (element == 1) return x;
-    const internal::GaloisKeyBody& key = keys.key(element);
-    internal::check_key_level(a, key.key);
-    const Ring& ring = context.ring();
-    auto body = internal::with_parts(
-        a, internal::rotate_parts(ring, a.parts[0], internal::decompose(ring, a.parts[1]), key));
-    body->error_bound += internal::bfv_noise(ring).of_error(
-        internal::key_switch_error(ring, a.limbs()), ring.log2_data(a.limbs()));
-    return checked(std::move(body));
+Ciphertext apply(const Ciphertext& x, uint64_t element, const GaloisKeys& keys) {
+    return element == 1 ? x : checked(internal::rotated(x.body(), element, keys));
 }
 
 }  // namespace
 
 Ciphertext BfvEvaluator::rotate_rows(const Ciphertext& a, int steps, const GaloisKeys& keys) const {
     internal::check_same_context(context_, a.context());
-    return rotated(*context_, a, rotation_element(*context_, steps), keys);
+    return apply(a, rotation_element(*context_, steps), keys);
 }
 
 Ciphertext BfvEvaluator::rotate_columns(const Ciphertext& a, const GaloisKeys& keys) const {
     internal::check_same_context(context_, a.context());
-    return rotated(*context_, a, conjugation_element(*context_), keys);
+    return apply(a, conjugation_element(*context_), keys);
 }
 
 Ciphertext BfvEvaluator::switch_to_level(const Ciphertext& a, int level) const {

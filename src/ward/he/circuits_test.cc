@@ -124,7 +124,49 @@ TEST(LinearTransform, RefusesWhatDoesNotFit) {
     const Ciphertext low = w.evaluator.drop_to_level(x, 1);
     EXPECT_THAT(message_of([&] { transform.apply(low, none); }), HasSubstr("no Galois key"));
     const Ciphertext wide = w.evaluator.drop_to_level(w.encrypted(Values(8, 0.1), 8), 1);
-    EXPECT_THAT(message_of([&] { transform.apply(wide, none); }), HasSubstr("for period 4"));
+    EXPECT_THAT(message_of([&] { transform.apply(wide, none); }), HasSubstr("for periods up to 4"));
+    using Diagonals = LinearTransform::Diagonals;
+    EXPECT_THAT(message_of([&] {
+                    LinearTransform(w.context, Diagonals{{4, {1}}}, 4, {});
+                }),
+                HasSubstr("numbers of 0..3"));
+    EXPECT_THAT(message_of([&] {
+                    LinearTransform(w.context, Diagonals{{0, {1, 2, 3}}}, 4, {});
+                }),
+                HasSubstr("got 0 with 3"));
+    EXPECT_THAT(message_of([&] {
+                    LinearTransform(w.context, Diagonals{{0, {NAN}}}, 4, {});
+                }),
+                HasSubstr("must be finite"));
+}
+
+TEST(LinearTransform, DiagonalsMayBeFewAndShort) {
+    World w(small_ckks(7, 2));
+    const int period = 64;
+    LinearTransform::Diagonals diagonals;
+    for (int k : {0, 3, 29, 31, 60}) diagonals[k] = w.random_values(k == 29 ? 8 : period);
+    const LinearTransform transform(w.context, diagonals, period, {.value_bound = 2.5});
+    const auto keys = GaloisKeys::generate(w.secret, transform.rotations(), false, w.random);
+    const Values x = w.random_values(16);  // repeats within the period
+    Values expected(period, 0.0);
+    for (const auto& [k, places] : diagonals) {
+        for (int i = 0; i < period; ++i) expected[i] += places[i % places.size()] * x[(i + k) % 16];
+    }
+    const Ciphertext y = transform.apply(w.encrypted(x, 16), keys);
+    w.expect(y, expected, 1e-2);
+    EXPECT_LE(y.value_bound(), 2.5);
+}
+
+TEST(LinearTransform, StepsNameTheRotations) {
+    // A kernel of 3 x 3 over rows of 28: three baby steps and as many giant steps, less those by 0.
+    std::vector<int> kernel;
+    for (int y = 0; y < 3; ++y) {
+        for (int x = 0; x < 3; ++x) kernel.push_back(28 * y + x);
+    }
+    const auto steps = LinearTransform::steps(kernel, 1024);
+    EXPECT_EQ(steps.babies, 2);
+    EXPECT_EQ(steps.giants, 2);
+    EXPECT_EQ(steps.rotations, (std::vector<int>{1, 2, 28, 56}));
 }
 
 TEST(Polynomial, MatchesHornerForEveryDegree) {

@@ -44,6 +44,8 @@ struct EncodeOptions {
 class CkksEncoder {
   public:
     explicit CkksEncoder(ContextPtr context);
+    CkksEncoder(CkksEncoder&&) noexcept;
+    CkksEncoder& operator=(CkksEncoder&&) noexcept;
     ~CkksEncoder();
 
     // Up to `slots` values; the others are 0. Throws Error kInvalid for a value that is not finite

@@ -167,6 +167,8 @@ CkksEncoder::CkksEncoder(ContextPtr context) : context_(std::move(context)) {
     state_ = std::move(state);
 }
 
+CkksEncoder::CkksEncoder(CkksEncoder&&) noexcept = default;
+CkksEncoder& CkksEncoder::operator=(CkksEncoder&&) noexcept = default;
 CkksEncoder::~CkksEncoder() = default;
 
 Plaintext CkksEncoder::encode(std::span<const double> values, const EncodeOptions& options) const {

@@ -227,13 +227,8 @@ Ciphertext CkksEvaluator::multiply(const Ciphertext& x, double constant, double 
 Ciphertext CkksEvaluator::relinearise(const Ciphertext& x, const RelinKey& key) const {
     const CiphertextBody& a = x.body();
     internal::check_same_context(context_, a.context);
-    internal::check_same_context(context_, key.context());
     if (a.parts.size() == 2) return x;
-    internal::check_key_level(a, key.body());
-    const Ring& ring = context_->ring();
-    auto body = internal::with_parts(a, internal::relinearise_parts(ring, a.parts, key.body()));
-    body->error_bound += internal::key_switch_error(ring, a.limbs()) / a.scale;
-    return checked(std::move(body));
+    return checked(internal::relinearised(a, key));
 }
 
 double CkksEvaluator::rescale_prime(int level) const {
@@ -287,34 +282,20 @@ Ciphertext CkksEvaluator::adjust(const Ciphertext& x, int level, double scale) c
 
 namespace {
 
-std::shared_ptr<CiphertextBody> rotated(const CiphertextBody& a, const std::vector<Poly>& digits,
-                                        const internal::GaloisKeyBody& key) {
-    const Ring& ring = a.context->ring();
-    internal::check_key_level(a, key.key);
-    auto body = internal::with_parts(a, internal::rotate_parts(ring, a.parts[0], digits, key));
-    body->error_bound += internal::key_switch_error(ring, a.limbs()) / a.scale;
-    return body;
-}
-
-Ciphertext apply(const Context& context, const Ciphertext& x, uint64_t element,
-                 const GaloisKeys& keys) {
-    internal::check_same_context(x.context(), keys.context());
-    internal::check_relinearised(x.body());
-    if (element == 1) return x;
-    const internal::GaloisKeyBody& key = keys.key(element);
-    return checked(rotated(x.body(), internal::decompose(context.ring(), x.body().parts[1]), key));
+Ciphertext apply(const Ciphertext& x, uint64_t element, const GaloisKeys& keys) {
+    return element == 1 ? x : checked(internal::rotated(x.body(), element, keys));
 }
 
 }  // namespace
 
 Ciphertext CkksEvaluator::rotate(const Ciphertext& a, int steps, const GaloisKeys& keys) const {
     internal::check_same_context(context_, a.context());
-    return apply(*context_, a, rotation_element(*context_, steps), keys);
+    return apply(a, rotation_element(*context_, steps), keys);
 }
 
 Ciphertext CkksEvaluator::conjugate(const Ciphertext& a, const GaloisKeys& keys) const {
     internal::check_same_context(context_, a.context());
-    return apply(*context_, a, conjugation_element(*context_), keys);
+    return apply(a, conjugation_element(*context_), keys);
 }
 
 std::vector<Ciphertext> CkksEvaluator::rotate_hoisted(const Ciphertext& x,
@@ -327,7 +308,8 @@ std::vector<Ciphertext> CkksEvaluator::rotate_hoisted(const Ciphertext& x,
     std::vector<Ciphertext> out;
     for (int step : steps) {
         const uint64_t element = rotation_element(*context_, step);
-        out.push_back(element == 1 ? x : checked(rotated(x.body(), digits, keys.key(element))));
+        out.push_back(element == 1 ? x
+                                   : checked(internal::rotated(x.body(), element, keys, &digits)));
     }
     return out;
 }

@@ -1,14 +1,18 @@
 #include "ward/he/linear_transform.h"
 
+#include <algorithm>
 #include <bit>
 #include <cmath>
 #include <map>
+#include <set>
 #include <string>
+#include <utility>
 
 #include "ward/core/error.h"
 #include "ward/he/internal/encode.h"
 #include "ward/he/internal/evaluate.h"
 #include "ward/he/internal/rlwe.h"
+#include "ward/he/internal/rows.h"
 
 namespace ward::he {
 
@@ -19,9 +23,9 @@ using internal::Ring;
 
 struct LinearTransform::State {
     ContextPtr context;
-    int period = 0, baby_count = 0;
+    int period = 0;
     size_t limbs = 0;
-    double scale = 0, row_sum = 0, encoding_error = 0;
+    double scale = 0, row_sum = 0, value_bound = 0, error_gain = 0, encoding_error = 0;
     // giant step -> baby step -> the diagonal of their sum, turned back by the giant step; over
     // data and special primes.
     std::map<int, std::map<int, Poly>> diagonals;
@@ -30,16 +34,27 @@ struct LinearTransform::State {
 
 namespace {
 
-void check_shape(const Context& context, std::span<const double> matrix, int rows, int columns,
-                 int period) {
-    const auto invalid = [](const std::string& message) {
-        throw Error(ErrorCode::kInvalid, message);
-    };
-    if (period < 1 || !std::has_single_bit(static_cast<unsigned>(period)) ||
-        static_cast<size_t>(period) > context.slots()) {
-        invalid("period must be a power of two up to " + std::to_string(context.slots()) +
-                ", got " + std::to_string(period));
+[[noreturn]] void invalid(const std::string& message) { throw Error(ErrorCode::kInvalid, message); }
+
+void check_period(const Context& context, int period) {
+    if (period >= 1 && std::has_single_bit(static_cast<unsigned>(period)) &&
+        static_cast<size_t>(period) <= context.slots()) {
+        return;
     }
+    invalid("period must be a power of two up to " + std::to_string(context.slots()) + ", got " +
+            std::to_string(period));
+}
+
+template <typename Numbers>
+void check_finite(const Numbers& numbers) {
+    for (const auto& x : numbers) {
+        if (!std::isfinite(std::abs(x))) invalid("the numbers of a matrix must be finite");
+    }
+}
+
+LinearTransform::Diagonals diagonals_of(const Context& context, std::span<const double> matrix,
+                                        int rows, int columns, int period) {
+    check_period(context, period);
     if (rows < 1 || rows > period || columns < 1 || columns > period) {
         invalid("rows and columns must be 1.." + std::to_string(period) + ", got " +
                 std::to_string(rows) + " and " + std::to_string(columns));
@@ -48,70 +63,138 @@ void check_shape(const Context& context, std::span<const double> matrix, int row
         invalid("the matrix must have " + std::to_string(rows) + " x " + std::to_string(columns) +
                 " numbers, got " + std::to_string(matrix.size()));
     }
-    for (double x : matrix) {
-        if (!std::isfinite(x)) invalid("the numbers of a matrix must be finite");
-    }
-}
-
-double largest_row_sum(std::span<const double> matrix, int rows, int columns) {
-    double largest = 0;
+    LinearTransform::Diagonals out;
     for (int i = 0; i < rows; ++i) {
-        double sum = 0;
-        for (int j = 0; j < columns; ++j) sum += std::abs(matrix[i * columns + j]);
-        largest = std::max(largest, sum);
+        for (int j = 0; j < columns; ++j) {
+            const double x = matrix[i * columns + j];
+            if (x == 0) continue;
+            auto& diagonal = out[(j - i) & (period - 1)];
+            diagonal.resize(static_cast<size_t>(period));
+            diagonal[i] = x;
+        }
     }
-    return largest;
+    return out;
 }
 
-// matrix[i][i + k], at place i + turn.
-internal::Slots diagonal(std::span<const double> matrix, int rows, int columns, int period, int k,
-                         int turn) {
+void check_diagonals(const Context& context, const LinearTransform::ComplexDiagonals& diagonals,
+                     int period) {
+    check_period(context, period);
+    for (const auto& [k, places] : diagonals) {
+        if (k < 0 || k >= period || !std::has_single_bit(places.size()) ||
+            places.size() > static_cast<size_t>(period)) {
+            invalid("diagonals must have numbers of 0.." + std::to_string(period - 1) +
+                    " and a power of two of places up to " + std::to_string(period) + ", got " +
+                    std::to_string(k) + " with " + std::to_string(places.size()));
+        }
+        check_finite(places);
+    }
+}
+
+double largest_row_sum(const LinearTransform::ComplexDiagonals& diagonals, int period,
+                       double power) {
+    std::vector<double> sums(static_cast<size_t>(period), 0.0);
+    for (const auto& [k, places] : diagonals) {
+        for (size_t i = 0; i < sums.size(); ++i) {
+            sums[i] += std::pow(std::abs(places[i % places.size()]), power);
+        }
+    }
+    return *std::max_element(sums.begin(), sums.end());
+}
+
+// A diagonal for all places, turned by `turn`.
+internal::Slots turned(const std::vector<std::complex<double>>& places, int period, int turn) {
     internal::Slots slots{std::vector<double>(period), std::vector<double>(period)};
-    for (int i = 0; i < rows; ++i) {
-        const int j = (i + k) % period;
-        if (j < columns) slots.re[(i + turn) % period] = matrix[i * columns + j];
+    for (int i = 0; i < period; ++i) {
+        slots.re[(i + turn) % period] = places[i % places.size()].real();
+        slots.im[(i + turn) % period] = places[i % places.size()].imag();
     }
     return slots;
 }
 
-bool is_zero(const internal::Slots& slots) {
-    return std::all_of(slots.re.begin(), slots.re.end(), [](double x) { return x == 0; });
+LinearTransform::ComplexDiagonals to_complex(const LinearTransform::Diagonals& diagonals) {
+    LinearTransform::ComplexDiagonals out;
+    for (const auto& [k, places] : diagonals) out[k].assign(places.begin(), places.end());
+    return out;
 }
+
+// Baby steps share the decomposition of the vector, giant steps have one each.
+constexpr double kBabyCost = 0.5, kGiantCost = 1.0;
+constexpr int kMaxBabies = 512;
 
 }  // namespace
 
+LinearTransform::Steps LinearTransform::steps(std::span<const int> diagonals, int period) {
+    Steps best;
+    double best_cost = INFINITY;
+    std::vector<int> babies(static_cast<size_t>(period) + 1, 0);
+    std::vector<int> giants(static_cast<size_t>(period) + 1, 0);
+    for (int count = 1; count <= period; count = count < kMaxBabies ? count + 1 : 2 * count) {
+        Steps trial{count, 0, 0, {}};
+        for (int k : diagonals) {
+            if (k % count != 0 && std::exchange(babies[k % count], count) != count) ++trial.babies;
+            if (k / count != 0 && std::exchange(giants[k / count], count) != count) ++trial.giants;
+        }
+        const double cost = kBabyCost * trial.babies + kGiantCost * trial.giants;
+        if (cost >= best_cost) continue;
+        best_cost = cost;
+        best = trial;
+    }
+    std::set<int> rotations;
+    for (int k : diagonals) {
+        rotations.insert(k % best.baby_count);
+        rotations.insert(k - k % best.baby_count);
+    }
+    rotations.erase(0);
+    best.rotations.assign(rotations.begin(), rotations.end());
+    return best;
+}
+
 LinearTransform::LinearTransform(ContextPtr context, std::span<const double> matrix, int rows,
-                                 int columns, int period, const Options& options) {
+                                 int columns, int period, const Options& options)
+    : LinearTransform(context,
+                      (check_finite(matrix), diagonals_of(*context, matrix, rows, columns, period)),
+                      period, options) {}
+
+LinearTransform::LinearTransform(ContextPtr context, const Diagonals& diagonals, int period,
+                                 const Options& options)
+    : LinearTransform(std::move(context), to_complex(diagonals), period, options) {}
+
+LinearTransform::LinearTransform(ContextPtr context, const ComplexDiagonals& diagonals, int period,
+                                 const Options& options) {
     internal::check_scheme(*context, Scheme::kCkks);
-    check_shape(*context, matrix, rows, columns, period);
+    check_diagonals(*context, diagonals, period);
     const Ring& ring = context->ring();
     auto state = std::make_unique<State>();
     const int level = options.level == -1 ? context->max_level() : options.level;
-    state->scale = CkksEvaluator(context).rescale_prime(level);
+    const double prime = CkksEvaluator(context).rescale_prime(level);
+    state->scale = options.scale == 0 ? prime : options.scale;
+    if (!std::isfinite(state->scale) || state->scale < 1) invalid("scale must be finite and >= 1");
     state->limbs = static_cast<size_t>(level + context->parameters().base_primes);
     state->period = period;
-    state->row_sum = largest_row_sum(matrix, rows, columns);
+    state->value_bound = options.value_bound;
+    state->row_sum = largest_row_sum(diagonals, period, 1);
     if (options.row_sum_bound != 0) {
         if (!(options.row_sum_bound >= state->row_sum)) {
-            throw Error(ErrorCode::kInvalid, "a row of the matrix is above the declared bound of " +
-                                                 std::to_string(options.row_sum_bound));
+            invalid("a row of the matrix is above the declared bound of " +
+                    std::to_string(options.row_sum_bound));
         }
         state->row_sum = options.row_sum_bound;
     }
     if (state->row_sum * state->scale >= internal::kLargestCoefficient) {
-        throw Error(ErrorCode::kInvalid, "the numbers of the matrix are too large to encode");
+        invalid("the numbers of the matrix are too large to encode");
     }
-    // Baby steps are cheaper than giant steps: at least as many.
-    state->baby_count = 1;
-    while (state->baby_count * state->baby_count < period) state->baby_count *= 2;
+    state->error_gain = options.independent_errors
+                            ? std::sqrt(largest_row_sum(diagonals, period, 2))
+                            : state->row_sum;
+    std::vector<int> numbers;
+    for (const auto& [k, places] : diagonals) numbers.push_back(k);
+    const int baby_count = steps(numbers, period).baby_count;
     const internal::Embedding embedding(std::countr_zero(static_cast<unsigned>(period)));
-    for (int k = 0; k < period; ++k) {
-        const int baby = k % state->baby_count, giant = k - baby;
-        internal::Slots slots = diagonal(matrix, rows, columns, period, k, giant);
-        if (is_zero(slots)) continue;
+    for (const auto& [k, places] : diagonals) {
+        const int baby = k % baby_count, giant = k - baby;
         state->diagonals[giant].emplace(
-            baby, internal::encode_rows(ring, embedding, std::move(slots), state->scale,
-                                        state->limbs, true));
+            baby, internal::encode_rows(ring, embedding, turned(places, period, giant),
+                                        state->scale, state->limbs, true));
         ++state->count;
     }
     state->encoding_error =
@@ -120,6 +203,8 @@ LinearTransform::LinearTransform(ContextPtr context, std::span<const double> mat
     state_ = std::move(state);
 }
 
+LinearTransform::LinearTransform(LinearTransform&&) noexcept = default;
+LinearTransform& LinearTransform::operator=(LinearTransform&&) noexcept = default;
 LinearTransform::~LinearTransform() = default;
 
 std::vector<int> LinearTransform::rotations() const {
@@ -174,10 +259,9 @@ PolyPair weighted_sum(const Ring& ring, size_t limbs, size_t diagonal_limbs,
                       const std::map<int, Poly>& diagonals, const std::map<int, PolyPair>& babies) {
     const size_t n = ring.degree(), rows = limbs + ring.special_count();
     PolyPair sum{Poly(n, rows), Poly(n, rows)};
-    std::vector<const uint64_t*> w, c0, c1;
-    for (size_t row = 0; row < rows; ++row) {
+    internal::for_rows(rows, n, [&](size_t row) {
         const size_t diagonal_row = row < limbs ? row : diagonal_limbs + (row - limbs);
-        w.clear(), c0.clear(), c1.clear();
+        std::vector<const uint64_t*> w, c0, c1;
         for (const auto& [baby, diagonal] : diagonals) {
             w.push_back(diagonal.limb(diagonal_row));
             c0.push_back(babies.at(baby).c0.limb(row));
@@ -186,7 +270,7 @@ PolyPair weighted_sum(const Ring& ring, size_t limbs, size_t diagonal_limbs,
         internal::kernels().inner_product_pair(
             ring.modulus(internal::prime_of_row(ring, limbs, row)), w.data(), c0.data(), c1.data(),
             w.size(), sum.c0.limb(row), sum.c1.limb(row), n);
-    }
+    });
     return sum;
 }
 
@@ -220,12 +304,12 @@ Ciphertext LinearTransform::apply(const Ciphertext& vector, const GaloisKeys& ke
     internal::check_same_context(context, a.context);
     internal::check_same_context(context, keys.context());
     internal::check_relinearised(a);
-    if (a.limbs() > state_->limbs || a.slots != static_cast<size_t>(state_->period)) {
+    if (a.limbs() > state_->limbs || a.slots > static_cast<size_t>(state_->period)) {
         throw Error(ErrorCode::kInvalid,
-                    "the transform is for period " + std::to_string(state_->period) +
+                    "the transform is for periods up to " + std::to_string(state_->period) +
                         " and up to " + std::to_string(state_->limbs) + " primes, got " +
                         std::to_string(a.slots) + " and " + std::to_string(a.limbs()),
-                    "encode with that many slots, and drop to that level");
+                    "encode with so few slots, and drop to that level");
     }
     const Ring& ring = context->ring();
     const size_t n = ring.degree(), limbs = a.limbs(), rows = limbs + ring.special_count();
@@ -251,8 +335,11 @@ Ciphertext LinearTransform::apply(const Ciphertext& vector, const GaloisKeys& ke
     const double switched = internal::key_switch_error(ring, limbs);
     const double giants = static_cast<double>(state_->diagonals.size());
     body->scale = a.scale * state_->scale;
+    body->slots = static_cast<size_t>(state_->period);
     body->value_bound = a.value_bound * state_->row_sum;
-    body->error_bound = state_->row_sum * (a.error_bound + switched / a.scale) +
+    if (state_->value_bound > 0)
+        body->value_bound = std::min(body->value_bound, state_->value_bound);
+    body->error_bound = state_->error_gain * (a.error_bound + switched / a.scale) +
                         static_cast<double>(state_->count) * state_->encoding_error *
                             (a.value_bound + a.error_bound + switched / a.scale) +
                         (giants + 1) * switched / body->scale;

@@ -13,7 +13,8 @@ namespace ward::he {
 namespace {
 
 constexpr int kSmallestLog = 10, kLargestLog = 17;
-// Rows N = 2^10 .. 2^17 of the guidelines, table 5.2; the last of 256 bits is not published.
+// Rows N = 2^10 .. 2^17 of the guidelines, table 5.2; the last of 256 bits is not published, nor are
+// the first of 192 and 256 bits.
 constexpr int k128[] = {26, 53, 106, 214, 430, 868, 1747, 3523};
 constexpr int k192[] = {0, 36, 73, 147, 297, 597, 1199, 2411};
 constexpr int k256[] = {0, 27, 56, 114, 230, 462, 929, 0};

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <set>
+#include <thread>
 #include <vector>
 
 #include "ward/core/testing/seeded_random.h"
@@ -175,7 +176,7 @@ TEST(Embedding, EvaluatesAtTheRoots) {
     }
 }
 
-TEST(Buffer, CopiesMovesAndIsReused) {
+TEST(Buffer, CopiesAndMoves) {
     Buffer a(100);
     for (size_t i = 0; i < 100; ++i) a[i] = i;
     Buffer b = a, c = std::move(a);
@@ -185,6 +186,10 @@ TEST(Buffer, CopiesMovesAndIsReused) {
     c = b;
     EXPECT_EQ(c[7], 1000u);
     EXPECT_EQ(reinterpret_cast<uintptr_t>(c.data()) % 64, 0u);
+}
+
+// In a thread of its own, whose cache of blocks is empty.
+void expect_reuse() {
     std::set<const uint64_t*> places;
     for (int i = 0; i < 50; ++i) places.insert(Buffer(5000).data());
     EXPECT_EQ(places.size(), 1u);
@@ -200,6 +205,8 @@ TEST(Buffer, CopiesMovesAndIsReused) {
     ASSERT_EQ(again.data(), place);
     for (size_t i = 0; i < 7777; ++i) ASSERT_EQ(again[i], 0u);
 }
+
+TEST(Buffer, IsReusedAndWiped) { std::thread(expect_reuse).join(); }
 
 }  // namespace
 }  // namespace ward::he::internal

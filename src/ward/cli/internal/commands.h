@@ -16,6 +16,7 @@ void add_account_command(CLI::App& app);
 void add_data_command(CLI::App& app);
 void add_doctor_command(CLI::App& app);
 void add_mpc_command(CLI::App& app);
+void add_he_command(CLI::App& app);
 
 // Only in builds with LibTorch.
 void add_train_command(CLI::App& app);

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "ward/core/error.h"
+#include "ward/he/internal/bfv_scaling.h"
 #include "ward/he/internal/rlwe.h"
 
 namespace ward::he::internal {
@@ -91,22 +92,34 @@ Poly multiply_rows(const Ring& ring, const Poly& a, const Poly& b) {
     return out;
 }
 
-std::vector<Poly> relinearise_parts(const Ring& ring, const std::vector<Poly>& parts,
-                                    const SwitchKeyBody& key) {
-    PolyPair sum = inner_product(ring, decompose(ring, parts[2]), key);
-    std::vector<Poly> out;
-    out.push_back(divide_by_special(ring, std::move(sum.c0), &parts[0]));
-    out.push_back(divide_by_special(ring, std::move(sum.c1), &parts[1]));
-    return out;
+std::shared_ptr<CiphertextBody> relinearised(const CiphertextBody& a, const RelinKey& key) {
+    check_same_context(a.context, key.context());
+    check_key_level(a, key.body());
+    const Ring& ring = a.context->ring();
+    PolyPair sum = inner_product(ring, decompose(ring, a.parts[2]), key.body());
+    std::vector<Poly> parts;
+    parts.push_back(divide_by_special(ring, std::move(sum.c0), &a.parts[0]));
+    parts.push_back(divide_by_special(ring, std::move(sum.c1), &a.parts[1]));
+    auto body = with_parts(a, std::move(parts));
+    body->error_bound += key_switch_error(a);
+    return body;
 }
 
-std::vector<Poly> rotate_parts(const Ring& ring, const Poly& c0, const std::vector<Poly>& digits,
-                               const GaloisKeyBody& key) {
-    PolyPair sum = inner_product(ring, digits, key.key);
-    std::vector<Poly> out;
-    out.push_back(permute(divide_by_special(ring, std::move(sum.c0), &c0), key.places));
-    out.push_back(permute(divide_by_special(ring, std::move(sum.c1), nullptr), key.places));
-    return out;
+std::shared_ptr<CiphertextBody> rotated(const CiphertextBody& a, uint64_t element,
+                                        const GaloisKeys& keys, const std::vector<Poly>* digits) {
+    check_same_context(a.context, keys.context());
+    check_relinearised(a);
+    const GaloisKeyBody& key = keys.key(element);
+    check_key_level(a, key.key);
+    const Ring& ring = a.context->ring();
+    PolyPair sum =
+        inner_product(ring, digits != nullptr ? *digits : decompose(ring, a.parts[1]), key.key);
+    std::vector<Poly> parts;
+    parts.push_back(permute(divide_by_special(ring, std::move(sum.c0), &a.parts[0]), key.places));
+    parts.push_back(permute(divide_by_special(ring, std::move(sum.c1), nullptr), key.places));
+    auto body = with_parts(a, std::move(parts));
+    body->error_bound += key_switch_error(a);
+    return body;
 }
 
 void check_relinearised(const CiphertextBody& a) {
@@ -126,6 +139,13 @@ void check_key_level(const CiphertextBody& a, const SwitchKeyBody& key) {
 
 double key_switch_error(const Ring& ring, size_t limbs) {
     return ring.noise().key_switch(static_cast<int>(ring.digit_count(limbs)), ring.digit_ratio());
+}
+
+double key_switch_error(const CiphertextBody& a) {
+    const Ring& ring = a.context->ring();
+    const double error = key_switch_error(ring, a.limbs());
+    if (a.context->parameters().scheme == Scheme::kCkks) return error / a.scale;
+    return bfv_noise(ring).of_error(error, ring.log2_data(a.limbs()));
 }
 
 }  // namespace ward::he::internal

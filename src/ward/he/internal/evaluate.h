@@ -21,17 +21,20 @@ std::vector<Poly> negate_parts(const Ring& ring, const std::vector<Poly>& a);
 std::vector<Poly> tensor(const Ring& ring, const std::vector<Poly>& a, const std::vector<Poly>& b);
 Poly multiply_rows(const Ring& ring, const Poly& a, const Poly& b);
 
-// Three parts to two.
-std::vector<Poly> relinearise_parts(const Ring& ring, const std::vector<Poly>& parts,
-                                    const SwitchKeyBody& key);
-// Automorphism of two parts, given the digits of the second.
-std::vector<Poly> rotate_parts(const Ring& ring, const Poly& c0, const std::vector<Poly>& digits,
-                               const GaloisKeyBody& key);
+// Three parts to two. Checks the key; the bound of the error counts the key switch.
+std::shared_ptr<CiphertextBody> relinearised(const CiphertextBody& a, const RelinKey& key);
+// The automorphism X -> X^element; `digits` are those of the second part, for hoisting, or null.
+// Checks as above, throws Error kNotFound when there is no such key.
+std::shared_ptr<CiphertextBody> rotated(const CiphertextBody& a, uint64_t element,
+                                        const GaloisKeys& keys,
+                                        const std::vector<Poly>* digits = nullptr);
 
 // Throws Error kInvalid: a ciphertext of another size than 2, or above the level of the key.
 void check_relinearised(const CiphertextBody& a);
 void check_key_level(const CiphertextBody& a, const SwitchKeyBody& key);
 // Error that a key switch adds to a phase.
 double key_switch_error(const Ring& ring, size_t limbs);
+// The same as CiphertextBody::error_bound counts it: of slots (CKKS), or invariant (BFV).
+double key_switch_error(const CiphertextBody& a);
 
 }  // namespace ward::he::internal

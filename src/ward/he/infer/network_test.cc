@@ -1,0 +1,247 @@
+#include "ward/he/infer/network.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ward/core/error.h"
+#include "ward/core/testing/seeded_random.h"
+#include "ward/he/infer/internal/fit.h"
+#include "ward/he/testing/small_models.h"
+
+namespace ward::he {
+namespace {
+
+using model::Shape;
+using testing::HasSubstr;
+using testonly::random_example;
+using testonly::random_model;
+using ward::testonly::seeded_random;
+
+template <typename F>
+std::string message_of(F&& action) {
+    try {
+        action();
+    } catch (const Error& e) {
+        return e.what();
+    }
+    return "no error";
+}
+
+// A forward pass layer by layer, by the definitions of spec.h.
+struct Naive {
+    const model::Model& m;
+    std::vector<double> x;
+    Shape shape;
+
+    double weight(const std::string& name, int64_t i) const { return m.weights.at(name).values[i]; }
+    double at(int64_t c, int64_t y, int64_t z) const {
+        if (y < 0 || z < 0 || y >= shape[1] || z >= shape[2]) return 0;
+        return x[(c * shape[1] + y) * shape[2] + z];
+    }
+
+    void step(const std::string& n, const model::Conv2d& k, const Shape& out) {
+        std::vector<double> y;
+        const int64_t in = shape[0] / k.groups, per = k.out_channels / k.groups;
+        for (int64_t o = 0; o < out[0]; ++o)
+            for (int64_t r = 0; r < out[1]; ++r)
+                for (int64_t s = 0; s < out[2]; ++s) {
+                    double sum = k.bias ? weight(n + ".bias", o) : 0;
+                    for (int64_t c = 0; c < in; ++c)
+                        for (int64_t a = 0; a < k.kernel; ++a)
+                            for (int64_t b = 0; b < k.kernel; ++b)
+                                sum += weight(n + ".weight",
+                                              ((o * in + c) * k.kernel + a) * k.kernel + b) *
+                                       at(o / per * in + c, r * k.stride + a - k.padding,
+                                          s * k.stride + b - k.padding);
+                    y.push_back(sum);
+                }
+        x = y;
+    }
+    void step(const std::string&, const model::AvgPool2d& k, const Shape& out) {
+        std::vector<double> y;
+        for (int64_t o = 0; o < out[0]; ++o)
+            for (int64_t r = 0; r < out[1]; ++r)
+                for (int64_t s = 0; s < out[2]; ++s) {
+                    double sum = 0;
+                    for (int64_t a = 0; a < k.kernel; ++a)
+                        for (int64_t b = 0; b < k.kernel; ++b)
+                            sum +=
+                                at(o, r * k.stride + a - k.padding, s * k.stride + b - k.padding);
+                    y.push_back(sum / static_cast<double>(k.kernel * k.kernel));
+                }
+        x = y;
+    }
+    void step(const std::string&, const model::GlobalAvgPool2d&, const Shape&) {
+        std::vector<double> y;
+        const int64_t places = shape[1] * shape[2];
+        for (int64_t c = 0; c < shape[0]; ++c) {
+            double sum = 0;
+            for (int64_t i = 0; i < places; ++i) sum += x[c * places + i];
+            y.push_back(sum / static_cast<double>(places));
+        }
+        x = y;
+    }
+    void step(const std::string& n, const model::Linear& k, const Shape&) {
+        std::vector<double> y;
+        const auto in = static_cast<int64_t>(x.size());
+        for (int64_t o = 0; o < k.out_features; ++o) {
+            double sum = k.bias ? weight(n + ".bias", o) : 0;
+            for (int64_t i = 0; i < in; ++i) sum += weight(n + ".weight", o * in + i) * x[i];
+            y.push_back(sum);
+        }
+        x = y;
+    }
+    void step(const std::string&, const model::Activation& k, const Shape&) {
+        for (double& v : x) {
+            v = k.function == model::Activation::Function::kSquare ? v * v : std::tanh(v);
+        }
+    }
+    template <typename Other>
+    void step(const std::string&, const Other&, const Shape&) {}
+
+    std::vector<double> run() {
+        for (const auto& layer : m.spec.layers) {
+            const Shape out = model::output_shape(layer, shape);
+            std::visit([&](const auto& k) { step(layer.name, k, out); }, layer.kind);
+            shape = out;
+        }
+        return x;
+    }
+};
+
+std::vector<double> naive(const model::Model& m, const std::vector<double>& x) {
+    return Naive{m, x, m.spec.input_shape}.run();
+}
+
+const model::Activation kSquare{model::Activation::Function::kSquare};
+const model::Activation kTanh{model::Activation::Function::kTanh};
+
+model::Model image_model(Random& random) {
+    return random_model("image", {2, 8, 8}, 3,
+                        {{"c1", model::Conv2d{4, 3, 2, 1, 2, true}},
+                         {"a1", kSquare},
+                         {"p1", model::AvgPool2d{2, 2, 1}},
+                         {"c2", model::Conv2d{4, 2, 1, 0, 1, false}},
+                         {"d", model::Dropout{0.5}},
+                         {"a2", kSquare},
+                         {"f", model::Flatten{}},
+                         {"l1", model::Linear{5, true, ""}},
+                         {"l2", model::Linear{3, false, ""}}},
+                        random);
+}
+
+TEST(Network, MatchesTheLayersItWasMadeOf) {
+    Random random = seeded_random(1);
+    const model::Model m = image_model(random);
+    const Network network = lower(m);
+    ASSERT_EQ(network.stages.size(), 3u);
+    EXPECT_EQ(network.stages[1].name, "p1+c2");
+    EXPECT_EQ(network.stages[1].stride, 2);
+    EXPECT_EQ(network.stages[2].name, "l1+l2");
+    EXPECT_EQ(network.depth(), 5);
+    for (int trial = 0; trial < 5; ++trial) {
+        const auto x = random_example(m, random);
+        const auto expected = naive(m, x), got = evaluate(network, x);
+        ASSERT_EQ(got.size(), expected.size());
+        for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-9);
+    }
+}
+
+TEST(Network, PoolsOverTheWholeImage) {
+    Random random = seeded_random(2);
+    const model::Model m = random_model(
+        "global", {2, 5, 4}, 2,
+        {{"g", model::GlobalAvgPool2d{}}, {"l", model::Linear{2, true, ""}}, {"a", kSquare}},
+        random);
+    const Network network = lower(m);
+    const auto x = random_example(m, random);
+    const auto expected = naive(m, x), got = evaluate(network, x);
+    for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 1e-9);
+}
+
+TEST(Network, OtherActivationsBecomePolynomialsWhereTheyWork) {
+    Random random = seeded_random(3);
+    const model::Model m = random_model(
+        "tanh", {6}, 2,
+        {{"l1", model::Linear{8, true, ""}}, {"a", kTanh}, {"l2", model::Linear{2, true, ""}}},
+        random);
+    std::vector<float> examples;
+    for (int i = 0; i < 50; ++i) {
+        for (double v : random_example(m, random)) examples.push_back(static_cast<float>(v));
+    }
+    const Network network = lower(m, {.activation_degree = 9, .calibration = examples});
+    EXPECT_EQ(network.stages[0].activation.function, "tanh");
+    EXPECT_LT(network.stages[0].activation.fit_error, 1e-3);
+    for (int i = 0; i < 10; ++i) {
+        const auto x = random_example(m, random);
+        const auto expected = naive(m, x), got = evaluate(network, x);
+        for (size_t k = 0; k < got.size(); ++k) EXPECT_NEAR(got[k], expected[k], 2e-2);
+    }
+    EXPECT_THAT(message_of([&] { lower(m); }), HasSubstr("needs calibration examples"));
+}
+
+TEST(Network, FitsBestWhereTheSamplesAre) {
+    const auto relu = [](double x) { return std::max(x, 0.0); };
+    std::vector<double> near_zero;
+    for (int i = -50; i <= 50; ++i) near_zero.push_back(i / 50.0);
+    const auto focused = internal::fit_activation(relu, near_zero, 10, 7);
+    const auto even = internal::fit_activation(relu, {}, 10, 7);
+    double focused_error = 0, even_error = 0, far_error = 0;
+    for (double x : near_zero) {
+        focused_error += std::abs(focused(x) - relu(x));
+        even_error += std::abs(even(x) - relu(x));
+    }
+    for (double x : {-9.0, -5.0, 5.0, 9.0}) {
+        far_error = std::max(far_error, std::abs(focused(x) - relu(x)));
+    }
+    EXPECT_LT(focused_error, even_error / 2);
+    EXPECT_LT(far_error, 5.0);
+    EXPECT_EQ(focused.depth(), 3);
+}
+
+TEST(Network, IntervalsHoldWhatUnitsTake) {
+    Random random = seeded_random(4);
+    const model::Model m = image_model(random);
+    const Network network = lower(m);
+    std::vector<Interval> range(static_cast<size_t>(network.inputs), Interval{-1, 1});
+    std::vector<std::vector<Interval>> ranges;
+    for (const Stage& stage : network.stages) {
+        range = propagate(stage, range);
+        if (stage.has_activation) {
+            for (Interval& x : range) x = apply(stage.activation, x);
+        }
+    }
+    for (int i = 0; i < 20; ++i) {
+        const auto y = evaluate(network, random_example(m, random));
+        for (size_t k = 0; k < y.size(); ++k) {
+            EXPECT_GE(y[k], range[k].low);
+            EXPECT_LE(y[k], range[k].high);
+        }
+    }
+    const PolynomialActivation square{"square", {}, 1, 0};
+    EXPECT_EQ(apply(square, {-2, 1}).low, 0);
+    EXPECT_EQ(apply(square, {-2, 1}).high, 4);
+    EXPECT_EQ(apply(square, {-3, -2}).low, 4);
+    EXPECT_EQ(apply(square, {-3, -2}).high, 9);
+}
+
+TEST(Network, SaysWhichLayerHasNoEncryptedForm) {
+    Random random = seeded_random(5);
+    const model::Model pool =
+        random_model("pool", {1, 4, 4}, 4,
+                     {{"top", model::MaxPool2d{2, 2, 0}}, {"f", model::Flatten{}}}, random);
+    EXPECT_THAT(message_of([&] { lower(pool); }),
+                HasSubstr("top: max_pool2d layers have no encrypted form"));
+    const model::Model m = image_model(random);
+    EXPECT_THAT(message_of([&] { lower(m, {.activation_degree = 1}); }),
+                HasSubstr("activation_degree must be 2..31"));
+    const std::vector<float> odd(5);
+    EXPECT_THAT(message_of([&] { lower(m, {.calibration = odd}); }), HasSubstr("128 inputs each"));
+    EXPECT_THAT(message_of([&] { evaluate(lower(m), std::vector<double>(3)); }),
+                HasSubstr("takes 128 inputs, got 3"));
+}
+
+}  // namespace
+}  // namespace ward::he

@@ -1,0 +1,241 @@
+#include "ward/he/infer/program.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ward/core/error.h"
+#include "ward/core/testing/seeded_random.h"
+#include "ward/he/infer/internal/slot_plan.h"
+#include "ward/he/testing/small_models.h"
+
+namespace ward::he {
+namespace {
+
+using testing::HasSubstr;
+using testonly::random_example;
+using testonly::random_model;
+using ward::testonly::seeded_random;
+
+template <typename F>
+std::string message_of(F&& action) {
+    try {
+        action();
+    } catch (const Error& e) {
+        return e.what();
+    }
+    return "no error";
+}
+
+const model::Activation kSquare{model::Activation::Function::kSquare};
+const model::Activation kRelu{model::Activation::Function::kRelu};
+
+model::Model small_cnn(Random& random) {
+    return random_model("cnn", {1, 8, 8}, 3,
+                        {{"c1", model::Conv2d{3, 3, 2, 1, 1, true}},
+                         {"a1", kSquare},
+                         {"f", model::Flatten{}},
+                         {"l", model::Linear{3, true, ""}}},
+                        random);
+}
+
+// What LinearTransform and folds do to the slots, in the clear.
+std::vector<double> in_slots(const Stage& stage, const internal::Layout& input,
+                             const internal::StageLayout& how, const std::vector<double>& x) {
+    const auto slots = internal::place(input, x);
+    std::vector<double> sums(static_cast<size_t>(how.matrix_period));
+    for (const auto& [k, places] : internal::fill_diagonals(stage, input, how)) {
+        for (size_t s = 0; s < sums.size(); ++s) {
+            sums[s] += places[s] * slots[(s + static_cast<size_t>(k)) % slots.size()];
+        }
+    }
+    for (int step : how.folds) {
+        std::vector<double> folded(sums.size());
+        for (size_t s = 0; s < sums.size(); ++s) {
+            folded[s] = sums[s] + sums[(s + static_cast<size_t>(step)) % sums.size()];
+        }
+        sums = folded;
+    }
+    return sums;
+}
+
+// Every layout that may be chosen computes the matrix, repeats with its period, and stays in
+// bounds.
+TEST(Layout, AllCandidatesComputeTheMatrix) {
+    Random random = seeded_random(1);
+    const model::Model m = random_model("deep", {2, 8, 8}, 3,
+                                        {{"c1", model::Conv2d{4, 3, 2, 1, 1, true}},
+                                         {"a1", kSquare},
+                                         {"c2", model::Conv2d{6, 2, 1, 0, 2, true}},
+                                         {"a2", kSquare},
+                                         {"f", model::Flatten{}},
+                                         {"l", model::Linear{3, true, ""}}},
+                                        random);
+    const Network network = lower(m);
+    std::vector<internal::Layout> inputs{internal::input_layout(network)};
+    int folds = 0, grids = 0;
+    for (const Stage& stage : network.stages) {
+        std::vector<internal::Layout> next;
+        std::vector<double> x(static_cast<size_t>(stage.matrix.columns));
+        for (double& v : x) v = 2 * random.uniform01() - 1;
+        Network one{"", {}, stage.matrix.columns, stage.matrix.rows, {stage}};
+        one.stages[0].has_activation = false;
+        const auto expected = evaluate(one, x);
+        const std::vector<Interval> units(x.size(), Interval{-1, 1});
+        for (const auto& input : inputs) {
+            for (const auto& how : internal::candidates(stage, input, 1024)) {
+                (how.kind == internal::StageLayout::Kind::kGrid ? grids : folds)++;
+                const auto got = in_slots(stage, input, how, x);
+                ASSERT_EQ(got.size() % static_cast<size_t>(how.output.period), 0u);
+                for (size_t u = 0; u < expected.size(); ++u) {
+                    for (size_t s = how.output.slot[u]; s < got.size(); s += how.output.period) {
+                        ASSERT_NEAR(got[s] + stage.bias[u], expected[u], 1e-9);
+                    }
+                }
+                internal::SlotStage priced{how, how.matrix_period, {}, 0};
+                const auto bounds = internal::slot_bounds(stage, input, priced, units);
+                for (double v : got) ASSERT_LE(std::abs(v), bounds.final + 1e-12);
+                next.push_back(how.output);
+            }
+        }
+        inputs = std::move(next);
+        if (inputs.size() > 12) inputs.resize(12);
+    }
+    EXPECT_GT(folds, 50);
+    EXPECT_GT(grids, 5);
+}
+
+// Keys, plan and program of one model.
+struct World {
+    World(model::Model m, Packing packing, const LowerOptions& options = {})
+        : random(seeded_random(7)),
+          model(std::move(m)),
+          network(lower(model, options)),
+          client(plan(network, {.packing = packing, .input = {-1, 1}}), random),
+          program(network, client.plan(), client.context()) {}
+
+    // Outputs are those of the network in the clear, to within the bound that they carry.
+    void expect_examples(int64_t count, double useful) {
+        std::vector<double> x, expected;
+        for (int64_t i = 0; i < count; ++i) {
+            const auto example = random_example(model, random);
+            x.insert(x.end(), example.begin(), example.end());
+            const auto y = evaluate(network, example);
+            expected.insert(expected.end(), y.begin(), y.end());
+        }
+        const auto outputs = program.run(client.encrypt(x, random), client.evaluation_keys());
+        double bound = 0;
+        for (const Ciphertext& c : outputs) {
+            EXPECT_EQ(c.level(), 0);
+            EXPECT_LE(c.value_bound(), client.plan().value_bound * (1 + 1e-9) + 1);
+            bound = std::max(bound, c.error_bound());
+        }
+        EXPECT_LT(bound, useful);
+        const auto got = client.decrypt(outputs, count);
+        ASSERT_EQ(got.size(), expected.size());
+        for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], bound);
+    }
+
+    Random random;
+    model::Model model;
+    Network network;
+    InferenceClient client;
+    Program program;
+};
+
+TEST(Program, OneImage) {
+    Random random = seeded_random(2);
+    World world(small_cnn(random), Packing::kSingle);
+    EXPECT_TRUE(world.client.plan().bounds_proven);
+    world.expect_examples(1, 1e-2);
+    world.expect_examples(1, 1e-2);
+}
+
+TEST(Program, ABatch) {
+    Random random = seeded_random(3);
+    World world(random_model("batch", {6}, 2,
+                             {{"l1", model::Linear{4, true, ""}},
+                              {"a", kSquare},
+                              {"l2", model::Linear{2, true, ""}}},
+                             random),
+                Packing::kBatch);
+    EXPECT_GE(world.client.plan().examples, 4096);
+    world.expect_examples(3, 1e-2);
+    world.expect_examples(world.client.plan().examples, 1e-2);
+}
+
+TEST(Program, PolynomialsInPlaceOfOtherActivations) {
+    for (Packing packing : {Packing::kSingle, Packing::kBatch}) {
+        Random random = seeded_random(4);
+        const model::Model m = random_model(
+            "relu", {5}, 2,
+            {{"l1", model::Linear{6, true, ""}}, {"a", kRelu}, {"l2", model::Linear{2, true, ""}}},
+            random);
+        std::vector<float> examples;
+        for (int i = 0; i < 200; ++i) {
+            for (double v : random_example(m, random)) examples.push_back(static_cast<float>(v));
+        }
+        World world(m, packing, {.activation_degree = 5, .calibration = examples, .margin = 2});
+        EXPECT_FALSE(world.client.plan().bounds_proven);
+        world.expect_examples(1, 1e-1);
+    }
+}
+
+TEST(Program, PlansSayWhatRuns) {
+    Random random = seeded_random(5);
+    World world(small_cnn(random), Packing::kSingle);
+    const Plan& p = world.client.plan();
+    ASSERT_EQ(p.stages.size(), 2u);
+    EXPECT_EQ(p.stages[0].level, 3);
+    EXPECT_EQ(p.stages[1].level, 1);
+    EXPECT_EQ(world.client.evaluation_keys().galois.size(), p.rotations.size());
+    const std::string text = to_text(p);
+    EXPECT_THAT(text, HasSubstr("c1 at level 3"));
+    EXPECT_THAT(text, HasSubstr("proven for inputs in [-1, 1]"));
+    EXPECT_THAT(text, HasSubstr("revealed"));
+    // The same request, the same plan.
+    const Plan again = plan(world.network, {.input = {-1, 1}});
+    EXPECT_EQ(to_text(again), text);
+    EXPECT_EQ(again.parameters, p.parameters);
+    EXPECT_EQ(again.rotations, p.rotations);
+}
+
+TEST(Program, RefusesWhatDoesNotFit) {
+    Random random = seeded_random(6);
+    World world(small_cnn(random), Packing::kSingle);
+    const std::vector<double> x(64, 0.5);
+    EXPECT_THAT(message_of([&] { world.client.encrypt(std::vector<double>(63), world.random); }),
+                HasSubstr("examples of 64 inputs, got 63 numbers"));
+    EXPECT_THAT(
+        message_of([&] { world.client.encrypt(std::vector<double>(64, 1.5), world.random); }),
+        HasSubstr("outside the plan's range"));
+    EXPECT_THAT(
+        message_of([&] { world.client.encrypt(std::vector<double>(64, NAN), world.random); }),
+        HasSubstr("outside the plan's range"));
+    const auto up = world.client.encrypt(x, world.random);
+    EXPECT_THAT(message_of([&] {
+                    world.program.run(std::vector<Ciphertext>{up[0], up[0]},
+                                      world.client.evaluation_keys());
+                }),
+                HasSubstr("expected one ciphertext, got 2"));
+    const EvaluationKeys none{world.client.evaluation_keys().relin,
+                              GaloisKeys(world.client.context())};
+    EXPECT_THAT(message_of([&] { world.program.run(up, none); }), HasSubstr("no Galois key"));
+    const InferenceClient other(world.client.plan(), world.random);
+    const auto down = world.program.run(up, other.evaluation_keys());
+    EXPECT_THAT(message_of([&] { world.client.decrypt(down, 1); }), HasSubstr("out of its bounds"));
+    EXPECT_THAT(message_of([&] { world.client.decrypt(down, 2); }), HasSubstr("up to 1 examples"));
+    const model::Model wide =
+        random_model("other", {64}, 3, {{"l", model::Linear{3, true, ""}}}, random);
+    EXPECT_THAT(
+        message_of([&] { Program(lower(wide), world.client.plan(), world.client.context()); }),
+        HasSubstr("another network"));
+    EXPECT_THAT(message_of([&] {
+                    plan(world.network, {.input = {1, -1}});
+                }),
+                HasSubstr("range of inputs"));
+}
+
+}  // namespace
+}  // namespace ward::he
