@@ -1,6 +1,7 @@
 // Three processes on loopback over TLS 1.3: bytes, rounds, CPU seconds and wall time of the
 // protocols of module mpc.
 //   bench_mpc [--json] [--case NAME] [--repeat N] [--fast-truncation]
+//   bench_mpc --case join_1m --repeat 1            1 M rows against 1 M
 //   bench_mpc --rtt-ms 40 --case mlp_train_step     threads and simulated links instead
 //   bench_mpc --mnist DIR [--epochs N] [--json]     trains 784-128-128-10, and its twin
 //
@@ -25,6 +26,7 @@
 #include "ward/data/load.h"
 #include "ward/mpc/bits.h"
 #include "ward/mpc/connect.h"
+#include "ward/mpc/join.h"
 #include "ward/mpc/learn/job.h"
 #include "ward/mpc/learn/network.h"
 #include "ward/mpc/local.h"
@@ -85,6 +87,36 @@ Case network_case(const NetworkShape& shape, bool train) {
     };
 }
 
+constexpr size_t kJoinPayload = 4;
+
+// Two owners with a quarter of their people in common: hashing, sharing, join, kept rows.
+Run join_case(Party& party, size_t rows) {
+    auto ids = std::make_shared<std::vector<std::string>>();
+    const size_t first = party.index() == 1 ? rows * 3 / 4 : 0;
+    for (size_t i = 0; i < rows && party.index() < 2; ++i) {
+        ids->push_back("customer-" + std::to_string(first + i));
+    }
+    return [=, &party] {
+        RingMatrix table(rows, kKeyColumns + kJoinPayload);
+        if (party.index() < 2) {
+            const RingMatrix keys = hash_identifiers(*ids, "bench", "bench");
+            for (size_t i = 0; i < table.size(); ++i) {
+                const size_t r = i / table.cols, c = i % table.cols;
+                table.values[i] = c < kKeyColumns ? keys.values[r * kKeyColumns + c] : r + c;
+            }
+        }
+        std::vector<SharedMatrix> tables;
+        for (int owner : {0, 1}) {
+            tables.push_back(
+                share(party, owner, party.index() == owner ? &table : nullptr, rows, table.cols));
+        }
+        const SharedMatrix kept = open_count_and_keep(party, inner_join(party, tables));
+        if (kept.rows != rows - rows * 3 / 4) {
+            throw Error(ErrorCode::kInternal, "wrong number of matches");
+        }
+    };
+}
+
 std::map<std::string, Case> cases() {
     std::map<std::string, Case> all;
     all["mul_1m"] = [](Party& party) -> Run {
@@ -100,6 +132,8 @@ std::map<std::string, Case> cases() {
         100, 1000, [](Party& party, const SharedMatrix& x) { (void)is_negative(party, x); });
     all["matmul_1024"] = with_one(
         1024, 1024, [](Party& party, const SharedMatrix& x) { (void)matmul_fixed(party, x, x); });
+    all["join_10k"] = [](Party& party) { return join_case(party, 10'000); };
+    all["join_1m"] = [](Party& party) { return join_case(party, 1'000'000); };
     all["logreg_784_step"] = network_case({{784, 1}}, true);
     all["mlp_train_step"] = network_case({{784, 128, 128, 10}}, true);
     all["mlp_infer"] = network_case({{784, 128, 128, 10}}, false);
@@ -126,7 +160,7 @@ double median(std::vector<double> values) {
 // Bytes are averaged over the runs, because the parties change roles from run to run.
 Json measure(Party& party, const Case& make, int repeat) {
     const Run run = make(party);
-    run();
+    if (repeat > 1) run();
     std::vector<double> cpu, wall;
     party.synchronize();
     const net::Traffic before = party.ledger().total();
@@ -334,7 +368,9 @@ int main(int argc, char** argv) {
             return 0;
         }
         if (names.empty()) {
-            for (const auto& [name, make] : cases()) names.push_back(name);
+            for (const auto& [name, make] : cases()) {
+                if (name != "join_1m") names.push_back(name);  // half a minute; ask for it
+            }
         }
         const Json list = run_cases(names, repeat, options, rtt_ms);
         if (json) {
