@@ -2,6 +2,7 @@
 // protocols of module mpc.
 //   bench_mpc [--json] [--case NAME] [--repeat N] [--fast-truncation]
 //   bench_mpc --case join_1m --repeat 1            1 M rows against 1 M
+//   bench_mpc --psi 100000                         Diffie-Hellman intersection of two owners
 //   bench_mpc --rtt-ms 40 --case mlp_train_step     threads and simulated links instead
 //   bench_mpc --mnist DIR [--epochs N] [--json]     trains 784-128-128-10, and its twin
 //
@@ -19,6 +20,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "ward/core/cpu.h"
@@ -31,6 +33,7 @@
 #include "ward/mpc/learn/network.h"
 #include "ward/mpc/local.h"
 #include "ward/mpc/multiply.h"
+#include "ward/mpc/psi.h"
 #include "ward/mpc/share.h"
 
 namespace {
@@ -324,6 +327,27 @@ Json run_delayed(const Program& program, const PartyOptions& options, double rtt
     return results;
 }
 
+// Diffie-Hellman intersection of two owners as two threads, which share the cores.
+Json run_psi(size_t rows) {
+    auto [one, other] = net::local_channels("one", "two");
+    const auto identifiers = [&](size_t first) {
+        std::vector<std::string> out;
+        for (size_t i = 0; i < rows; ++i) out.push_back("customer-" + std::to_string(first + i));
+        return out;
+    };
+    const std::vector<std::string> mine = identifiers(0), theirs = identifiers(rows / 2);
+    const double cpu = cpu_seconds(), wall = wall_seconds();
+    std::thread second([&, peer = other.get()] { (void)intersect(*peer, theirs, {}); });
+    const PsiResult result = intersect(*one, mine, {});
+    second.join();
+    return {{"case", "psi_ecdh"},
+            {"rows", rows},
+            {"common", result.size},
+            {"bytes_per_party", one->wire_bytes_sent()},
+            {"cpu_s_per_party", (cpu_seconds() - cpu) / 2},
+            {"wall_s", wall_seconds() - wall}};
+}
+
 Json run_cases(const std::vector<std::string>& names, int repeat, const PartyOptions& options,
                double rtt_ms) {
     const Program program = [&](Party& party) {
@@ -351,6 +375,7 @@ int main(int argc, char** argv) {
     std::vector<std::string> names;
     std::string mnist;
     int repeat = 9, epochs = 1;
+    size_t psi_rows = 0;
     double rtt_ms = 0;
     app.add_flag("--json", json, "print one JSON list");
     app.add_flag("--fast-truncation", fast, "the probabilistic truncation");
@@ -358,6 +383,7 @@ int main(int argc, char** argv) {
     app.add_option("--repeat", repeat, "runs per case");
     app.add_option("--mnist", mnist, "folder with MNIST's IDX files: train instead");
     app.add_option("--epochs", epochs, "epochs of --mnist");
+    app.add_option("--psi", psi_rows, "intersect two sets of so many identifiers instead");
     app.add_option("--rtt-ms", rtt_ms, "simulate links with this round-trip time");
     CLI11_PARSE(app, argc, argv);
     try {
@@ -365,6 +391,10 @@ int main(int argc, char** argv) {
                                       .truncation = fast ? Truncation::kFast : Truncation::kExact};
         if (!mnist.empty()) {
             std::printf("%s\n", train_mnist(mnist, epochs, options).dump(2).c_str());
+            return 0;
+        }
+        if (psi_rows > 0) {
+            std::printf("%s\n", run_psi(psi_rows).dump(2).c_str());
             return 0;
         }
         if (names.empty()) {
