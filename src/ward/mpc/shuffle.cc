@@ -92,6 +92,7 @@ SharedMatrix permute_without(Party& party, const SharedMatrix& x, int pivot) {
 
 SharedMatrix shuffle_rows(Party& party, const SharedMatrix& x) {
     const TrafficLedger::Scope scope(party.ledger(), "shuffle");
+    party.require_semi_honest("a shuffle");
     if (x.rows > std::numeric_limits<uint32_t>::max()) {
         throw Error(ErrorCode::kUsage, "a table to shuffle must have fewer than 2^32 rows, got " +
                                            std::to_string(x.rows));
