@@ -6,6 +6,8 @@
 #include "ward/core/error.h"
 #include "ward/mpc/internal/bit_planes.h"
 #include "ward/mpc/internal/roles.h"
+#include "ward/mpc/internal/verified.h"
+#include "ward/mpc/internal/verify.h"
 #include "ward/mpc/multiply.h"
 
 namespace ward::mpc {
@@ -30,6 +32,12 @@ Planes and_planes(Party& party, const Planes& x, const Planes& y) {
     Planes out;
     out.first = party.draw(self, n);
     out.second = party.draw((self + 1) % 3, n);
+    internal::Verifier* verifier = party.verifier();
+    internal::Reshared record;
+    if (verifier != nullptr) {
+        record.own_mask = out.first;
+        record.next_mask = out.second;
+    }
     for (size_t i = 0; i < n; ++i) {
         out.first[i] ^=
             out.second[i] ^ (x.first[i] & (y.first[i] ^ y.second[i])) ^ (x.second[i] & y.first[i]);
@@ -38,6 +46,11 @@ Planes and_planes(Party& party, const Planes& x, const Planes& y) {
     round.send((self + 2) % 3, out.first);
     round.receive((self + 1) % 3, out.second);
     round.finish();
+    if (verifier != nullptr) {
+        record.sent = out.first;
+        record.received = out.second;
+        verifier->add_ands({x.first, x.second}, {y.first, y.second}, record);
+    }
     return out;
 }
 
@@ -178,6 +191,85 @@ SharedBits carry_of(Party& party, int pivot, const SharedMatrix& x, size_t bits,
     return out;
 }
 
+// The part with this number of the planes of three numbers that are each known to two parties: part
+// j holds number j where `numbers` has bit j set, else 0.
+RingVector planes_of_part(const RingVector& planes, int part, unsigned numbers) {
+    return (numbers >> part & 1) != 0 ? planes : RingVector(planes.size(), Ring{0});
+}
+
+// The sign of x_0 + x_1 + x_2 with verified operations only. The three parts are shared bits as
+// they are; a row of full adders makes two numbers of them, s and 2 c, and the tree their carry.
+// 4 bits per bit of x and party; 2 + log2(bits) rounds.
+SharedBits verified_sign(Party& party, const SharedMatrix& x, size_t bits) {
+    const size_t words = words_for_bits(x.size()), low = (bits - 1) * words;
+    const int part_one = party.index(), part_two = (party.index() + 1) % 3;
+    RingVector first(64 * words), second(64 * words);
+    internal::to_planes(x.first.data(), x.size(), first.data());
+    internal::to_planes(x.second.data(), x.size(), second.data());
+    SharedBits out(x.size());
+    std::copy_n(&first[low], words, out.first.data());
+    std::copy_n(&second[low], words, out.second.data());
+    first.resize(low);
+    second.resize(low);
+    // c = (x_0 + x_2)(x_1 + x_2) + x_2 in bits
+    const auto masked = [&](unsigned numbers) {
+        return Planes{planes_of_part(first, part_one, numbers),
+                      planes_of_part(second, part_two, numbers)};
+    };
+    Planes carries = and_planes(party, masked(0b101), masked(0b110));
+    const Planes last = masked(0b100);
+    for (size_t i = 0; i < low; ++i) {
+        carries.first[i] ^= last.first[i];
+        carries.second[i] ^= last.second[i];
+    }
+    for (size_t w = 0; w < words; ++w) {
+        out.first[w] ^= carries.first[low - words + w];
+        out.second[w] ^= carries.second[low - words + w];
+    }
+    const size_t groups = bits - 2;
+    if (groups == 0) return out;
+    // Bits 1 to bits - 2 of s and of 2 c; bit 0 of 2 c is 0.
+    const auto shifted = [&](const RingVector& s, const RingVector& c) {
+        return std::pair(RingVector(s.begin() + static_cast<std::ptrdiff_t>(words), s.end()),
+                         RingVector(c.begin(), c.end() - static_cast<std::ptrdiff_t>(words)));
+    };
+    const auto [s_first, c_first] = shifted(first, carries.first);
+    const auto [s_second, c_second] = shifted(second, carries.second);
+    Planes planes = and_planes(party, {s_first, s_second}, {c_first, c_second});
+    for (size_t i = words; i < groups * words; ++i) {
+        planes.first.push_back(s_first[i] ^ c_first[i]);
+        planes.second.push_back(s_second[i] ^ c_second[i]);
+    }
+    planes = carry_tree(party, std::move(planes), groups, words);
+    for (size_t w = 0; w < words; ++w) {
+        out.first[w] ^= planes.first[w];
+        out.second[w] ^= planes.second[w];
+    }
+    return out;
+}
+
+// select_sum with verified operations only: bits become numbers, then one sum of products.
+SharedMatrix verified_select_sum(Party& party, std::span<const SharedBits> bits,
+                                 std::span<const SharedMatrix> terms) {
+    const size_t n = terms.front().size(), words = words_for_bits(n);
+    SharedBits all(bits.size() * words * 64);
+    for (size_t k = 0; k < bits.size(); ++k) {
+        std::copy_n(bits[k].first.data(), words, &all.first[k * words]);
+        std::copy_n(bits[k].second.data(), words, &all.second[k * words]);
+    }
+    const SharedMatrix numbers = internal::verified_to_ring(party, all, bits.size(), words * 64);
+    std::vector<SharedMatrix> factors(bits.size(),
+                                      SharedMatrix(terms.front().rows, terms.front().cols));
+    std::vector<const SharedMatrix*> xs, ys;
+    for (size_t k = 0; k < bits.size(); ++k) {
+        std::copy_n(&numbers.first[k * words * 64], n, factors[k].first.data());
+        std::copy_n(&numbers.second[k * words * 64], n, factors[k].second.data());
+        xs.push_back(&factors[k]);
+        ys.push_back(&terms[k]);
+    }
+    return internal::sum_of_products(party, xs, ys);
+}
+
 Ring bit_at(const RingVector& words, size_t i) { return words[i / 64] >> (i % 64) & 1; }
 
 void require_counts(size_t bits, size_t values) {
@@ -226,6 +318,7 @@ SharedBits is_negative(Party& party, const SharedMatrix& x, int bits) {
         throw Error(ErrorCode::kUsage,
                     "a comparison must be of 2 to 64 bits, got " + std::to_string(bits));
     }
+    if (party.verifier() != nullptr) return verified_sign(party, x, static_cast<size_t>(bits));
     return carry_of(party, party.next_pivot(), x, static_cast<size_t>(bits) - 1, true);
 }
 
@@ -236,6 +329,7 @@ SharedBits is_nonnegative(Party& party, const SharedMatrix& x, int bits) {
 namespace internal {
 
 SharedBits summand_carry(Party& party, int pivot, const SharedMatrix& x, int bits) {
+    party.require_semi_honest("the carry of two summands");
     return carry_of(party, pivot, x, static_cast<size_t>(bits), false);
 }
 
@@ -244,6 +338,7 @@ SharedBits summand_carry(Party& party, int pivot, const SharedMatrix& x, int bit
 SharedMatrix to_ring(Party& party, const SharedBits& bits, size_t rows, size_t cols) {
     const TrafficLedger::Scope scope(party.ledger(), "to_ring");
     require_counts(bits.count, rows * cols);
+    if (party.verifier() != nullptr) return internal::verified_to_ring(party, bits, rows, cols);
     const Roles roles(party, party.next_pivot());
     const size_t n = bits.count;
     // m = c ^ m2 = c (1 - 2 m2) + m2
@@ -275,12 +370,13 @@ SharedMatrix select_sum(Party& party, std::span<const SharedBits> bits,
                         std::span<const SharedMatrix> terms) {
     const TrafficLedger::Scope scope(party.ledger(), "select");
     require_counts(bits.size(), terms.size());
-    const Roles roles(party, party.next_pivot());
     const size_t n = terms.front().size();
     for (size_t k = 0; k < terms.size(); ++k) {
         require_counts(bits[k].count, n);
         require_counts(terms[k].size(), n);
     }
+    if (party.verifier() != nullptr) return verified_select_sum(party, bits, terms);
+    const Roles roles(party, party.next_pivot());
     // m x = A c (1 - 2 m2) + A m2 + c x2 (1 - 2 m2) + x2 m2, where A = x - x2 and m = c ^ m2.
     RingVector value(roles.role == 0 ? 2 * n * terms.size() : 0);
     for (size_t k = 0; k < terms.size() && roles.role == 0; ++k) {

@@ -5,6 +5,7 @@
 
 #include "ward/core/error.h"
 #include "ward/mpc/internal/matmul.h"
+#include "ward/mpc/internal/verify.h"
 #include "ward/mpc/truncate.h"
 
 namespace ward::mpc {
@@ -61,21 +62,105 @@ void add_part(const SharedMatrix& addend, size_t size, Ring* out) {
     for (size_t i = 0; i < size; ++i) out[i] += addend.first[i];
 }
 
+// One row of values cut into the matrices, whose shapes are set.
+void cut(const RingVector& first, const RingVector& second, std::vector<SharedMatrix>& out) {
+    size_t at = 0;
+    for (SharedMatrix& matrix : out) {
+        std::copy_n(first.data() + at, matrix.size(), matrix.first.data());
+        std::copy_n(second.data() + at, matrix.size(), matrix.second.data());
+        at += matrix.size();
+    }
+}
+
+RingVector piece(const RingVector& of, size_t at, size_t count) {
+    const auto begin = of.begin() + static_cast<std::ptrdiff_t>(at);
+    return {begin, begin + static_cast<std::ptrdiff_t>(count)};
+}
+
+// x y + addend of each, by one resharing; recorded for verification.
+std::vector<SharedMatrix> multiply_all(Party& party, std::span<const Product> products) {
+    std::vector<SharedMatrix> out;
+    size_t total = 0;
+    for (const Product& product : products) {
+        total += out.emplace_back(product.x->rows, product.y->cols).size();
+    }
+    SharedMatrix all(1, total);
+    Ring* next = all.first.data();
+    for (const Product& product : products) {
+        local_matmul(*product.x, *product.y, next);
+        next += product.x->rows * product.y->cols;
+    }
+    internal::Verifier* verifier = party.verifier();
+    internal::Reshared record;
+    internal::reshare(party, all, verifier != nullptr ? &record : nullptr);
+    cut(all.first, all.second, out);
+    size_t at = 0;
+    for (size_t i = 0; i < out.size(); ++i) {
+        const size_t size = out[i].size();
+        if (verifier != nullptr) {
+            verifier->add_matrix_product(
+                *products[i].x, *products[i].y,
+                {piece(record.own_mask, at, size), piece(record.next_mask, at, size),
+                 piece(record.sent, at, size), piece(record.received, at, size)});
+        }
+        if (products[i].addend != nullptr) {
+            add_part(*products[i].addend, size, out[i].first.data());
+            for (size_t k = 0; k < size; ++k) out[i].second[k] += products[i].addend->second[k];
+        }
+        at += size;
+    }
+    return out;
+}
+
+std::vector<SharedMatrix> truncate_all(Party& party, std::vector<SharedMatrix> values, int shift) {
+    SharedMatrix all(1, 0);
+    for (const SharedMatrix& x : values) {
+        all.first.insert(all.first.end(), x.first.begin(), x.first.end());
+        all.second.insert(all.second.end(), x.second.begin(), x.second.end());
+    }
+    all.cols = all.first.size();
+    const SharedMatrix divided = truncate(party, all, shift);
+    cut(divided.first, divided.second, values);
+    return values;
+}
+
 }  // namespace
 
 namespace internal {
 
-void reshare(Party& party, SharedMatrix& out) {
+void reshare(Party& party, SharedMatrix& out, Reshared* record) {
     const int self = party.index();
     RingVector& received = out.second;
     party.draw(self, std::span<Ring>(received));
     for (size_t i = 0; i < out.size(); ++i) out.first[i] += received[i];
+    if (record != nullptr) record->own_mask = received;
     party.draw((self + 1) % 3, std::span<Ring>(received));
     for (size_t i = 0; i < out.size(); ++i) out.first[i] -= received[i];
+    if (record != nullptr) record->next_mask = received;
     Party::Round round(party);
     round.send((self + 2) % 3, out.first);
     round.receive((self + 1) % 3, received);
     round.finish();
+    if (record != nullptr) {
+        record->sent = out.first;
+        record->received = received;
+    }
+}
+
+SharedMatrix sum_of_products(Party& party, std::span<const SharedMatrix* const> xs,
+                             std::span<const SharedMatrix* const> ys) {
+    SharedMatrix out(xs[0]->rows, xs[0]->cols);
+    local_multiply(*xs[0], *ys[0], out.first.data());
+    RingVector part(xs.size() > 1 ? out.size() : 0);
+    for (size_t k = 1; k < xs.size(); ++k) {
+        local_multiply(*xs[k], *ys[k], part.data());
+        for (size_t i = 0; i < part.size(); ++i) out.first[i] += part[i];
+    }
+    Verifier* verifier = party.verifier();
+    Reshared record;
+    reshare(party, out, verifier != nullptr ? &record : nullptr);
+    if (verifier != nullptr) verifier->add_products(xs, ys, record);
+    return out;
 }
 
 }  // namespace internal
@@ -182,15 +267,14 @@ SharedMatrix select_rows(const SharedMatrix& x, std::span<const size_t> rows) {
 SharedMatrix multiply(Party& party, const SharedMatrix& x, const SharedMatrix& y) {
     const TrafficLedger::Scope scope(party.ledger(), "multiply");
     require_same_shape(x, y, "an element-wise product");
-    SharedMatrix out(x.rows, x.cols);
-    local_multiply(x, y, out.first.data());
-    internal::reshare(party, out);
-    return out;
+    const SharedMatrix *xs[] = {&x}, *ys[] = {&y};
+    return internal::sum_of_products(party, xs, ys);
 }
 
 SharedMatrix multiply_fixed(Party& party, const SharedMatrix& x, const SharedMatrix& y, int shift) {
     const TrafficLedger::Scope scope(party.ledger(), "multiply_fixed");
     require_same_shape(x, y, "an element-wise product");
+    if (party.verifier() != nullptr) return truncate(party, multiply(party, x, y), shift);
     RingVector part(x.size());
     local_multiply(x, y, part.data());
     SharedMatrix out;
@@ -203,10 +287,8 @@ SharedMatrix multiply_fixed(Party& party, const SharedMatrix& x, const SharedMat
 SharedMatrix matmul(Party& party, const SharedMatrix& x, const SharedMatrix& y) {
     const TrafficLedger::Scope scope(party.ledger(), "matmul");
     require_inner(x, y);
-    SharedMatrix out(x.rows, y.cols);
-    local_matmul(x, y, out.first.data());
-    internal::reshare(party, out);
-    return out;
+    const Product one[] = {{.x = &x, .y = &y}};
+    return std::move(multiply_all(party, one).front());
 }
 
 SharedMatrix matmul_fixed(Party& party, const SharedMatrix& x, const SharedMatrix& y, int shift) {
@@ -221,6 +303,8 @@ std::vector<SharedMatrix> matmul_fixed(Party& party, std::span<const Product> pr
         require_inner(*product.x, *product.y);
         total += product.x->rows * product.y->cols;
     }
+    if (party.verifier() != nullptr)
+        return truncate_all(party, multiply_all(party, products), shift);
     RingVector part(total);
     Ring* next = part.data();
     for (const Product& product : products) {
@@ -232,13 +316,10 @@ std::vector<SharedMatrix> matmul_fixed(Party& party, std::span<const Product> pr
     RingVector first, second;
     internal::truncate_product(party, part, shift, first, second);
     std::vector<SharedMatrix> out;
-    size_t at = 0;
     for (const Product& product : products) {
-        SharedMatrix& result = out.emplace_back(product.x->rows, product.y->cols);
-        std::copy_n(&first[at], result.size(), result.first.data());
-        std::copy_n(&second[at], result.size(), result.second.data());
-        at += result.size();
+        out.emplace_back(product.x->rows, product.y->cols);
     }
+    cut(first, second, out);
     return out;
 }
 

@@ -5,6 +5,9 @@
 // Ring products (`multiply`, `matmul`) take 1 round. Fixed-point products divide by 2^16 (or any
 // 2^d) in the same exchange: 2 rounds with Truncation::kFast, 3 with kExact (truncate.h).
 //
+// With Security::kMalicious the messages are recorded for verification, and a fixed-point product
+// is the verified product followed by `truncate`.
+//
 // All functions throw Error kUsage for shapes that do not fit.
 #pragma once
 
@@ -60,8 +63,15 @@ std::vector<SharedMatrix> matmul_fixed(Party& party, std::span<const Product> pr
 namespace internal {
 
 // From additive parts (party i has out.first) to a replicated sharing: each party masks its part by
-// a common sharing of zero and passes it on. 1 round, 8 bytes per value and party.
-void reshare(Party& party, SharedMatrix& out);
+// a common sharing of zero and passes it on. 1 round, 8 bytes per value and party. `record`, if
+// any, gets masks and messages.
+struct Reshared;
+void reshare(Party& party, SharedMatrix& out, Reshared* record = nullptr);
+
+// sum over k of xs[k] ys[k], element by element, in one resharing; verified with kMalicious. All
+// shapes must be equal.
+SharedMatrix sum_of_products(Party& party, std::span<const SharedMatrix* const> xs,
+                             std::span<const SharedMatrix* const> ys);
 
 }  // namespace internal
 }  // namespace ward::mpc

@@ -16,6 +16,7 @@ constexpr double kMinSigma = 8;
 
 SharedMatrix discrete_gaussian_noise(Party& party, size_t rows, size_t cols, double sigma_units) {
     const net::TrafficLedger::Scope scope(party.ledger(), "noise");
+    party.require_semi_honest("the drawing of noise");
     if (!(sigma_units >= kMinSigma && sigma_units <= dp::DiscreteGaussian::kMaxSigma32)) {
         throw Error(ErrorCode::kUsage, "the deviation of noise must be from 8 to 2^25 units, got " +
                                            std::to_string(sigma_units));

@@ -2,6 +2,7 @@
 
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
+#include "ward/mpc/internal/verify.h"
 
 namespace ward::mpc {
 namespace {
@@ -12,6 +13,7 @@ constexpr size_t kDigestBytes = 64;  // SHA-256 in hexadecimal
 std::string agreement_digest(const PartyOptions& options) {
     std::string text(kProtocol);
     text += options.truncation == Truncation::kExact ? "|exact|" : "|fast|";
+    text += options.security == Security::kMalicious ? "malicious|" : "semi-honest|";
     return sha256_hex(text + options.job);
 }
 
@@ -28,6 +30,14 @@ Party::Party(int index, std::unique_ptr<net::Channel> previous, std::unique_ptr<
     if (index < 0 || index > 2) {
         throw Error(ErrorCode::kUsage,
                     "the index of a party must be 0, 1 or 2, got " + std::to_string(index));
+    }
+    if (options.security == Security::kMalicious) {
+        if (options.truncation == Truncation::kFast) {
+            throw Error(ErrorCode::kUsage,
+                        "the fast truncation has no form that is secure against deviations",
+                        "take the exact truncation");
+        }
+        verifier_ = std::make_unique<internal::Verifier>();
     }
     previous_->set_ledger(ledger_.get());
     next_->set_ledger(ledger_.get());
@@ -57,7 +67,7 @@ void Party::agree() {
         throw Error(
             ErrorCode::kRefused,
             "\"" + channel_to((index_ + step) % 3).peer() +
-                "\" has another job, protocol version or kind of truncation than this party",
+                "\" has another job, protocol version, security or truncation than this party",
             "give all parties the same job and the same version of ward");
     }
 }
@@ -83,6 +93,17 @@ RingVector Party::draw(int share, size_t count) {
     RingVector out(count);
     draw(share, std::span<Ring>(out));
     return out;
+}
+
+void Party::verify() {
+    if (verifier_) verifier_->check(*this);
+}
+
+void Party::require_semi_honest(std::string_view what) const {
+    if (options_.security == Security::kSemiHonest) return;
+    throw Error(ErrorCode::kUnsupported,
+                std::string(what) + " is not secure against parties that deviate",
+                "run it with semi-honest security; docs/mpc.md lists what is covered");
 }
 
 void Party::synchronize() {

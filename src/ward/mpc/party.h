@@ -13,9 +13,12 @@
 // It is made by party i and sent to party i-1 once, over the channel. Every party then checks that
 // both others run the same protocol version and the same job.
 //
-// Security: semi-honest (each party follows the protocol and looks at what it sees), at most one
-// party corrupt, no two collude. The channels must be authenticated and encrypted (net/connect.h);
-// who sees all links sees every value.
+// Security: at most one party corrupt, no two collude. kSemiHonest: the corrupt one follows the
+// protocol and looks at what it sees. kMalicious: it may send anything; before any value is opened,
+// all messages since the last time are verified (internal/verify.h), and a deviation ends the
+// job with Error kCorrupt and without output, but for a probability below 2^-38. Functions that
+// have no verified form refuse to run (`require_semi_honest`). The channels must be authenticated
+// and encrypted (net/connect.h); who sees all links sees every value.
 //
 // Thread safety: none; a party belongs to one thread. Errors: those of net/channel.h.
 #pragma once
@@ -39,16 +42,23 @@ enum class Truncation {
     kFast,   // wrong by 2^(64-f) with probability |x| / 2^63 per value
 };
 
+enum class Security { kSemiHonest, kMalicious };
+
+namespace internal {
+class Verifier;
+}
+
 struct PartyOptions {
     std::string job;  // a digest of what is to be computed; must be equal at all parties
     Truncation truncation = Truncation::kExact;
+    Security security = Security::kSemiHonest;
 };
 
 class Party {
   public:
     // Sets the common keys up: 2 rounds. `index` is 0, 1 or 2; `previous` leads to party index-1
     // and `next` to party index+1 (mod 3). Throws Error kRefused when the parties disagree on
-    // version, job or truncation.
+    // version, job, truncation or security, kUsage for kFast truncation with kMalicious.
     Party(int index, std::unique_ptr<net::Channel> previous, std::unique_ptr<net::Channel> next,
           const PartyOptions& options = {});
     ~Party();
@@ -57,6 +67,7 @@ class Party {
 
     int index() const { return index_; }
     Truncation truncation() const { return options_.truncation; }
+    Security security() const { return options_.security; }
     net::TrafficLedger& ledger() { return *ledger_; }
     Random& random() { return random_; }
 
@@ -65,8 +76,17 @@ class Party {
     // Tells the others that this party stops, and why.
     void fail(const std::string& reason) noexcept;
 
+    // With kMalicious: verifies all that has been computed since the last time. `open` does it
+    // itself; call it in between to bound the memory for what is pending. Throws Error kCorrupt
+    // when a party has deviated.
+    void verify();
+
     // ---- for protocols
 
+    // Throws Error kUnsupported with kMalicious; `what` has no verified form.
+    void require_semi_honest(std::string_view what) const;
+    // nullptr unless kMalicious.
+    internal::Verifier* verifier() { return verifier_.get(); }
     bool holds(int share) const { return share == index_ || share == (index_ + 1) % 3; }
     // Uniform values that both holders of part `share` draw alike.
     void draw(int share, std::span<Ring> out);
@@ -108,6 +128,7 @@ class Party {
     std::unique_ptr<net::Channel> previous_;
     std::unique_ptr<net::Channel> next_;
     Random random_;
+    std::unique_ptr<internal::Verifier> verifier_;
     std::unique_ptr<KeyStream> own_stream_;   // key `index`
     std::unique_ptr<KeyStream> next_stream_;  // key `index` + 1
     uint32_t round_number_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <string>
 
+#include "ward/core/digest.h"
 #include "ward/core/error.h"
 
 namespace ward::mpc {
@@ -12,6 +13,39 @@ using net::TrafficLedger;
 
 std::string shape_text(size_t rows, size_t cols) {
     return std::to_string(rows) + " x " + std::to_string(cols);
+}
+
+constexpr int kEveryone = -1;
+
+Bytes digest_of(const RingVector& values) {
+    const std::string text = sha256_hex(
+        ByteView(reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(Ring)));
+    return {text.begin(), text.end()};
+}
+
+// Part i-1 for party i: from party i-1 whole and, with kMalicious, as a digest from party i+1.
+RingVector missing_parts(Party& party, const RingVector& first, const RingVector& second,
+                         int receiver) {
+    party.verify();
+    const bool checked = party.security() == Security::kMalicious;
+    const int self = party.index(), next = (self + 1) % 3, previous = (self + 2) % 3;
+    const auto receives = [receiver](int who) { return receiver == kEveryone || receiver == who; };
+    const Bytes confirmation = checked && receives(previous) ? digest_of(second) : Bytes();
+    Bytes expected(checked ? 64 : 0);
+    RingVector out(receives(self) ? first.size() : 0);
+    Party::Round round(party);
+    if (receives(next)) round.send(next, first);
+    if (checked && receives(previous)) round.send(previous, confirmation);
+    if (receives(self)) {
+        round.receive(previous, out);
+        if (checked) round.receive(next, expected);
+    }
+    round.finish();
+    if (checked && receives(self) && digest_of(out) != expected) {
+        throw Error(ErrorCode::kCorrupt,
+                    "verification failed: two parties give different parts of an opened value");
+    }
+    return out;
 }
 
 }  // namespace
@@ -52,36 +86,27 @@ SharedMatrix share_public(const Party& party, const RingMatrix& values) {
 RingMatrix open(Party& party, const SharedMatrix& x) {
     const TrafficLedger::Scope scope(party.ledger(), "open");
     RingMatrix out(x.rows, x.cols);
-    Party::Round round(party);
-    round.send((party.index() + 1) % 3, x.first);
-    round.receive((party.index() + 2) % 3, out.values);
+    out.values = missing_parts(party, x.first, x.second, kEveryone);
     for (size_t i = 0; i < out.size(); ++i) out.values[i] += x.first[i] + x.second[i];
-    round.finish();
     return out;
 }
 
 RingMatrix open_to(Party& party, int receiver, const SharedMatrix& x) {
     const TrafficLedger::Scope scope(party.ledger(), "open");
     RingMatrix out;
-    Party::Round round(party);
-    if (party.index() == (receiver + 2) % 3) round.send(receiver, x.first);
-    if (party.index() == receiver) {
-        out = RingMatrix(x.rows, x.cols);
-        round.receive((receiver + 2) % 3, out.values);
-        for (size_t i = 0; i < out.size(); ++i) out.values[i] += x.first[i] + x.second[i];
-    }
-    round.finish();
+    RingVector missing = missing_parts(party, x.first, x.second, receiver);
+    if (party.index() != receiver) return out;
+    out.rows = x.rows;
+    out.cols = x.cols;
+    out.values = std::move(missing);
+    for (size_t i = 0; i < out.size(); ++i) out.values[i] += x.first[i] + x.second[i];
     return out;
 }
 
 RingVector open(Party& party, const SharedBits& x) {
     const TrafficLedger::Scope scope(party.ledger(), "open");
-    RingVector out(x.first.size());
-    Party::Round round(party);
-    round.send((party.index() + 1) % 3, x.first);
-    round.receive((party.index() + 2) % 3, out);
+    RingVector out = missing_parts(party, x.first, x.second, kEveryone);
     for (size_t i = 0; i < out.size(); ++i) out[i] ^= x.first[i] ^ x.second[i];
-    round.finish();
     return out;
 }
 

@@ -13,6 +13,9 @@ SharedMatrix share(Party& party, int owner, const RingMatrix* values, size_t row
 // A matrix that all know, as shares; nothing is sent.
 SharedMatrix share_public(const Party& party, const RingMatrix& values);
 
+// `open` and `open_to` first verify all that is pending with Security::kMalicious, and then compare
+// a digest of each missing part with the second party that has it.
+
 // Everyone learns the values. 1 round, 8 bytes per value and party.
 RingMatrix open(Party& party, const SharedMatrix& x);
 

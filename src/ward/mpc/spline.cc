@@ -19,6 +19,7 @@ using Function = std::function<double(double)>;
 constexpr int kGridPoints = 33;
 constexpr int kComparedBits = 32;
 constexpr double kMaxValue = 4;
+constexpr double kMaxVerifiedValue = 1.99;  // truncate.h: |x| < 2^61 with 60 fraction bits
 
 struct Parabola {
     double c0 = 0, c1 = 0, c2 = 0;
@@ -143,11 +144,13 @@ void Spline::fit(const Function& function, const SplineOptions& options) {
     const double below = options.keep_ends ? function(options.low) : options.below;
     const double above = options.keep_ends ? function(options.high) : options.above;
     pieces_.push_back(piece_of({.c0 = below}));
+    max_value_ = std::max(std::abs(below), std::abs(above));
     for (size_t k = 0; k + 1 < ends.size(); ++k) {
         const Parabola parabola = interpolate(function, ends[k], ends[k + 1]);
         max_error_ = std::max(max_error_, error_of(function, parabola, ends[k], ends[k + 1]));
         const double largest =
             std::max(std::abs(parabola(ends[k])), std::abs(parabola(ends[k + 1])));
+        max_value_ = std::max(max_value_, largest);
         if (!(largest < kMaxValue)) {
             throw Error(ErrorCode::kInvalid,
                         "values of a spline must be below 4, got " + std::to_string(largest));
@@ -168,6 +171,9 @@ Ring Spline::evaluate_raw(Ring x) const {
 
 SharedMatrix evaluate(Party& party, const Spline& spline, const SharedMatrix& x) {
     const net::TrafficLedger::Scope scope(party.ledger(), "spline");
+    if (spline.max_value() > kMaxVerifiedValue) {
+        party.require_semi_honest("a function with values of 2 and more");
+    }
     const SharedMatrix square = multiply(party, x, x);
     const SharedBits reached = is_nonnegative(party, differences(party, spline, x), kComparedBits);
     std::vector<SharedBits> bits;

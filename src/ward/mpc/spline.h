@@ -40,6 +40,8 @@ class Spline {
     Spline(const std::function<double(double)>& function, const SplineOptions& options);
 
     double max_error() const { return max_error_; }
+    // The largest magnitude of a value.
+    double max_value() const { return max_value_; }
     // Piece k applies from ends()[k - 1] (ring elements) on; there is one more piece than ends.
     const std::vector<Ring>& ends() const { return ends_; }
     struct Piece {
@@ -58,8 +60,11 @@ class Spline {
     std::vector<Ring> ends_;
     std::vector<Piece> pieces_;
     double max_error_ = 0;
+    double max_value_ = 0;
 };
 
+// With Security::kMalicious values must be below 2; throws Error kUnsupported for a spline with
+// others.
 SharedMatrix evaluate(Party& party, const Spline& spline, const SharedMatrix& x);
 
 // 1 / (1 + exp(-x)) for all |x| < 2^14; error below 2^-15.

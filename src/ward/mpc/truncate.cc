@@ -5,6 +5,7 @@
 
 #include "ward/core/error.h"
 #include "ward/mpc/internal/roles.h"
+#include "ward/mpc/internal/verified.h"
 
 namespace ward::mpc {
 namespace {
@@ -131,13 +132,16 @@ void truncate_exact(Party& party, const Roles& roles, const RingVector& known, i
     }
 }
 
+void require_shift(int shift, int largest) {
+    if (shift >= 1 && shift <= largest) return;
+    throw Error(ErrorCode::kUsage, "a truncation must be by 1 to " + std::to_string(largest) +
+                                       " bits, got " + std::to_string(shift));
+}
+
 // `known` is a at the pivot and b at the others.
 void truncate_known(Party& party, const Roles& roles, const RingVector& known, int shift,
                     RingVector& first, RingVector& second) {
-    if (shift < 1 || shift > 62) {
-        throw Error(ErrorCode::kUsage,
-                    "a truncation must be by 1 to 62 bits, got " + std::to_string(shift));
-    }
+    require_shift(shift, 62);
     if (party.truncation() == Truncation::kFast) {
         truncate_fast(party, roles, known, shift, first, second);
     } else if (shift <= 16) {
@@ -153,6 +157,10 @@ void truncate_known(Party& party, const Roles& roles, const RingVector& known, i
 
 SharedMatrix truncate(Party& party, const SharedMatrix& x, int shift) {
     const net::TrafficLedger::Scope scope(party.ledger(), "truncate");
+    if (party.verifier() != nullptr) {
+        require_shift(shift, 60);
+        return internal::verified_truncate(party, x, shift);
+    }
     const Roles roles(party, party.next_pivot());
     SharedMatrix out;
     out.rows = x.rows;

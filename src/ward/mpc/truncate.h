@@ -34,6 +34,13 @@
 // kFast. The wrap is left out (ABY3, CCS 2018, section 5.1.1): with probability |x| / 2^63 a result
 // is off by 2^(64-d). For |x| < 2^40 that is 2^-23 per value: often enough to spoil a long
 // training, so ask for it knowingly.
+// With Security::kMalicious the division is another one, all of whose messages are verified. Each
+// part is known to two parties, who divide its low 62 bits; the carries out of bit 61 follow from
+// the two top bits of the parts, when |x| < 2^61 - 2^(d+1): with T their sum, the three low parts
+// wrap -T mod 4 times, a verified product of bits and two conversions; d <= 60. The result is the
+// sum of three roundings to the nearest: its mean is right within 2^-(d+1) units, less than 1.5
+// units off, multiples of 2^d not always exact. A party knows two of the three dithers, which are
+// uniform.
 #pragma once
 
 #include "ward/mpc/party.h"

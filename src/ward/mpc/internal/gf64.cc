@@ -1,0 +1,111 @@
+#include "ward/mpc/internal/gf64.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
+namespace ward::mpc::internal {
+namespace {
+
+Gf64Wide wide_portable(uint64_t a, uint64_t b) {
+    Gf64Wide out;
+    for (unsigned i = 0; i < 64; ++i) {
+        const uint64_t mask = 0 - (b >> i & 1);
+        out.low ^= (a << i) & mask;
+        out.high ^= i == 0 ? 0 : (a >> (64 - i)) & mask;
+    }
+    return out;
+}
+
+#if defined(__x86_64__)
+bool has_clmul() {
+    static const bool yes = __builtin_cpu_supports("pclmul") != 0;
+    return yes;
+}
+
+__attribute__((target("pclmul"))) inline __m128i wide_clmul(uint64_t a, uint64_t b) {
+    return _mm_clmulepi64_si128(_mm_cvtsi64_si128(static_cast<long long>(a)),
+                                _mm_cvtsi64_si128(static_cast<long long>(b)), 0);
+}
+
+// t^64 = t^4 + t^3 + t + 1, twice, because the first step leaves up to 4 bits above.
+__attribute__((target("pclmul"))) inline uint64_t reduce_clmul(__m128i wide) {
+    const __m128i modulus = _mm_cvtsi64_si128(0x1b);
+    const __m128i once = _mm_clmulepi64_si128(wide, modulus, 0x01);
+    const __m128i twice = _mm_clmulepi64_si128(once, modulus, 0x01);
+    return static_cast<uint64_t>(
+        _mm_cvtsi128_si64(_mm_xor_si128(wide, _mm_xor_si128(once, twice))));
+}
+
+__attribute__((target("pclmul"))) uint64_t multiply_clmul(uint64_t a, uint64_t b) {
+    return reduce_clmul(wide_clmul(a, b));
+}
+
+__attribute__((target("pclmul"))) uint64_t dot_clmul(const uint64_t* a, const uint64_t* b,
+                                                     size_t count) {
+    __m128i sums[4] = {_mm_setzero_si128(), _mm_setzero_si128(), _mm_setzero_si128(),
+                       _mm_setzero_si128()};
+    size_t i = 0;
+    for (; i + 4 <= count; i += 4) {
+        for (size_t k = 0; k < 4; ++k) {
+            sums[k] = _mm_xor_si128(sums[k], wide_clmul(a[i + k], b[i + k]));
+        }
+    }
+    for (; i < count; ++i) sums[0] = _mm_xor_si128(sums[0], wide_clmul(a[i], b[i]));
+    return reduce_clmul(
+        _mm_xor_si128(_mm_xor_si128(sums[0], sums[1]), _mm_xor_si128(sums[2], sums[3])));
+}
+
+__attribute__((target("pclmul"))) void add_multiple_clmul(uint64_t factor, const uint64_t* a,
+                                                          uint64_t* out, size_t count) {
+    for (size_t i = 0; i < count; ++i) out[i] ^= reduce_clmul(wide_clmul(factor, a[i]));
+}
+
+__attribute__((target("pclmul"))) void scale_each_clmul(const uint64_t* factors, uint64_t* values,
+                                                        size_t count) {
+    for (size_t i = 0; i < count; ++i) {
+        values[i] = reduce_clmul(wide_clmul(factors[i], values[i]));
+    }
+}
+#else
+bool has_clmul() { return false; }
+uint64_t multiply_clmul(uint64_t, uint64_t) { return 0; }
+uint64_t dot_clmul(const uint64_t*, const uint64_t*, size_t) { return 0; }
+void add_multiple_clmul(uint64_t, const uint64_t*, uint64_t*, size_t) {}
+void scale_each_clmul(const uint64_t*, uint64_t*, size_t) {}
+#endif
+
+}  // namespace
+
+uint64_t gf64_reduce(Gf64Wide wide) {
+    // high * (t^4 + t^3 + t + 1), whose own overflow has at most 4 bits.
+    const uint64_t h = wide.high;
+    const uint64_t over = (h >> 60) ^ (h >> 61) ^ (h >> 63);
+    const uint64_t once = h ^ (h << 1) ^ (h << 3) ^ (h << 4);
+    return wide.low ^ once ^ over ^ (over << 1) ^ (over << 3) ^ (over << 4);
+}
+
+uint64_t gf64_multiply_portable(uint64_t a, uint64_t b) { return gf64_reduce(wide_portable(a, b)); }
+
+uint64_t gf64_multiply(uint64_t a, uint64_t b) {
+    return has_clmul() ? multiply_clmul(a, b) : gf64_multiply_portable(a, b);
+}
+
+uint64_t gf64_dot(const uint64_t* a, const uint64_t* b, size_t count) {
+    if (has_clmul()) return dot_clmul(a, b, count);
+    uint64_t sum = 0;
+    for (size_t i = 0; i < count; ++i) sum ^= gf64_multiply_portable(a[i], b[i]);
+    return sum;
+}
+
+void gf64_add_multiple(uint64_t factor, const uint64_t* a, uint64_t* out, size_t count) {
+    if (has_clmul()) return add_multiple_clmul(factor, a, out, count);
+    for (size_t i = 0; i < count; ++i) out[i] ^= gf64_multiply_portable(factor, a[i]);
+}
+
+void gf64_scale_each(const uint64_t* factors, uint64_t* values, size_t count) {
+    if (has_clmul()) return scale_each_clmul(factors, values, count);
+    for (size_t i = 0; i < count; ++i) values[i] = gf64_multiply_portable(factors[i], values[i]);
+}
+
+}  // namespace ward::mpc::internal

@@ -1,0 +1,31 @@
+// The field GF(2^64) = GF(2)[t] / (t^64 + t^4 + t^3 + t + 1), for checks of shared bits.
+//
+// By PCLMULQDQ where the processor has it; portable code gives the same results. Thread safety:
+// free functions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ward::mpc::internal {
+
+// Products before reduction: two words of a polynomial of degree below 128.
+struct Gf64Wide {
+    uint64_t low = 0;
+    uint64_t high = 0;
+};
+
+uint64_t gf64_reduce(Gf64Wide wide);
+uint64_t gf64_multiply(uint64_t a, uint64_t b);
+
+// sum of a[i] b[i].
+uint64_t gf64_dot(const uint64_t* a, const uint64_t* b, size_t count);
+// out[i] += factor a[i].
+void gf64_add_multiple(uint64_t factor, const uint64_t* a, uint64_t* out, size_t count);
+// values[i] *= factors[i].
+void gf64_scale_each(const uint64_t* factors, uint64_t* values, size_t count);
+
+// The portable product, for tests.
+uint64_t gf64_multiply_portable(uint64_t a, uint64_t b);
+
+}  // namespace ward::mpc::internal

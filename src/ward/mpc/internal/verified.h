@@ -1,0 +1,16 @@
+// Protocols for Security::kMalicious whose messages all go to the verifier.
+#pragma once
+
+#include "ward/mpc/party.h"
+#include "ward/mpc/shared.h"
+
+namespace ward::mpc::internal {
+
+// The protocol of `to_ring` (bits.h), recorded. 2 rounds, 8 bytes per value and party, and 8 more
+// when it is verified.
+SharedMatrix verified_to_ring(Party& party, const SharedBits& bits, size_t rows, size_t cols);
+
+// See truncate.h. 3 rounds, 16 bytes per value and party, and 16 more when it is verified.
+SharedMatrix verified_truncate(Party& party, const SharedMatrix& x, int shift);
+
+}  // namespace ward::mpc::internal

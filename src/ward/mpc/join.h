@@ -1,0 +1,65 @@
+// Alignment of records on shares: rows of several owners that belong to the same person are brought
+// together, and nobody learns who is common, not even how many unless it is opened.
+//
+//   // owner 0:  KeyedTable = hash_identifiers(ids) beside encode(features)
+//   SharedMatrix a = share(party, 0, ..., n, 2 + features), b = share(party, 1, ...);
+//   SharedMatrix tables[] = {a, b};
+//   Joined joined = inner_join(party, tables);         // vertical: columns of a, then of b
+//   SharedMatrix rows = open_count_and_keep(party, joined);     // tells all the number of matches
+//   SharedMatrix rows = keep_at_most(party, joined, cap);       // tells nobody
+//
+// Tables have the two hashes of an identifier in columns 0 and 1 and payload behind. All rows are
+// sorted by hash and table (sort.h); a person of all T tables shows as T neighbours of one hash.
+// Identifiers that differ collide in the first hash (59 bits) with probability n^2 2^-60, which
+// could hide a match; a false match needs equal hashes of 122 bits. The hashes never leave the
+// shares, so short identifiers (numbers of accounts) cannot be tried out by anyone.
+//
+// For owners with the same columns (horizontal), `stack_rows` of shuffle.h joins tables, and
+// `distinct_rows` here leaves one row per person.
+//
+// Cost for N rows in all and p payload columns of the widest table: shuffle of p + 2 columns, about
+// N (log2 N + 4) comparisons, 3 N more, and a second shuffle by the function that keeps rows.
+//
+// Security: semi-honest, one corrupt party; the number of rows and columns of each table is public.
+// Owners must not have an identifier twice (`hash_identifiers` refuses it); one that does so
+// harms the result and lets parties see that it has ties. Thread safety: as Party.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "ward/mpc/party.h"
+#include "ward/mpc/shared.h"
+
+namespace ward::mpc {
+
+inline constexpr size_t kKeyColumns = 2;
+inline constexpr size_t kMaxJoinTables = 16;
+
+// rows x 2: hashes of 59 and 63 bits (SHA-256 of domain, length and identifier). `domain` must be
+// equal at all owners. Throws Error kInvalid for an identifier that is empty or stands twice; the
+// message names rows (from 0) and `what`.
+RingMatrix hash_identifiers(std::span<const std::string> identifiers, std::string_view domain,
+                            std::string_view what);
+
+struct Joined {
+    SharedMatrix rows;   // payload; meaningless where `matched` is 0
+    SharedBits matched;  // one per row
+};
+
+// Rows that are in every one of 2 to 16 tables: payload columns of table 0, then of table 1, ...
+// Throws Error kUsage for another number of tables or for tables without the key columns.
+Joined inner_join(Party& party, std::span<const SharedMatrix> tables);
+
+// One row per identifier from tables with the same columns: that of the first table that has it.
+Joined distinct_rows(Party& party, std::span<const SharedMatrix> tables);
+
+// The matched rows in random order. All learn their number, nobody which ones they are.
+SharedMatrix open_count_and_keep(Party& party, const Joined& joined);
+
+// `rows` rows, the matched ones first, as many as fit, and a last column that is 1 (an integer)
+// for matched rows and 0 for those that fill up, whose values are 0.
+SharedMatrix keep_at_most(Party& party, const Joined& joined, size_t rows);
+
+}  // namespace ward::mpc

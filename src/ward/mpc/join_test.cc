@@ -1,0 +1,197 @@
+#include "ward/mpc/join.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+
+#include "ward/core/testing/errors.h"
+#include "ward/mpc/local.h"
+#include "ward/mpc/share.h"
+
+namespace ward::mpc {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Owner {
+    std::vector<std::string> ids;
+    RingMatrix table;  // keys, then payload: `base` + number of the person
+};
+
+Owner owner_of(const std::vector<int>& people, Ring base, size_t payload) {
+    Owner out;
+    for (int person : people) out.ids.push_back("person " + std::to_string(person));
+    const RingMatrix keys = hash_identifiers(out.ids, "test", "owner");
+    out.table = RingMatrix(people.size(), kKeyColumns + payload);
+    for (size_t r = 0; r < people.size(); ++r) {
+        Ring* row = &out.table.values[r * out.table.cols];
+        std::copy_n(&keys.values[r * kKeyColumns], kKeyColumns, row);
+        for (size_t c = 0; c < payload; ++c) {
+            row[kKeyColumns + c] = base * (c + 1) + static_cast<Ring>(people[r]);
+        }
+    }
+    return out;
+}
+
+std::vector<SharedMatrix> share_all(Party& party, const std::vector<Owner>& owners) {
+    std::vector<SharedMatrix> out;
+    for (size_t t = 0; t < owners.size(); ++t) {
+        const int owner = static_cast<int>(t % 3);
+        const RingMatrix& table = owners[t].table;
+        out.push_back(
+            share(party, owner, party.index() == owner ? &table : nullptr, table.rows, table.cols));
+    }
+    return out;
+}
+
+std::vector<int> people(int first, int last, int step) {
+    std::vector<int> out;
+    for (int p = first; p < last; p += step) out.push_back(p);
+    return out;
+}
+
+std::set<RingVector> rows_of(const RingMatrix& x) {
+    std::set<RingVector> out;
+    for (size_t r = 0; r < x.rows; ++r) {
+        const auto begin = x.values.begin() + static_cast<std::ptrdiff_t>(r * x.cols);
+        out.emplace(begin, begin + static_cast<std::ptrdiff_t>(x.cols));
+    }
+    return out;
+}
+
+TEST(Join, OfTwoOwnersBringsTheirPayloadTogether) {
+    const std::vector<Owner> owners = {owner_of(people(0, 120, 2), 1000, 2),
+                                       owner_of(people(0, 120, 3), 5000, 1)};
+    std::set<RingVector> expected;
+    for (int p : people(0, 120, 6)) {
+        const auto person = static_cast<Ring>(p);
+        expected.insert({1000 + person, 2000 + person, 5000 + person});
+    }
+    run_local([&](Party& party) {
+        const Joined joined = inner_join(party, share_all(party, owners));
+        EXPECT_EQ(joined.rows.rows, 99u);
+        const RingMatrix kept = open(party, open_count_and_keep(party, joined));
+        EXPECT_EQ(kept.rows, expected.size());
+        EXPECT_EQ(rows_of(kept), expected);
+    });
+}
+
+TEST(Join, OfThreeOwnersKeepsWhoIsInAllOfThem) {
+    const std::vector<Owner> owners = {owner_of(people(0, 60, 1), 100, 1),
+                                       owner_of(people(0, 60, 2), 200, 3),
+                                       owner_of(people(0, 60, 3), 300, 0)};
+    std::set<RingVector> expected;
+    for (int p : people(0, 60, 6)) {
+        const auto person = static_cast<Ring>(p);
+        expected.insert({100 + person, 200 + person, 400 + person, 600 + person});
+    }
+    run_local([&](Party& party) {
+        const Joined joined = inner_join(party, share_all(party, owners));
+        EXPECT_EQ(rows_of(open(party, open_count_and_keep(party, joined))), expected);
+    });
+}
+
+TEST(Join, WithNobodyInCommonOrEverybody) {
+    const std::vector<Owner> none = {owner_of(people(0, 40, 2), 1, 1),
+                                     owner_of(people(1, 40, 2), 2, 1)};
+    const std::vector<Owner> all = {owner_of(people(0, 40, 1), 1, 1),
+                                    owner_of(people(0, 40, 1), 2, 1)};
+    const std::vector<Owner> empty = {owner_of({}, 1, 1), owner_of({3}, 2, 1)};
+    run_local([&](Party& party) {
+        const auto matches = [&](const std::vector<Owner>& owners) {
+            const Joined joined = inner_join(party, share_all(party, owners));
+            return open_count_and_keep(party, joined).rows;
+        };
+        EXPECT_EQ(matches(none), 0u);
+        EXPECT_EQ(matches(all), 40u);
+        EXPECT_EQ(matches(empty), 0u);
+    });
+}
+
+TEST(Join, KeepsAPublicNumberOfRowsAndTellsNobodyHowManyMatch) {
+    const std::vector<Owner> owners = {owner_of(people(0, 30, 1), 1000, 1),
+                                       owner_of(people(0, 30, 3), 2000, 1)};
+    run_local([&](Party& party) {
+        const Joined joined = inner_join(party, share_all(party, owners));
+        const net::Traffic before = party.ledger().total("join");
+        const RingMatrix kept = open(party, keep_at_most(party, joined, 15));
+        EXPECT_EQ(party.ledger().total("join"), before);
+        ASSERT_EQ(kept.rows, 15u);
+        ASSERT_EQ(kept.cols, 3u);
+        std::set<Ring> found;
+        for (size_t r = 0; r < 15; ++r) {
+            const Ring* row = &kept.values[3 * r];
+            EXPECT_EQ(row[2], r < 10 ? 1u : 0u);
+            if (r < 10) {
+                EXPECT_EQ(row[1], row[0] + 1000);
+                found.insert(row[0]);
+            } else {
+                EXPECT_EQ(row[0], 0u);
+                EXPECT_EQ(row[1], 0u);
+            }
+        }
+        EXPECT_EQ(found.size(), 10u);
+        EXPECT_THAT(
+            testonly::message_of([&] { (void)keep_at_most(party, joined, 40); }, ErrorCode::kUsage),
+            HasSubstr("at most 39 rows can be kept, got 40"));
+    });
+}
+
+TEST(Union, LeavesOneRowPerPersonThatOfTheFirstOwner) {
+    const std::vector<Owner> owners = {owner_of(people(0, 70, 2), 1000, 1),
+                                       owner_of(people(0, 70, 3), 2000, 1),
+                                       owner_of(people(0, 70, 5), 3000, 1)};
+    std::set<RingVector> expected;
+    for (int p = 0; p < 70; ++p) {
+        const auto person = static_cast<Ring>(p);
+        if (p % 2 == 0) {
+            expected.insert({1000 + person});
+        } else if (p % 3 == 0) {
+            expected.insert({2000 + person});
+        } else if (p % 5 == 0) {
+            expected.insert({3000 + person});
+        }
+    }
+    run_local([&](Party& party) {
+        const Joined joined = distinct_rows(party, share_all(party, owners));
+        const RingMatrix kept = open(party, open_count_and_keep(party, joined));
+        EXPECT_EQ(kept.rows, expected.size());
+        EXPECT_EQ(rows_of(kept), expected);
+    });
+}
+
+TEST(Identifiers, AreRefusedWhenTheyRepeatOrAreEmpty) {
+    const std::vector<std::string> twice = {"a", "b", "a"}, empty = {"a", ""};
+    EXPECT_THAT(testonly::message_of([&] { (void)hash_identifiers(twice, "d", "bank.csv"); },
+                                     ErrorCode::kInvalid),
+                HasSubstr("bank.csv: the identifier of row 2 is that of row 0"));
+    EXPECT_THAT(testonly::message_of([&] { (void)hash_identifiers(empty, "d", "bank.csv"); },
+                                     ErrorCode::kInvalid),
+                HasSubstr("row 1 is empty"));
+}
+
+TEST(Identifiers, HashesDependOnTheDomainAndStayInRange) {
+    const std::vector<std::string> ids = {"a", "b", "c"};
+    const RingMatrix one = hash_identifiers(ids, "x", ""), other = hash_identifiers(ids, "y", "");
+    for (size_t i = 0; i < one.size(); ++i) {
+        EXPECT_NE(one.values[i], other.values[i]);
+        EXPECT_LT(one.values[i], i % 2 == 0 ? Ring{1} << 59 : Ring{1} << 63);
+    }
+}
+
+TEST(Join, RefusesTablesWithoutKeys) {
+    run_local([](Party& party) {
+        const SharedMatrix tables[] = {SharedMatrix(3, 4), SharedMatrix(3, 1)};
+        EXPECT_THAT(
+            testonly::message_of([&] { (void)inner_join(party, tables); }, ErrorCode::kUsage),
+            HasSubstr("table 1 of a join has 1 columns, expected 2"));
+        EXPECT_THAT(testonly::message_of([&] { (void)inner_join(party, std::span(tables, 1)); },
+                                         ErrorCode::kUsage),
+                    HasSubstr("2 to 16 tables, got 1"));
+    });
+}
+
+}  // namespace
+}  // namespace ward::mpc
