@@ -102,6 +102,17 @@ void add_flags(const MembershipRunOptions& options, int64_t trained_on, Membersh
         add("fewer than 16 references: LiRA and RMIA gain from more");
 }
 
+// References have other numbers of examples than the target. A private one keeps sampling rate and
+// steps, and with them the privacy that its noise gives; others keep the batch where they can.
+void fit_batch(int64_t target_examples, int64_t examples, train::TrainOptions& train) {
+    if (train.privacy) {
+        const double rate = std::min(
+            1.0, static_cast<double>(train.batch_size) / static_cast<double>(target_examples));
+        train.batch_size = std::llround(rate * static_cast<double>(examples));
+    }
+    train.batch_size = std::clamp<int64_t>(train.batch_size, 1, examples);
+}
+
 void check(const data::Dataset& members, const data::Dataset& others,
            const MembershipRunOptions& options) {
     if (!(options.population_share > 0 && options.population_share < 1)) {
@@ -130,7 +141,11 @@ MembershipResult run_membership(const model::Model& target, const data::Dataset&
     for (const std::string& attack : options.attacks) needs_references(attack);  // known names
     const Parts parts = split(members, others, options);
     std::vector<Shadow> shadows;
-    if (options.shadows.models > 0) shadows = train_shadows(parts.pool, options.shadows);
+    if (options.shadows.models > 0) {
+        ShadowOptions fitted = options.shadows;
+        fit_batch(members.size(), parts.pool.size() / 2, fitted.train);
+        shadows = train_shadows(parts.pool, fitted);
+    }
     const int64_t attacked = parts.members + parts.others;
     std::vector<int64_t> rows(attacked);
     std::iota(rows.begin(), rows.end(), 0);
