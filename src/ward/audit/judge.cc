@@ -96,9 +96,9 @@ GateResult rate_gate(const std::vector<ExperimentResult>& results, const Gates::
             }
         }
     }
-    return gate("max_tpr_at_fpr " + percent(wanted.most, 2) + " at " +
-                    percent(wanted.false_positive_rate, 2),
-                shown, worst, worst <= wanted.most, "at most " + percent(worst, 2));
+    return gate("max_tpr_at_fpr " + significant(wanted.most) + " at " +
+                    significant(wanted.false_positive_rate),
+                shown, worst, worst <= wanted.most, "at most " + significant(worst));
 }
 
 // At the radius asked for or a larger one: what holds there holds inside.
@@ -116,9 +116,10 @@ GateResult robustness_gate(const std::vector<ExperimentResult>& results,
             least = std::min(least, point.interval.low);
         }
     }
-    return gate("min_robust_accuracy " + percent(wanted.least) + " at " + wanted.norm + " " +
+    return gate("min_robust_accuracy " + significant(wanted.least) + " at " + wanted.norm + " " +
                     significant(wanted.epsilon),
-                std::isfinite(nearest), least, least >= wanted.least, "at least " + percent(least));
+                std::isfinite(nearest), least, least >= wanted.least,
+                "at least " + significant(least));
 }
 
 void check_gates(const ModelClaims& claims, const std::vector<ExperimentResult>& results,
