@@ -8,6 +8,7 @@ void add_all_commands(CLI::App& app) {
     add_evaluate_command(app);
     add_predict_command(app);
     add_attack_command(app);
+    add_audit_command(app);
 #endif
     add_inspect_command(app);
     add_report_command(app);

@@ -55,7 +55,10 @@ std::string training_json(const TrainingOutcome& outcome) {
                                   {"epochs", o.epochs},
                                   {"steps", outcome.result.steps},
                                   {"ema_decay", o.ema_decay},
+                                  {"warmup", o.schedule.warmup_fraction},
                                   {"views", o.augmentation.views},
+                                  {"shift", o.augmentation.shift_pixels},
+                                  {"flip", o.augmentation.flip_horizontally},
                                   {"precision", outcome.runtime.precision},
                                   {"seed", o.seed}}
         .dump();

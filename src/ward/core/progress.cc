@@ -48,6 +48,7 @@ std::string json_escaped(std::string_view text) {
 }  // namespace
 
 void set_progress_mode(ProgressMode mode) { process_mode() = mode; }
+ProgressMode progress_mode() { return process_mode(); }
 
 ProgressMode parse_progress_mode(std::string_view name) {
     if (name == "auto") return ProgressMode::kAuto;

@@ -13,6 +13,7 @@ enum class ProgressMode { kAuto, kBar, kPlain, kJson, kOff };
 
 // For the whole process; kAuto at first (WARD_PROGRESS=bar|plain|json|off changes it).
 void set_progress_mode(ProgressMode mode);
+ProgressMode progress_mode();
 ProgressMode parse_progress_mode(std::string_view name);  // Throws Error kUsage.
 
 // One task with a known total. Not thread-safe. Draws at most 10 times a second on a terminal.

@@ -52,6 +52,38 @@ bool drops_units(const std::vector<model::LayerSpec>& layers) {
     });
 }
 
+// Where in its parameters a network has the n-th trainable number.
+class Coordinates {
+  public:
+    explicit Coordinates(const nn::Network& network) {
+        for (size_t i = 0; i < network.parameters().size(); ++i) {
+            const nn::Parameter& parameter = network.parameters()[i];
+            if (!parameter.trainable) continue;
+            if (!parameter.value.is_cpu())
+                throw Error(ErrorCode::kUnsupported, "canaries are for training on the CPU");
+            ends_.push_back((ends_.empty() ? 0 : ends_.back()) + parameter.value.numel());
+            parameters_.push_back(i);
+        }
+    }
+
+    // Index of the parameter, and offset in it.
+    std::pair<size_t, int64_t> place(int64_t coordinate) const {
+        const auto end = std::upper_bound(ends_.begin(), ends_.end(), coordinate);
+        if (coordinate < 0 || end == ends_.end()) {
+            throw Error(ErrorCode::kInvalid, "a canary is in coordinate " +
+                                                 std::to_string(coordinate) +
+                                                 ", the network trains " +
+                                                 std::to_string(ends_.empty() ? 0 : ends_.back()));
+        }
+        const auto index = static_cast<size_t>(end - ends_.begin());
+        return {parameters_[index], coordinate - (index == 0 ? 0 : ends_[index - 1])};
+    }
+
+  private:
+    std::vector<int64_t> ends_;
+    std::vector<size_t> parameters_;
+};
+
 }  // namespace
 
 PrivateStep::PrivateStep(nn::Network& network, const dp::PrivacyPlan& plan, int64_t views,
@@ -147,7 +179,35 @@ void PrivateStep::add_pass(const Batch& batch, int64_t rows) {
         return;
     }
     for (size_t i = 0; i < sums.size(); ++i) {
-        if (sums[i].defined()) sums_[i] = sums_[i].to(at::kDouble).add_(sums[i]);
+        if (!sums[i].defined()) continue;
+        sums_[i] = sums_[i].defined() ? sums_[i].to(at::kDouble).add_(sums[i]) : sums[i];
+    }
+}
+
+void PrivateStep::add_canaries(std::span<const DiracCanary> canaries) {
+    if (canaries.empty()) return;
+    const Coordinates coordinates(network_);
+    const auto count = static_cast<int64_t>(canaries.size());
+    if (plan_.settings().clipping == dp::ClippingKind::kPerLayer)
+        throw Error(ErrorCode::kUnsupported, "canaries are not for clipping per layer");
+    at::Tensor norms = torch::zeros({1, count}, at::kDouble);
+    for (int64_t i = 0; i < count; ++i) {
+        if (!std::isfinite(canaries[i].value))
+            throw Error(ErrorCode::kInvalid, "the gradient of a canary is not finite");
+        norms.data_ptr<double>()[i] = canaries[i].value * canaries[i].value;
+    }
+    const at::Tensor factors = clip_factors(norms).to(at::kDouble).contiguous();
+    centred_count_ += (norms <= clipping_norm_ * clipping_norm_).sum().item<double>() -
+                      0.5 * static_cast<double>(count);
+    sums_.resize(network_.parameters().size());
+    for (int64_t i = 0; i < count; ++i) {
+        const auto [parameter, offset] = coordinates.place(canaries[i].coordinate);
+        at::Tensor& sum = sums_[parameter];
+        if (!sum.defined())
+            sum = torch::zeros(network_.parameters()[parameter].value.sizes(), at::kDouble);
+        if (sum.scalar_type() != at::kDouble || !sum.is_contiguous())
+            sum = sum.to(at::kDouble).contiguous();
+        sum.data_ptr<double>()[offset] += factors.data_ptr<double>()[i] * canaries[i].value;
     }
 }
 

@@ -16,12 +16,14 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "ward/core/random.h"
 #include "ward/dp/plan.h"
 #include "ward/nn/network.h"
 #include "ward/train/batch.h"
+#include "ward/train/canaries.h"
 
 namespace ward::dp {
 class DiscreteGaussian;
@@ -55,6 +57,10 @@ class PrivateStep {
     // Adds the clipped sum of a micro-batch to the current step. Throws Error kRefused for more
     // examples than largest_micro_batch().
     void add(const Batch& batch);
+
+    // Adds the clipped gradients of canaries to the current step. Throws Error kInvalid for a
+    // coordinate that the network does not have, kUnsupported off the CPU.
+    void add_canaries(std::span<const DiracCanary> canaries);
 
     // Ends the step. Throws Error kRefused when the plan has no more steps. Returns the noisy sum
     // divided by the expected batch size, per parameter (undefined for frozen ones).

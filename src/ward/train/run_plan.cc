@@ -82,6 +82,8 @@ void check_options(const TrainOptions& options, const data::Dataset& data) {
                 std::to_string(options.schedule.learning_rate));
     require(options.micro_batch >= 0,
             "micro-batch must be >= 0, got " + std::to_string(options.micro_batch));
+    require(options.canaries == nullptr || (options.privacy && options.checkpoint.empty()),
+            "canaries are for private runs without a checkpoint");
     if (data.example_shape != options.spec.input_shape) {
         throw Error(ErrorCode::kInvalid,
                     "data set " + data.name + " has " + std::to_string(data.example_size()) +

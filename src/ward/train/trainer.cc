@@ -182,7 +182,23 @@ class Run {
         const std::vector<int64_t> rows =
             dp::PoissonSampler(settings.expected_batch, settings.examples).sample(random);
         for_each_micro_batch(rows, random, [&](const Batch& batch) { private_step_->add(batch); });
-        return private_step_->finish(random);
+        if (options_.canaries != nullptr) add_canaries(random);
+        std::vector<at::Tensor> released = private_step_->finish(random);
+        if (options_.canaries != nullptr && options_.canaries->observe)
+            options_.canaries->observe(step_, released);
+        return released;
+    }
+
+    // Drawn as every example is: with probability expected batch / examples.
+    void add_canaries(Random& random) {
+        const std::vector<DiracCanary>& inserted = options_.canaries->inserted;
+        const dp::PlanRequest& settings = plan_->settings();
+        const dp::PoissonSampler sampler(static_cast<uint64_t>(settings.expected_batch),
+                                         static_cast<uint64_t>(settings.examples),
+                                         static_cast<int64_t>(inserted.size()));
+        std::vector<DiracCanary> drawn;
+        for (const int64_t i : sampler.sample(random)) drawn.push_back(inserted[i]);
+        private_step_->add_canaries(drawn);
     }
 
     std::vector<at::Tensor> plain_gradients(Random& random) {

@@ -26,6 +26,7 @@
 #include "ward/model/model.h"
 #include "ward/nn/network.h"
 #include "ward/train/batch.h"
+#include "ward/train/canaries.h"
 #include "ward/train/checkpoint.h"
 #include "ward/train/optimizer.h"
 #include "ward/train/schedule.h"
@@ -70,6 +71,9 @@ struct TrainOptions {
     // When it turns true (from a signal handler or another thread) the run ends after its current
     // step: a checkpoint is written, where there is a file for it, and Error kInterrupted thrown.
     const std::atomic<bool>* stop = nullptr;
+
+    // Examples beyond those of the data, for audits of private runs. Not with checkpoints.
+    const GradientCanaries* canaries = nullptr;
 
     // Randomness of one step. For tests; the default draws from the system.
     std::function<Random(int64_t step)> step_random;

@@ -17,6 +17,8 @@
 namespace ward::cli {
 
 void add_attack_evasion_command(CLI::App& attack);
+void add_attack_membership_command(CLI::App& attack);
+void add_attack_poison_command(CLI::App& attack);
 
 // A model under attack and the examples to attack it with, in the attacker's space: images and
 // arrays as they are before standardisation (pixels in [0, 1]), which then is part of the target;

@@ -23,6 +23,7 @@ void add_train_command(CLI::App& app);
 void add_evaluate_command(CLI::App& app);
 void add_predict_command(CLI::App& app);
 void add_attack_command(CLI::App& app);
+void add_audit_command(CLI::App& app);
 
 void add_inspect_command(CLI::App& app);
 void add_report_command(CLI::App& app);

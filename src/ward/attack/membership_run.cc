@@ -1,0 +1,178 @@
+#include "ward/attack/membership_run.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <numeric>
+#include <random>
+
+#include "ward/core/error.h"
+#include "ward/nn/network.h"
+#include "ward/train/evaluate.h"
+
+namespace ward::attack {
+namespace {
+
+constexpr int64_t kLeastPopulation = 10;
+
+std::vector<int64_t> shuffled_rows(int64_t count, uint64_t seed) {
+    std::vector<int64_t> rows(count);
+    std::iota(rows.begin(), rows.end(), 0);
+    std::mt19937_64 generator(seed);
+    for (size_t i = rows.size(); i > 1; --i) std::swap(rows[i - 1], rows[generator() % i]);
+    return rows;
+}
+
+// One set behind the other; what is per set comes from the first.
+data::Dataset joined(data::Dataset first, const data::Dataset& second) {
+    first.inputs.insert(first.inputs.end(), second.inputs.begin(), second.inputs.end());
+    first.labels.insert(first.labels.end(), second.labels.begin(), second.labels.end());
+    first.groups.clear();
+    first.digest.clear();
+    return first;
+}
+
+std::vector<int64_t> head(const std::vector<int64_t>& rows, int64_t count) {
+    return {rows.begin(), rows.begin() + std::min<int64_t>(count, std::ssize(rows))};
+}
+
+struct Parts {
+    data::Dataset pool;  // members that are attacked, others that are attacked, the rest
+    int64_t members = 0, others = 0;
+    data::Dataset population;
+};
+
+Parts split(const data::Dataset& members, const data::Dataset& others,
+            const MembershipRunOptions& options) {
+    const uint64_t seed = options.shadows.seed;
+    const std::vector<int64_t> other_rows = shuffled_rows(others.size(), ~seed);
+    const auto aside = static_cast<int64_t>(
+        std::llround(options.population_share * static_cast<double>(others.size())));
+    Parts parts;
+    parts.population = data::select_rows(others, head(other_rows, aside));
+    const std::vector<int64_t> left(other_rows.begin() + aside, other_rows.end());
+    const std::vector<int64_t> member_rows = shuffled_rows(members.size(), seed);
+    const int64_t most = options.count > 0 ? options.count : members.size() + others.size();
+    parts.members = std::min<int64_t>(most, std::ssize(member_rows));
+    parts.others = std::min<int64_t>(most, std::ssize(left));
+    const auto rest = [](const std::vector<int64_t>& rows, int64_t from) {
+        return std::vector<int64_t>(rows.begin() + from, rows.end());
+    };
+    parts.pool = joined(data::select_rows(members, head(member_rows, parts.members)),
+                        data::select_rows(others, head(left, parts.others)));
+    parts.pool =
+        joined(std::move(parts.pool), data::select_rows(members, rest(member_rows, parts.members)));
+    parts.pool = joined(std::move(parts.pool), data::select_rows(others, rest(left, parts.others)));
+    return parts;
+}
+
+double accuracy_of(const model::Model& model, const data::Dataset& data) {
+    nn::Network network(model);
+    return train::accuracy(train::predict(network, data), data);
+}
+
+bool suffices(const std::string& attack, const MembershipRunOptions& options,
+              const MembershipSignals& signals) {
+    if (needs_population(attack) && signals.target_population.empty()) return false;
+    if (!needs_references(attack)) return true;
+    const int64_t pairs = options.shadows.models / 2;
+    const bool own_variance = attack == "lira-online" || attack == "lira-offline";
+    return pairs >= (own_variance ? 2 : 1);
+}
+
+void add_flags(const MembershipRunOptions& options, int64_t trained_on, MembershipResult& result) {
+    const auto add = [&](const std::string& text) { result.flags.push_back(text); };
+    if (result.references > 0 &&
+        static_cast<double>(result.reference_examples) < 0.8 * static_cast<double>(trained_on)) {
+        add("references were trained on " + std::to_string(result.reference_examples) +
+            " examples, the target on " + std::to_string(trained_on) +
+            ": they know less, so the attacks are weaker than they could be");
+    }
+    const auto unresolved = [&](double rate) {
+        return rate * static_cast<double>(result.others) < 1;
+    };
+    for (const double rate : options.roc.false_positive_rates) {
+        if (unresolved(rate)) {
+            add("a false-positive rate of " + std::to_string(rate) + " needs at least " +
+                std::to_string(static_cast<int64_t>(std::ceil(1 / rate))) + " others, there are " +
+                std::to_string(result.others));
+        }
+    }
+    if (result.references > 0 && result.references < 16)
+        add("fewer than 16 references: LiRA and RMIA gain from more");
+}
+
+// References have other numbers of examples than the target. A private one keeps sampling rate and
+// steps, and with them the privacy that its noise gives; others keep the batch where they can.
+void fit_batch(int64_t target_examples, int64_t examples, train::TrainOptions& train) {
+    if (train.privacy) {
+        const double rate = std::min(
+            1.0, static_cast<double>(train.batch_size) / static_cast<double>(target_examples));
+        train.batch_size = std::llround(rate * static_cast<double>(examples));
+    }
+    train.batch_size = std::clamp<int64_t>(train.batch_size, 1, examples);
+}
+
+void check(const data::Dataset& members, const data::Dataset& others,
+           const MembershipRunOptions& options) {
+    if (!(options.population_share > 0 && options.population_share < 1)) {
+        throw Error(ErrorCode::kUsage,
+                    "the population's share of the others must be in (0, 1), got " +
+                        std::to_string(options.population_share));
+    }
+    if (members.size() < 1 || others.size() < kLeastPopulation) {
+        throw Error(ErrorCode::kInvalid,
+                    "membership is measured on members and others, got " +
+                        std::to_string(members.size()) + " and " + std::to_string(others.size()),
+                    "give the training data and at least 10 examples of the same kind");
+    }
+    if (members.labels.empty() || others.labels.empty()) {
+        throw Error(ErrorCode::kInvalid, "membership attacks need labelled examples",
+                    "name the label column with --label");
+    }
+}
+
+}  // namespace
+
+MembershipResult run_membership(const model::Model& target, const data::Dataset& members,
+                                const data::Dataset& others, const MembershipRunOptions& options) {
+    const auto start = std::chrono::steady_clock::now();
+    check(members, others, options);
+    for (const std::string& attack : options.attacks) needs_references(attack);  // known names
+    const Parts parts = split(members, others, options);
+    std::vector<Shadow> shadows;
+    if (options.shadows.models > 0) {
+        ShadowOptions fitted = options.shadows;
+        fit_batch(members.size(), parts.pool.size() / 2, fitted.train);
+        shadows = train_shadows(parts.pool, fitted);
+    }
+    const int64_t attacked = parts.members + parts.others;
+    std::vector<int64_t> rows(attacked);
+    std::iota(rows.begin(), rows.end(), 0);
+    const MembershipSignals signals =
+        membership_signals(target, shadows, data::select_rows(parts.pool, rows), parts.population);
+    std::vector<uint8_t> member(attacked, 0);
+    std::fill(member.begin(), member.begin() + parts.members, uint8_t{1});
+
+    MembershipResult result;
+    result.members = parts.members;
+    result.others = parts.others;
+    result.population = parts.population.size();
+    result.member_accuracy = accuracy_of(target, members);
+    result.other_accuracy = accuracy_of(target, others);
+    result.references = std::ssize(shadows);
+    result.reference_examples = shadows.empty() ? 0 : parts.pool.size() / 2;
+    for (const Shadow& shadow : shadows) result.references_from_cache += shadow.from_cache ? 1 : 0;
+    for (const std::string& attack :
+         options.attacks.empty() ? membership_attack_names() : options.attacks) {
+        if (options.attacks.empty() && !suffices(attack, options, signals)) continue;
+        result.attacks.push_back({attack, roc_of(membership_scores(attack, signals, options.scores),
+                                                 member, options.roc)});
+    }
+    add_flags(options, members.size(), result);
+    result.seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    return result;
+}
+
+}  // namespace ward::attack

@@ -1,0 +1,55 @@
+// The whole experiment: a target, those it was trained on, others of the same kind; references,
+// signals, attacks, curves.
+//
+// Some of the others are set aside as population before references are trained. References are
+// trained on halves of all remaining examples, the way the target was trained. Every example that
+// is not in the population is attacked.
+//
+// Thread safety: as train_shadows.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ward/attack/membership.h"
+#include "ward/attack/roc.h"
+#include "ward/attack/shadow.h"
+#include "ward/data/dataset.h"
+#include "ward/model/model.h"
+
+namespace ward::attack {
+
+struct MembershipRunOptions {
+    std::vector<std::string> attacks;  // empty: all that the references suffice for
+    ShadowOptions shadows;             // models = 0: none, and no attacks that need them
+    MembershipOptions scores;
+    RocOptions roc;
+    double population_share = 0.25;  // of the others, in (0, 1)
+    int64_t count = 0;               // attack at most so many members and as many others; 0: all
+};
+
+struct AttackedMembership {
+    std::string attack;
+    Roc roc;
+};
+
+struct MembershipResult {
+    std::vector<AttackedMembership> attacks;
+    int64_t members = 0, others = 0, population = 0;
+    double member_accuracy = 0, other_accuracy = 0;  // of the target
+    int64_t references = 0, references_from_cache = 0;
+    int64_t reference_examples = 0;  // that each reference was trained on
+    double seconds = 0;
+    std::vector<std::string> flags;  // what makes the figures doubtful, in words
+};
+
+// Throws Error kInvalid (data that do not fit the model, too few examples), kUsage (options out of
+// range) and what train_shadows throws.
+MembershipResult run_membership(const model::Model& target, const data::Dataset& members,
+                                const data::Dataset& others, const MembershipRunOptions& options);
+
+// How a model says that it was trained, in its card. Privacy comes back as a noise multiplier.
+// Throws Error kInvalid where the card does not say it.
+train::TrainOptions training_of(const model::Model& model);
+
+}  // namespace ward::attack

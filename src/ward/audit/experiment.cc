@@ -1,0 +1,188 @@
+#include "ward/audit/experiment.h"
+
+#include <array>
+
+#include "ward/audit/internal/experiment_json.h"
+#include "ward/core/error.h"
+
+namespace ward::audit {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+constexpr std::array<const char*, 3> kKinds = {"evasion", "membership", "privacy"};
+constexpr std::array<const char*, 3> kStatuses = {"done", "skipped", "failed"};
+
+template <size_t N>
+size_t index_of(const std::array<const char*, N>& names, const std::string& name) {
+    for (size_t i = 0; i < N; ++i)
+        if (names[i] == name) return i;
+    throw Error(ErrorCode::kCorrupt, "unknown name " + name.substr(0, 40));
+}
+
+Json pair(const Interval& interval) { return {interval.low, interval.high}; }
+Interval interval_of(const Json& json) { return {json.at(0), json.at(1)}; }
+
+Json spec_json(const ExperimentSpec& spec) {
+    Json json = {{"id", spec.id}, {"kind", kind_name(spec.kind)}};
+    if (spec.kind == ExperimentKind::kEvasion) {
+        json["attack"] = spec.attack;
+        json["norm"] = spec.norm;
+        json["epsilon"] = spec.epsilons;
+        json["steps"] = spec.steps;
+        json["count"] = spec.count;
+    } else if (spec.kind == ExperimentKind::kMembership) {
+        json["shadows"] = spec.shadows;
+        json["fpr"] = spec.false_positive_rates;
+        json["count"] = spec.count;
+    } else {
+        json["canaries"] = spec.canaries;
+    }
+    return json;
+}
+
+ExperimentSpec spec_of(const Json& json) {
+    ExperimentSpec spec;
+    spec.id = json.at("id");
+    spec.kind = static_cast<ExperimentKind>(index_of(kKinds, json.at("kind")));
+    spec.attack = json.value("attack", spec.attack);
+    spec.norm = json.value("norm", spec.norm);
+    spec.epsilons = json.value("epsilon", spec.epsilons);
+    spec.steps = json.value("steps", spec.steps);
+    spec.count = json.value("count", spec.count);
+    spec.shadows = json.value("shadows", spec.shadows);
+    spec.false_positive_rates = json.value("fpr", spec.false_positive_rates);
+    spec.canaries = json.value("canaries", spec.canaries);
+    return spec;
+}
+
+Json curve_json(const MembershipCurve& curve) {
+    Json rates = Json::array();
+    for (const RatePoint& rate : curve.rates) {
+        rates.push_back({{"fpr", rate.false_positive_rate},
+                         {"tpr", rate.true_positive_rate},
+                         {"tpr_interval", pair(rate.interval)},
+                         {"fpr_reached", rate.reached},
+                         {"fpr_at_most", rate.reached_at_most},
+                         {"resolved", rate.resolved}});
+    }
+    return {{"attack", curve.attack},
+            {"auc", curve.auc},
+            {"auc_interval", pair(curve.auc_interval)},
+            {"tpr_at_fpr", rates},
+            {"roc", {{"fpr", curve.x}, {"tpr", curve.y}}}};
+}
+
+MembershipCurve curve_of(const Json& json) {
+    MembershipCurve curve;
+    curve.attack = json.at("attack");
+    curve.auc = json.at("auc");
+    curve.auc_interval = interval_of(json.at("auc_interval"));
+    for (const Json& rate : json.at("tpr_at_fpr")) {
+        curve.rates.push_back({rate.at("fpr"), rate.at("tpr"), interval_of(rate.at("tpr_interval")),
+                               rate.at("fpr_reached"), rate.at("fpr_at_most"),
+                               rate.at("resolved")});
+    }
+    curve.x = json.at("roc").at("fpr").get<std::vector<double>>();
+    curve.y = json.at("roc").at("tpr").get<std::vector<double>>();
+    if (curve.x.size() != curve.y.size()) throw Error(ErrorCode::kCorrupt, "a curve is torn");
+    return curve;
+}
+
+Json robust_json(const std::vector<RobustPoint>& points) {
+    Json list = Json::array();
+    for (const RobustPoint& point : points) {
+        list.push_back({{"epsilon", point.epsilon},
+                        {"robust_accuracy", point.accuracy},
+                        {"robust_accuracy_interval", pair(point.interval)},
+                        {"robust_accuracy_8bit", point.accuracy_8bit}});
+    }
+    return list;
+}
+
+Json epsilons_json(const std::vector<AuditedEpsilon>& epsilons) {
+    Json list = Json::array();
+    for (const AuditedEpsilon& audited : epsilons) {
+        list.push_back({{"claimed_epsilon", audited.claimed},
+                        {"delta", audited.delta},
+                        {"epsilon_lower", audited.lower},
+                        {"epsilon_lower_by_curve", audited.curve_lower},
+                        {"canaries", audited.canaries},
+                        {"guesses", audited.guesses},
+                        {"correct", audited.correct},
+                        {"contradicts", audited.contradicts}});
+    }
+    return list;
+}
+
+ExperimentResult result_of(const Json& json) {
+    ExperimentResult result;
+    result.spec = spec_of(json.at("experiment"));
+    result.status = static_cast<ExperimentStatus>(index_of(kStatuses, json.at("status")));
+    result.reason = json.value("reason", "");
+    result.seconds = json.at("seconds");
+    result.clean_accuracy = json.value("clean_accuracy", 0.0);
+    for (const Json& point : json.value("robust", Json::array())) {
+        result.robust.push_back({point.at("epsilon"), point.at("robust_accuracy"),
+                                 interval_of(point.at("robust_accuracy_interval")),
+                                 point.at("robust_accuracy_8bit")});
+    }
+    for (const Json& curve : json.value("curves", Json::array()))
+        result.curves.push_back(curve_of(curve));
+    result.members = json.value("members", int64_t{0});
+    result.others = json.value("others", int64_t{0});
+    for (const Json& e : json.value("privacy", Json::array())) {
+        result.epsilons.push_back({e.at("claimed_epsilon"), e.at("delta"), e.at("epsilon_lower"),
+                                   e.at("epsilon_lower_by_curve"), e.at("canaries"),
+                                   e.at("guesses"), e.at("correct"), e.at("contradicts")});
+    }
+    result.flags = json.value("flags", std::vector<std::string>{});
+    result.rerun = json.value("rerun", "");
+    return result;
+}
+
+}  // namespace
+
+std::string_view kind_name(ExperimentKind kind) { return kKinds[static_cast<size_t>(kind)]; }
+
+Json experiment_json(const ExperimentResult& result) {
+    Json json = {{"experiment", spec_json(result.spec)},
+                 {"status", kStatuses[static_cast<size_t>(result.status)]}};
+    if (!result.reason.empty()) json["reason"] = result.reason;
+    json["seconds"] = result.seconds;
+    if (!result.robust.empty()) {
+        json["clean_accuracy"] = result.clean_accuracy;
+        json["robust"] = robust_json(result.robust);
+    }
+    if (!result.curves.empty()) {
+        json["members"] = result.members;
+        json["others"] = result.others;
+        json["curves"] = Json::array();
+        for (const MembershipCurve& curve : result.curves)
+            json["curves"].push_back(curve_json(curve));
+    }
+    if (!result.epsilons.empty()) json["privacy"] = epsilons_json(result.epsilons);
+    json["flags"] = result.flags;
+    json["rerun"] = result.rerun;
+    return json;
+}
+
+std::string to_json(const std::vector<ExperimentResult>& results) {
+    Json list = Json::array();
+    for (const ExperimentResult& result : results) list.push_back(experiment_json(result));
+    return list.dump();
+}
+
+std::vector<ExperimentResult> parse_results(std::string_view json, const std::string& name) {
+    std::vector<ExperimentResult> results;
+    try {
+        for (const Json& item : Json::parse(json)) results.push_back(result_of(item));
+    } catch (const nlohmann::json::exception&) {
+        throw Error(ErrorCode::kCorrupt, name + " does not hold results of an audit");
+    } catch (const Error& error) {
+        throw Error(ErrorCode::kCorrupt, name + ": " + error.message());
+    }
+    return results;
+}
+
+}  // namespace ward::audit

@@ -1,0 +1,175 @@
+#include "ward/audit/judge.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "ward/audit/internal/text.h"
+#include "ward/audit/training_report.h"
+
+namespace ward::audit {
+namespace {
+
+using Outcome = GateResult::Outcome;
+
+constexpr double kSame = 1e-9;  // of epsilons and rates written in files
+constexpr double kAccountingSlack = 1e-6;
+
+bool same(double a, double b) { return std::abs(a - b) <= kSame * std::max(1.0, std::abs(b)); }
+
+// The most that an attack may reach, at the worst false-positive rate that fits the data.
+void check_attacks(const ModelClaims& claims, const ExperimentResult& result,
+                   Judgement& judgement) {
+    for (const MembershipCurve& curve : result.curves) {
+        for (const RatePoint& rate : curve.rates) {
+            const double most =
+                attack_hit_rate_bound(*claims.epsilon, claims.delta, rate.reached_at_most);
+            if (rate.interval.low <= most) continue;
+            judgement.contradictions.push_back(
+                "Attack " + curve.attack + " finds at least " + percent(rate.interval.low, 2) +
+                " of the members at a false-positive rate of at most " +
+                percent(rate.reached_at_most, 2) + "; under the claimed epsilon of " +
+                significant(*claims.epsilon) + " no attack could find more than " +
+                percent(most, 2) + ".");
+        }
+    }
+}
+
+void check_claims(const ModelClaims& claims, const std::vector<ExperimentResult>& results,
+                  Judgement& judgement) {
+    if (!claims.epsilon) return;
+    if (claims.accounted_again &&
+        *claims.accounted_again > *claims.epsilon * (1 + kAccountingSlack)) {
+        judgement.contradictions.push_back(
+            "The model claims epsilon " + significant(*claims.epsilon) +
+            ", but the plan it carries accounts for " + significant(*claims.accounted_again) + ".");
+    }
+    for (const ExperimentResult& result : results) {
+        for (const AuditedEpsilon& audited : result.epsilons) {
+            if (!audited.contradicts) continue;
+            judgement.contradictions.push_back(
+                "The training claims epsilon " + significant(audited.claimed) +
+                "; an audit of it shows more than " +
+                significant(std::max(audited.lower, audited.curve_lower)) +
+                " with 95 % confidence.");
+        }
+        check_attacks(claims, result, judgement);
+    }
+}
+
+GateResult gate(const std::string& name, bool shown, double value, bool holds,
+                const std::string& found) {
+    if (!shown || std::isnan(value)) return {name, "not measured", Outcome::kNotShown};
+    return {name, found, holds ? Outcome::kHolds : Outcome::kFails};
+}
+
+GateResult epsilon_gate(const ModelClaims& claims, double most) {
+    const std::string name = "max_epsilon " + significant(most);
+    if (!claims.epsilon) return {name, "no guarantee", Outcome::kFails};
+    const double epsilon = std::max(*claims.epsilon, claims.accounted_again.value_or(0));
+    return gate(name, true, epsilon, epsilon <= most, significant(epsilon));
+}
+
+// The highest upper end over all attacks.
+GateResult auc_gate(const std::vector<ExperimentResult>& results, double most) {
+    double worst = 0;
+    bool shown = false;
+    for (const ExperimentResult& result : results) {
+        for (const MembershipCurve& curve : result.curves) {
+            shown = true;
+            worst = std::max(worst, curve.auc_interval.high);
+        }
+    }
+    return gate("max_auc " + significant(most), shown, worst, worst <= most,
+                "at most " + significant(worst));
+}
+
+GateResult rate_gate(const std::vector<ExperimentResult>& results, const Gates::Rate& wanted) {
+    double worst = 0;
+    bool shown = false;
+    for (const ExperimentResult& result : results) {
+        for (const MembershipCurve& curve : result.curves) {
+            for (const RatePoint& rate : curve.rates) {
+                if (!same(rate.false_positive_rate, wanted.false_positive_rate) || !rate.resolved)
+                    continue;
+                shown = true;
+                worst = std::max(worst, rate.interval.high);
+            }
+        }
+    }
+    return gate("max_tpr_at_fpr " + significant(wanted.most) + " at " +
+                    significant(wanted.false_positive_rate),
+                shown, worst, worst <= wanted.most, "at most " + significant(worst));
+}
+
+// At the radius asked for or a larger one: what holds there holds inside.
+GateResult robustness_gate(const std::vector<ExperimentResult>& results,
+                           const Gates::Robustness& wanted) {
+    double least = 1, nearest = INFINITY;
+    for (const ExperimentResult& result : results) {
+        if (result.spec.kind != ExperimentKind::kEvasion || result.spec.norm != wanted.norm)
+            continue;
+        for (const RobustPoint& point : result.robust) {
+            if (point.epsilon < wanted.epsilon && !same(point.epsilon, wanted.epsilon)) continue;
+            if (point.epsilon > nearest && !same(point.epsilon, nearest)) continue;
+            if (!same(point.epsilon, nearest)) least = 1;
+            nearest = point.epsilon;
+            least = std::min(least, point.interval.low);
+        }
+    }
+    return gate("min_robust_accuracy " + significant(wanted.least) + " at " + wanted.norm + " " +
+                    significant(wanted.epsilon),
+                std::isfinite(nearest), least, least >= wanted.least,
+                "at least " + significant(least));
+}
+
+void check_gates(const ModelClaims& claims, const std::vector<ExperimentResult>& results,
+                 const Gates& gates, Judgement& judgement) {
+    if (gates.max_epsilon) judgement.gates.push_back(epsilon_gate(claims, *gates.max_epsilon));
+    if (gates.max_auc) judgement.gates.push_back(auc_gate(results, *gates.max_auc));
+    for (const Gates::Rate& rate : gates.max_tpr_at_fpr)
+        judgement.gates.push_back(rate_gate(results, rate));
+    for (const Gates::Robustness& robustness : gates.min_robust_accuracy)
+        judgement.gates.push_back(robustness_gate(results, robustness));
+}
+
+void collect_warnings(const std::vector<ExperimentResult>& results, Judgement& judgement) {
+    for (const ExperimentResult& result : results) {
+        if (result.status != ExperimentStatus::kDone) {
+            judgement.warnings.push_back(
+                result.spec.id +
+                (result.status == ExperimentStatus::kSkipped ? " was skipped: " : " failed: ") +
+                result.reason);
+        }
+        for (const std::string& flag : result.flags)
+            judgement.warnings.push_back(result.spec.id + ": " + flag);
+    }
+}
+
+}  // namespace
+
+bool Judgement::refuses() const {
+    return !contradictions.empty() ||
+           std::any_of(gates.begin(), gates.end(),
+                       [](const GateResult& gate) { return gate.outcome != Outcome::kHolds; });
+}
+
+Judgement judge(const ModelClaims& claims, const std::vector<ExperimentResult>& results,
+                const Gates& gates) {
+    Judgement judgement;
+    check_claims(claims, results, judgement);
+    check_gates(claims, results, gates, judgement);
+    collect_warnings(results, judgement);
+    if (judgement.refuses()) {
+        judgement.verdict = Verdict::kRed;
+    } else if (judgement.warnings.empty() && !judgement.gates.empty()) {
+        judgement.verdict = Verdict::kGreen;
+    }
+    return judgement;
+}
+
+std::string_view verdict_name(Verdict verdict) {
+    if (verdict == Verdict::kGreen) return "green";
+    return verdict == Verdict::kAmber ? "amber" : "red";
+}
+
+}  // namespace ward::audit

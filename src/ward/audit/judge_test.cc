@@ -1,0 +1,169 @@
+#include "ward/audit/judge.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "ward/audit/audit_report.h"
+#include "ward/audit/render_html.h"
+#include "ward/core/testing/errors.h"
+
+namespace ward::audit {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ward::testonly::message_of;
+using Outcome = GateResult::Outcome;
+
+ExperimentResult robust(const std::string& norm, std::vector<RobustPoint> points) {
+    ExperimentResult result;
+    result.spec.id = "evasion-" + norm;
+    result.spec.norm = norm;
+    result.clean_accuracy = 0.9;
+    result.robust = std::move(points);
+    return result;
+}
+
+ExperimentResult membership(double auc_high, double tpr_low, double tpr_high, double fpr_at_most) {
+    ExperimentResult result;
+    result.spec.id = "membership";
+    result.spec.kind = ExperimentKind::kMembership;
+    result.members = result.others = 1000;
+    MembershipCurve curve;
+    curve.attack = "lira-online";
+    curve.auc = auc_high - 0.01;
+    curve.auc_interval = {auc_high - 0.02, auc_high};
+    curve.rates = {{0.01, tpr_low + 0.001, {tpr_low, tpr_high}, 0.009, fpr_at_most, true}};
+    curve.x = {0, 0.01, 1};
+    curve.y = {0, 0.02, 1};
+    result.curves = {curve};
+    return result;
+}
+
+ExperimentResult audited(bool contradicts) {
+    ExperimentResult result;
+    result.spec.id = "privacy";
+    result.spec.kind = ExperimentKind::kPrivacy;
+    result.epsilons = {{3, 1e-5, 1.2, contradicts ? 5.5 : 1.9, 5000, 300, 250, contradicts}};
+    return result;
+}
+
+const ModelClaims kClaims{3.0, 1e-5, 3.0};
+
+TEST(Judge, GreenNeedsGatesThatHoldAndNoWarning) {
+    Gates gates;
+    gates.max_epsilon = 3;
+    gates.min_robust_accuracy = {{"linf", 0.1, 0.4}};
+    std::vector<ExperimentResult> results = {robust("linf", {{0.1, 0.5, {0.45, 0.55}, 0.5}}),
+                                             membership(0.55, 0.01, 0.03, 0.02), audited(false)};
+    EXPECT_EQ(judge(kClaims, results, gates).verdict, Verdict::kGreen);
+    EXPECT_FALSE(judge(kClaims, results, gates).refuses());
+    EXPECT_EQ(judge(kClaims, results, {}).verdict, Verdict::kAmber) << "no gates, no decision";
+    results[0].flags = {"gradients are zero"};
+    const Judgement flagged = judge(kClaims, results, gates);
+    EXPECT_EQ(flagged.verdict, Verdict::kAmber);
+    EXPECT_THAT(flagged.warnings.at(0), HasSubstr("gradients are zero"));
+    EXPECT_FALSE(flagged.refuses());
+    results[0].flags.clear();
+    results[2].status = ExperimentStatus::kSkipped;
+    results[2].reason = "no time";
+    EXPECT_EQ(judge(kClaims, results, gates).verdict, Verdict::kAmber) << "nothing may be missing";
+}
+
+TEST(Judge, AnAuditAboveTheClaimIsAContradiction) {
+    const Judgement judgement = judge(kClaims, {audited(true)}, {});
+    EXPECT_EQ(judgement.verdict, Verdict::kRed);
+    EXPECT_TRUE(judgement.refuses());
+    ASSERT_EQ(judgement.contradictions.size(), 1u);
+    EXPECT_THAT(judgement.contradictions[0], HasSubstr("claims epsilon 3; an audit of it shows "
+                                                       "more than 5.5"));
+}
+
+TEST(Judge, APlanThatAccountsForMoreIsAContradiction) {
+    EXPECT_TRUE(judge({3.0, 1e-5, 3.0}, {}, {}).contradictions.empty());
+    EXPECT_THAT(judge({1.0, 1e-5, 3.0}, {}, {}).contradictions.at(0),
+                HasSubstr("claims epsilon 1, but the plan it carries accounts for 3"));
+}
+
+// e^3 * 0.01 = 0.2: no attack finds more at that rate.
+TEST(Judge, AnAttackBeyondTheGuaranteeIsAContradiction) {
+    EXPECT_TRUE(judge(kClaims, {membership(0.9, 0.19, 0.3, 0.01)}, {}).contradictions.empty());
+    const Judgement judgement = judge(kClaims, {membership(0.9, 0.25, 0.3, 0.01)}, {});
+    EXPECT_THAT(judgement.contradictions.at(0),
+                HasSubstr("lira-online finds at least 25.00\u00a0%"));
+    EXPECT_TRUE(judge({}, {membership(0.9, 0.25, 0.3, 0.01)}, {}).contradictions.empty())
+        << "who claims nothing is not contradicted";
+}
+
+TEST(Judge, GatesHoldByTheUnfavourableEnd) {
+    Gates gates;
+    gates.max_auc = 0.6;
+    gates.max_tpr_at_fpr = {{0.01, 0.05}};
+    gates.min_robust_accuracy = {{"linf", 0.1, 0.5}};
+    const std::vector<ExperimentResult> near = {robust("linf", {{0.1, 0.52, {0.49, 0.55}, 0.6}}),
+                                                membership(0.61, 0.01, 0.06, 0.02)};
+    for (const GateResult& gate : judge({}, near, gates).gates)
+        EXPECT_EQ(gate.outcome, Outcome::kFails) << gate.gate;
+    const std::vector<ExperimentResult> good = {robust("linf", {{0.1, 0.55, {0.51, 0.6}, 0.6}}),
+                                                membership(0.59, 0.01, 0.04, 0.02)};
+    for (const GateResult& gate : judge({}, good, gates).gates)
+        EXPECT_EQ(gate.outcome, Outcome::kHolds) << gate.gate;
+    EXPECT_THAT(judge({}, good, gates).gates[2].found, HasSubstr("at least 0.51"));
+}
+
+TEST(Judge, WhatWasNotMeasuredIsNotShown) {
+    Gates gates;
+    gates.max_auc = 0.6;
+    gates.max_tpr_at_fpr = {{0.001, 0.05}};
+    gates.min_robust_accuracy = {{"l2", 0.1, 0.1}, {"linf", 0.2, 0.1}};
+    std::vector<ExperimentResult> results = {robust("linf", {{0.1, 0.9, {0.8, 0.95}, 0.9}})};
+    for (const GateResult& gate : judge({}, results, gates).gates)
+        EXPECT_EQ(gate.outcome, Outcome::kNotShown) << gate.gate;
+    EXPECT_TRUE(judge({}, results, gates).refuses());
+    // A larger radius covers a smaller one, and the nearest of those counts.
+    results.push_back(robust("linf", {{0.3, 0.5, {0.4, 0.6}, 0.5}, {0.9, 0.0, {0, 0.1}, 0}}));
+    EXPECT_EQ(judge({}, results, gates).gates[3].outcome, Outcome::kHolds);
+    gates = {};
+    gates.max_epsilon = 10;
+    EXPECT_EQ(judge({}, results, gates).gates[0].outcome, Outcome::kFails) << "no guarantee at all";
+}
+
+TEST(AuditReport, ShowsTheVerdictAndEscapesWhatItIsGiven) {
+    AuditFacts facts;
+    facts.model_name = "cnn<script>";
+    facts.data_name = "digits";
+    facts.plan_name = "quick";
+    const std::vector<ExperimentResult> results = {robust("linf", {{0.1, 0.5, {0.45, 0.55}, 0.5}}),
+                                                   membership(0.55, 0.01, 0.03, 0.02),
+                                                   audited(true)};
+    const Judgement judgement = judge(kClaims, results, {});
+    const std::string html = render_html(make_audit_report(facts, kClaims, results, judgement));
+    EXPECT_THAT(html, HasSubstr("CONTRADICTED"));
+    EXPECT_THAT(html, HasSubstr("class=\"highlight bad\""));
+    EXPECT_THAT(html, Not(HasSubstr("cnn<script>")));
+    EXPECT_THAT(html, HasSubstr("lira-online"));
+    const std::string json = audit_json(facts, kClaims, results, judgement);
+    EXPECT_THAT(json, HasSubstr("\"verdict\": \"red\""));
+    EXPECT_THAT(json, HasSubstr("\"epsilon_lower_by_curve\": 5.5"));
+}
+
+TEST(ExperimentResults, ComeBackAsTheyWent) {
+    std::vector<ExperimentResult> results = {robust("l2", {{0.1, 0.5, {0.45, 0.55}, 0.5}}),
+                                             membership(0.55, 0.01, 0.03, 0.02), audited(true)};
+    results[1].flags = {"few"};
+    results[0].status = ExperimentStatus::kFailed;
+    results[0].reason = "why";
+    const std::string json = to_json(results);
+    EXPECT_EQ(to_json(parse_results(json, "s")), json);
+    EXPECT_EQ(parse_results(json, "s")[0].reason, "why");
+    EXPECT_EQ(parse_results(json, "s")[1].curves[0].rates[0].reached_at_most, 0.02);
+    EXPECT_THAT(message_of([] { parse_results("[{}]", "s.json"); }, ErrorCode::kCorrupt),
+                HasSubstr("s.json does not hold results"));
+    EXPECT_THAT(message_of([&] { parse_results("[", "s.json"); }, ErrorCode::kCorrupt),
+                HasSubstr("s.json"));
+}
+
+}  // namespace
+}  // namespace ward::audit

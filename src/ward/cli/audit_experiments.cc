@@ -1,0 +1,232 @@
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "ward/attack/canary_run.h"
+#include "ward/attack/evasion.h"
+#include "ward/attack/membership_run.h"
+#include "ward/cli/internal/attack.h"
+#include "ward/cli/internal/audit.h"
+#include "ward/cli/internal/model_file.h"
+#include "ward/core/digest.h"
+#include "ward/core/error.h"
+#include "ward/core/log.h"
+#include "ward/dp/plan.h"
+#include "ward/nn/torch.h"
+
+namespace ward::cli {
+namespace {
+
+constexpr size_t kMostPoints = 300;  // of a curve in a report
+
+data::Dataset load_part(const DataOptions& options, const model::Model& model,
+                        const std::string& split) {
+    data::LoadRequest request = to_request(options, split);
+    request.preprocessing_json = model.card.preprocessing_json;
+    const data::LoadedData loaded = data::load_dataset(request);
+    if (loaded.dataset.example_shape != model.spec.input_shape || loaded.dataset.labels.empty()) {
+        throw Error(ErrorCode::kInvalid,
+                    "the " + split + " part of " + options.data + " does not fit the model",
+                    "give the labelled data that it was trained on; ward inspect shows the model");
+    }
+    return loaded.dataset;
+}
+
+nlohmann::json privacy_of(const model::Model& model) {
+    return nlohmann::json::parse(model.card.privacy_json, nullptr, false);
+}
+
+std::optional<dp::PrivacyPlan> plan_of(const model::Model& model) {
+    const nlohmann::json privacy = privacy_of(model);
+    if (!privacy.is_object() || !privacy.contains("plan") || privacy["plan"].is_null())
+        return std::nullopt;
+    return dp::PrivacyPlan::from_json(
+        privacy["plan"].is_string() ? privacy["plan"].get<std::string>() : privacy["plan"].dump());
+}
+
+audit::Interval plain(const attack::Interval& interval) { return {interval.low, interval.high}; }
+
+audit::MembershipCurve curve_of(const attack::AttackedMembership& attacked) {
+    const attack::Roc& roc = attacked.roc;
+    audit::MembershipCurve curve;
+    curve.attack = attacked.attack;
+    curve.auc = roc.auc;
+    curve.auc_interval = plain(roc.auc_interval);
+    for (const attack::RateAt& at : roc.at) {
+        const auto alarms = static_cast<int64_t>(
+            std::llround(at.false_positive_rate * static_cast<double>(roc.others)));
+        curve.rates.push_back({at.wanted, at.true_positive_rate, plain(at.exact),
+                               at.false_positive_rate,
+                               attack::clopper_pearson(alarms, roc.others).high, at.resolved});
+    }
+    // Evenly spread over the powers of ten, with both ends.
+    double next = 0;
+    for (size_t i = 0; i < roc.points.size(); ++i) {
+        const attack::RocPoint& point = roc.points[i];
+        if (point.false_positive_rate < next && i + 1 < roc.points.size()) continue;
+        curve.x.push_back(point.false_positive_rate);
+        curve.y.push_back(point.true_positive_rate);
+        next = std::max(1.0 / static_cast<double>(roc.others), point.false_positive_rate) *
+               std::pow(10.0, 4.0 / static_cast<double>(kMostPoints));
+    }
+    return curve;
+}
+
+std::string number(double value) {
+    std::string text = std::to_string(value);
+    text.erase(text.find_last_not_of('0') + 1);
+    if (text.ends_with(".")) text.pop_back();
+    return text;
+}
+
+}  // namespace
+
+AuditSubject::AuditSubject(const AuditSubjectOptions& options)
+    : options_(options),
+      model_(load_model(options.model, options.identities)),
+      members_(load_part(options.data, model_, "train")),
+      others_(load_part(options.data, model_, "test")) {
+    if (model_.card.training_examples > 0 && model_.card.training_examples != members_.size()) {
+        log_warning("the model was trained on " + std::to_string(model_.card.training_examples) +
+                    " examples, the training part of this data has " +
+                    std::to_string(members_.size()) +
+                    ": repeat the --test-fraction and --split-seed of the training");
+    }
+}
+
+audit::AuditedModel AuditSubject::traits() const {
+    audit::AuditedModel traits;
+    traits.images = members_.example_shape.size() == 3;
+    traits.tokens = members_.tokens;
+    traits.retrainable = !model_.card.training_json.empty();
+    traits.is_private = !model_.card.privacy_json.empty();
+    traits.parameters = model::parameter_count(model_.spec);
+    return traits;
+}
+
+audit::ModelClaims AuditSubject::claims() const {
+    audit::ModelClaims claims;
+    const nlohmann::json privacy = privacy_of(model_);
+    if (!privacy.is_object()) return claims;
+    const auto epsilon = privacy.find("epsilon_upper"), delta = privacy.find("delta");
+    if (epsilon == privacy.end() || !epsilon->is_number() || delta == privacy.end() ||
+        !delta->is_number()) {
+        throw Error(ErrorCode::kCorrupt,
+                    "the privacy statement of the model's card has no epsilon");
+    }
+    claims.epsilon = epsilon->get<double>();
+    claims.delta = delta->get<double>();
+    if (const auto plan = plan_of(model_)) claims.accounted_again = plan->epsilon().upper;
+    return claims;
+}
+
+std::string AuditSubject::fingerprint(const audit::AuditPlan& plan) const {
+    nlohmann::json all = {"ward audit 1", model::digest(model_), model_.card.privacy_json,
+                          members_.digest, others_.digest};
+    std::vector<audit::ExperimentResult> experiments;
+    for (const audit::ExperimentSpec& spec : plan.experiments) {
+        experiments.emplace_back();
+        experiments.back().spec = spec;
+    }
+    all.push_back(audit::to_json(experiments));
+    return sha256_hex(all.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
+std::string AuditSubject::data_flags() const {
+    std::string text = " --model " + options_.model + " --data " + options_.data.data;
+    if (!options_.data.schema.empty()) text += " --schema " + options_.data.schema;
+    if (!options_.data.label.empty()) text += " --label " + options_.data.label;
+    if (options_.data.test_fraction != data::kDefaultTestFraction)
+        text += " --test-fraction " + number(options_.data.test_fraction);
+    return text;
+}
+
+audit::ExperimentResult AuditSubject::evasion(const audit::ExperimentSpec& spec) const {
+    AttackTargetOptions target_options;
+    target_options.model = options_.model;
+    target_options.identities = options_.identities;
+    target_options.data = options_.data;
+    target_options.runtime = options_.runtime;
+    target_options.count = spec.count;
+    AttackTarget loaded = load_attack_target(target_options);
+    audit::ExperimentResult result;
+    for (const double epsilon : spec.epsilons) {
+        attack::EvasionOptions evasion;
+        evasion.norm = attack::parse_norm(spec.norm);
+        evasion.epsilon = epsilon;
+        evasion.steps = spec.steps;
+        evasion.lower = loaded.lower;
+        evasion.upper = loaded.upper;
+        const auto attack = attack::make_attack(spec.attack, evasion);
+        const attack::EvasionResult found = attack::evade(
+            *loaded.target, *attack, attack::Points{loaded.x, loaded.y, at::Tensor()}, evasion);
+        const auto right = std::count(found.robust.begin(), found.robust.end(), true);
+        result.clean_accuracy = found.clean_accuracy;
+        result.robust.push_back({epsilon, found.robust_accuracy,
+                                 audit::wilson_interval(right, std::ssize(found.robust)),
+                                 found.robust_accuracy_8bit});
+        for (const std::string& flag : found.flags) {
+            if (std::find(result.flags.begin(), result.flags.end(), flag) == result.flags.end())
+                result.flags.push_back(flag);
+        }
+        result.rerun = "ward attack evasion --attack " + spec.attack + " --norm " + spec.norm +
+                       " --epsilon " + number(epsilon) +
+                       (spec.steps > 0 ? " --steps " + std::to_string(spec.steps) : "") +
+                       " --count " + std::to_string(spec.count) + data_flags() + " --json";
+    }
+    return result;
+}
+
+audit::ExperimentResult AuditSubject::membership(const audit::ExperimentSpec& spec) const {
+    attack::MembershipRunOptions options;
+    options.count = spec.count;
+    options.roc.false_positive_rates = spec.false_positive_rates;
+    options.shadows.models = spec.shadows;
+    options.shadows.cache = options_.cache;
+    if (spec.shadows > 0) options.shadows.train = attack::training_of(model_);
+    const attack::MembershipResult found =
+        attack::run_membership(model_, members_, others_, options);
+    audit::ExperimentResult result;
+    result.members = found.members;
+    result.others = found.others;
+    result.flags = found.flags;
+    for (const attack::AttackedMembership& attacked : found.attacks)
+        result.curves.push_back(curve_of(attacked));
+    result.rerun = "ward attack membership --shadows " + std::to_string(spec.shadows) +
+                   " --count " + std::to_string(spec.count) + data_flags() + " --json";
+    return result;
+}
+
+audit::ExperimentResult AuditSubject::privacy(const audit::ExperimentSpec& spec) const {
+    const std::optional<dp::PrivacyPlan> plan = plan_of(model_);
+    if (!plan) {
+        throw Error(ErrorCode::kInvalid, "the model's card holds no privacy plan to audit",
+                    "only models of `ward train` with a guarantee have one");
+    }
+    const train::TrainOptions training = attack::training_of(model_);
+    const auto canaries = std::min<int64_t>(spec.canaries, model::parameter_count(model_.spec));
+    Random random = Random::from_system();
+    const attack::CanaryRun run =
+        attack::audit_gradient_space(members_, training, {.canaries = canaries}, random);
+    const attack::AuditClaim claim = attack::claim_of(*plan);
+    const attack::AuditBound bound = attack::audit_one_run(run.game, claim);
+    audit::ExperimentResult result;
+    result.epsilons.push_back({claim.epsilon, claim.delta, bound.epsilon, bound.curve_epsilon,
+                               bound.canaries, bound.guesses, bound.correct, bound.contradicts});
+    return result;
+}
+
+audit::ExperimentResult AuditSubject::run(const audit::ExperimentSpec& spec) const {
+    switch (spec.kind) {
+        case audit::ExperimentKind::kEvasion:
+            return evasion(spec);
+        case audit::ExperimentKind::kMembership:
+            return membership(spec);
+        case audit::ExperimentKind::kPrivacy:
+            return privacy(spec);
+    }
+    throw Error(ErrorCode::kInternal, "unknown experiment");
+}
+
+}  // namespace ward::cli
