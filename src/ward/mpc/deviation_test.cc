@@ -1,9 +1,11 @@
-// Parties that deviate: every message of every protocol is falsified in turn, and nothing may be
-// output. WARD_MPC_DEVIATIONS sets the number of trials (10,000 take a few minutes).
+// Parties that deviate: every message of every protocol is falsified in turn, and no wrong value
+// may be output. WARD_MPC_DEVIATIONS sets the number of trials (10,000 take a few minutes).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -128,15 +130,39 @@ RingVector everything(Party& party) {
     const SharedBits sign = is_negative(party, both);
     RingVector out = open(party, both).values;
     const RingVector bits = open(party, sign);
-    out.push_back(bits[0] & 0xff);
+    out.push_back(bits[0] & 0xff);  // of the 8 values
     const RingMatrix last = open_to(party, 1, z);
     out.insert(out.end(), last.values.begin(), last.values.end());
     return out;
 }
 
+// What `everything` opens, computed in the clear; divisions differ by their dither.
+void expect_right(const RingVector& opened, const std::string& what) {
+    ASSERT_GE(opened.size(), 9u) << what;
+    for (size_t r = 0; r < 4; ++r) {
+        double z[2] = {0, 0};
+        for (size_t c = 0; c < 2; ++c) {
+            for (size_t k = 0; k < 3; ++k) {
+                const size_t i = 3 * r + k;
+                z[c] += decode((i << 15) - (i * i << 12)) * (3.0 - static_cast<double>(2 * k + c));
+            }
+            z[c] = std::max(z[c], 0.0);
+        }
+        for (size_t c = 0; c < 2; ++c) {
+            const double expected = z[c] / (1 + std::exp(z[1 - c] - z[c]));
+            const double scale = static_cast<double>(kOne);
+            ASSERT_NEAR(
+                static_cast<double>(static_cast<int64_t>(opened[2 * r + c])) / scale / scale,
+                expected, 1e-3)
+                << what;
+        }
+    }
+    ASSERT_EQ(opened[8], 0u) << what;  // no value is negative
+}
+
 size_t trials() {
     const char* text = std::getenv("WARD_MPC_DEVIATIONS");
-    return text != nullptr ? static_cast<size_t>(std::atol(text)) : 250;
+    return text != nullptr ? static_cast<size_t>(std::atol(text)) : 150;
 }
 
 // What a deviating party may do to a message.
@@ -161,42 +187,49 @@ FalsifyingStream::Falsify random_falsification(Random& random) {
 
 TEST(Deviations, HonestPartiesFinish) {
     const Outcome honest = run_with(everything, {});
-    for (size_t i = 0; i < 3; ++i) EXPECT_TRUE(honest.finished[i]);
+    for (size_t i = 0; i < 3; ++i) {
+        ASSERT_TRUE(honest.finished[i]);
+        expect_right(honest.opened[i], "honest");
+    }
     EXPECT_EQ(honest.opened[0], honest.opened[2]);
     EXPECT_EQ(honest.opened[1].size(), honest.opened[0].size() + 8);
 }
 
-// A falsified message may only be without effect where it is a party's own choice: the shared
-// input of an owner, and the parties' keys and digests during set-up (which end the job).
-TEST(Deviations, OfEveryMessageAreCaughtAndNothingIsOutput) {
+// The sender goes on as if it had sent the right message, so even another input, which an owner may
+// choose, comes to light. What may pass unseen is a changed carry word of a proof (verify.h: w) or
+// another part of a proof for relations that hold: half of the errors of 2^63 in them vanish. Then
+// nothing is wrong with the values, and the test checks that. The last message says only that a
+// party is done; it is left alone.
+TEST(Deviations, OfEveryMessageAreCaughtOrWithoutEffect) {
     const Outcome honest = run_with(everything, {});
     Random random = Random::from_system();
     const size_t count = trials();
-    size_t caught = 0;
+    size_t harmless = 0;
+    const uint64_t begin = random.below(1000);
     for (size_t trial = 0; trial < count; ++trial) {
         Deviation deviation;
         deviation.sender = static_cast<int>(trial % 3);
         deviation.to_next = trial / 3 % 2 == 0;
         const size_t side = deviation.to_next ? 0 : 1;
         const auto total =
-            static_cast<uint64_t>(honest.messages[static_cast<size_t>(deviation.sender)][side]);
+            static_cast<uint64_t>(honest.messages[static_cast<size_t>(deviation.sender)][side] - 1);
         // Walks through all messages, so that every kind is met.
-        deviation.message = static_cast<int64_t>(trial / 6 % total);
+        deviation.message = static_cast<int64_t>((trial / 6 + begin) % total);
         deviation.falsify = random_falsification(random);
         const Outcome got = run_with(everything, deviation);
-        // Message 2 of owners 0 (to 1) and 2 (to 0) is their input: another input, not a deviation.
-        const bool is_input = deviation.to_next && deviation.message == first_input(deviation.sender);
-        size_t honest_outputs = 0;
+        bool output = false;
         for (size_t i = 0; i < 3; ++i) {
-            if (static_cast<int>(i) != deviation.sender && got.finished[i]) ++honest_outputs;
+            if (static_cast<int>(i) == deviation.sender || !got.finished[i]) continue;
+            output = true;
+            expect_right(got.opened[i], "message " + std::to_string(deviation.message) +
+                                            " of party " + std::to_string(deviation.sender) +
+                                            " to the " + (deviation.to_next ? "next" : "previous"));
         }
-        if (is_input) continue;
-        EXPECT_EQ(honest_outputs, 0u) << "message " << deviation.message << " of party "
-                                      << deviation.sender << " to the "
-                                      << (deviation.to_next ? "next" : "previous");
-        caught += honest_outputs == 0 ? 1 : 0;
+        harmless += output ? 1 : 0;
     }
-    EXPECT_GT(caught, count * 9 / 10);
+    std::printf("%zu deviations, %zu caught, %zu without effect on any result\n", count,
+                count - harmless, harmless);
+    EXPECT_LE(harmless, 5 + count / 20);
 }
 
 }  // namespace

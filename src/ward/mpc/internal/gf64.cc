@@ -1,5 +1,7 @@
 #include "ward/mpc/internal/gf64.h"
 
+#include "ward/core/cpu.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -67,8 +69,74 @@ __attribute__((target("pclmul"))) void scale_each_clmul(const uint64_t* factors,
         values[i] = reduce_clmul(wide_clmul(factors[i], values[i]));
     }
 }
+// Eight elements at a time, four products to an instruction.
+bool has_wide_clmul() {
+    static const bool yes = __builtin_cpu_supports("vpclmulqdq") != 0 && isa() == Isa::kAvx512;
+    return yes;
+}
+
+#define WARD_WIDE_CLMUL __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,vpclmulqdq")))
+
+WARD_WIDE_CLMUL inline __m512i reduce_wide(__m512i wide, __m512i modulus) {
+    const __m512i once = _mm512_clmulepi64_epi128(wide, modulus, 0x01);
+    const __m512i twice = _mm512_clmulepi64_epi128(once, modulus, 0x01);
+    return _mm512_ternarylogic_epi64(wide, once, twice, 0x96);
+}
+
+// Products of eight elements each, reduced.
+WARD_WIDE_CLMUL inline __m512i multiply_eight(__m512i a, __m512i b, __m512i modulus) {
+    const __m512i even = reduce_wide(_mm512_clmulepi64_epi128(a, b, 0x00), modulus);
+    const __m512i odd = reduce_wide(_mm512_clmulepi64_epi128(a, b, 0x11), modulus);
+    return _mm512_unpacklo_epi64(even, odd);
+}
+
+WARD_WIDE_CLMUL uint64_t dot_wide(const uint64_t* a, const uint64_t* b, size_t count) {
+    __m512i even = _mm512_setzero_si512(), odd = even;
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const __m512i x = _mm512_loadu_si512(a + i), y = _mm512_loadu_si512(b + i);
+        even = _mm512_xor_si512(even, _mm512_clmulepi64_epi128(x, y, 0x00));
+        odd = _mm512_xor_si512(odd, _mm512_clmulepi64_epi128(x, y, 0x11));
+    }
+    alignas(64) uint64_t words[8];
+    _mm512_store_si512(words, _mm512_xor_si512(even, odd));
+    Gf64Wide sum;
+    for (size_t k = 0; k < 8; k += 2) {
+        sum.low ^= words[k];
+        sum.high ^= words[k + 1];
+    }
+    return gf64_reduce(sum) ^ dot_clmul(a + i, b + i, count - i);
+}
+
+WARD_WIDE_CLMUL void add_multiple_wide(uint64_t factor, const uint64_t* a, uint64_t* out,
+                                       size_t count) {
+    const __m512i modulus = _mm512_set1_epi64(0x1b);
+    const __m512i by = _mm512_set1_epi64(static_cast<long long>(factor));
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const __m512i product = multiply_eight(_mm512_loadu_si512(a + i), by, modulus);
+        _mm512_storeu_si512(out + i, _mm512_xor_si512(_mm512_loadu_si512(out + i), product));
+    }
+    add_multiple_clmul(factor, a + i, out + i, count - i);
+}
+
+WARD_WIDE_CLMUL void scale_each_wide(const uint64_t* factors, uint64_t* values, size_t count) {
+    const __m512i modulus = _mm512_set1_epi64(0x1b);
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const __m512i product = multiply_eight(_mm512_loadu_si512(factors + i),
+                                               _mm512_loadu_si512(values + i), modulus);
+        _mm512_storeu_si512(values + i, product);
+    }
+    scale_each_clmul(factors + i, values + i, count - i);
+}
+#undef WARD_WIDE_CLMUL
 #else
 bool has_clmul() { return false; }
+bool has_wide_clmul() { return false; }
+uint64_t dot_wide(const uint64_t*, const uint64_t*, size_t) { return 0; }
+void add_multiple_wide(uint64_t, const uint64_t*, uint64_t*, size_t) {}
+void scale_each_wide(const uint64_t*, uint64_t*, size_t) {}
 uint64_t multiply_clmul(uint64_t, uint64_t) { return 0; }
 uint64_t dot_clmul(const uint64_t*, const uint64_t*, size_t) { return 0; }
 void add_multiple_clmul(uint64_t, const uint64_t*, uint64_t*, size_t) {}
@@ -92,6 +160,7 @@ uint64_t gf64_multiply(uint64_t a, uint64_t b) {
 }
 
 uint64_t gf64_dot(const uint64_t* a, const uint64_t* b, size_t count) {
+    if (has_wide_clmul()) return dot_wide(a, b, count);
     if (has_clmul()) return dot_clmul(a, b, count);
     uint64_t sum = 0;
     for (size_t i = 0; i < count; ++i) sum ^= gf64_multiply_portable(a[i], b[i]);
@@ -99,11 +168,13 @@ uint64_t gf64_dot(const uint64_t* a, const uint64_t* b, size_t count) {
 }
 
 void gf64_add_multiple(uint64_t factor, const uint64_t* a, uint64_t* out, size_t count) {
+    if (has_wide_clmul()) return add_multiple_wide(factor, a, out, count);
     if (has_clmul()) return add_multiple_clmul(factor, a, out, count);
     for (size_t i = 0; i < count; ++i) out[i] ^= gf64_multiply_portable(factor, a[i]);
 }
 
 void gf64_scale_each(const uint64_t* factors, uint64_t* values, size_t count) {
+    if (has_wide_clmul()) return scale_each_wide(factors, values, count);
     if (has_clmul()) return scale_each_clmul(factors, values, count);
     for (size_t i = 0; i < count; ++i) values[i] = gf64_multiply_portable(factors[i], values[i]);
 }

@@ -109,7 +109,7 @@ class InnerProductCheck {
     // Deals the random product; must come before the last challenge. 1 round.
     InnerProductCheck(Sessions& sessions, size_t length) : sessions_(sessions) {
         while (length > R::kShort && arities_.size() < R::kMaxFolds) {
-            arities_.push_back(R::kMaxFolds == 2 ? (arities_.empty() ? 8 : 16) : 4);
+            arities_.push_back(R::kMaxFolds == 2 ? (arities_.empty() ? 4 : 16) : 4);
             length = (length + arities_.back() - 1) / arities_.back();
         }
         alpha_ = draw_vector(sessions.with_left(kProver), length);

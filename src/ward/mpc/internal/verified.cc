@@ -29,6 +29,8 @@ RingVector map(const RingVector& a, const RingVector& b, Function f) {
     return out;
 }
 
+constexpr int kNarrowShift = 20;
+
 constexpr auto kTwice = [](Ring a) { return 2 * a; };
 constexpr auto kMinus = [](Ring a, Ring b) { return a - b; };
 constexpr auto kNegative = [](Ring a) { return 0 - a; };
@@ -39,7 +41,7 @@ constexpr auto kSign = [](Ring bit) { return 1 - 2 * bit; };  // -1 or 1
 struct Dealt {
     RingVector one, two;  // empty where unknown
 };
-Dealt deal_xor(Party& party, const Roles& roles, const RingVector& first,
+Dealt deal_xor(Party& party, const Roles& roles, Verifier::Width width, const RingVector& first,
                const RingVector& second) {
     Verifier& verifier = *party.verifier();
     const size_t n = first.size();
@@ -50,47 +52,73 @@ Dealt deal_xor(Party& party, const Roles& roles, const RingVector& first,
     if (roles.role == 0) {
         out.two = map(value, dealt, kMinus);
         out.one = std::move(dealt);
-        verifier.add_relations(kProver, map(first, kTwice), second, map(out.two, first, kMinus),
-                               map(out.one, second, kMinus));
+        verifier.add_relations(kProver, width, 1, map(first, kTwice), second,
+                               map(out.two, first, kMinus), map(out.one, second, kMinus));
     } else if (roles.role == 1) {
         out.one = std::move(dealt);
-        verifier.add_relations(kRight, {}, first, {}, map(out.one, first, kMinus));
+        verifier.add_relations(kRight, width, 1, {}, first, {}, map(out.one, first, kMinus));
     } else {
         out.two = std::move(dealt);
-        verifier.add_relations(kLeft, map(second, kTwice), {}, map(out.two, second, kMinus), {});
+        verifier.add_relations(kLeft, width, 1, map(second, kTwice), {},
+                               map(out.two, second, kMinus), {});
     }
     return out;
 }
 
-// m = c (1 - 2 m2) + m2 with m2 known to roles 1 and 2.
-void join_xor(Party& party, const Roles& roles, const Dealt& c, const RingVector& m2, size_t n,
+// sum over k of weights[k] m_k, where m_k = c_k (1 - 2 m2_k) + m2_k and m2_k is known to roles 1
+// and
+// 2. c and m2 have the values of k = 0 first, then those of k = 1.
+void join_xor(Party& party, const Roles& roles, Verifier::Width width,
+              std::span<const Ring> weights, const Dealt& c, const RingVector& m2, size_t n,
               SharedMatrix& out) {
     Verifier& verifier = *party.verifier();
+    const size_t terms = weights.size();
+    // Terms of one value beside one another.
+    const auto weighted = [&](const RingVector& values, std::span<const Ring> by) {
+        RingVector result(terms * n);
+        for (size_t k = 0; k < terms; ++k) {
+            for (size_t i = 0; i < n; ++i) result[i * terms + k] = by[k] * values[k * n + i];
+        }
+        return result;
+    };
     if (roles.role == 0) {
         out.first = party.draw(roles.pivot, n);
         out.second = party.draw(roles.one, n);
         Party::Round(party).finish();
-        verifier.add_relations(kLeft, c.one, {}, map(out.second, kNegative), {});
-        verifier.add_relations(kRight, {}, c.two, {}, map(out.first, kNegative));
+        verifier.add_relations(kLeft, width, terms, weighted(c.one, weights), {},
+                               map(out.second, kNegative), {});
+        verifier.add_relations(kRight, width, terms, {}, weighted(c.two, weights), {},
+                               map(out.first, kNegative));
         return;
     }
     const bool is_one = roles.role == 1;
     const int other = is_one ? roles.two : roles.one;
     RingVector mask = party.draw(is_one ? roles.one : roles.pivot, n);
-    const RingVector sign = map(m2, kSign);
-    const RingVector& own_c = is_one ? c.one : c.two;
-    RingVector own(n), theirs(n);
-    for (size_t i = 0; i < n; ++i) own[i] = own_c[i] * sign[i] + (is_one ? 0 : m2[i]) - mask[i];
+    const RingVector own_c = weighted(is_one ? c.one : c.two, weights);
+    const RingVector ones(terms, Ring{1});
+    const RingVector sign = weighted(map(m2, kSign), ones);
+    RingVector own(n), theirs(n), m2_sum(n);
+    for (size_t i = 0; i < n; ++i) {
+        Ring sum = 0;
+        m2_sum[i] = 0;
+        for (size_t k = 0; k < terms; ++k) {
+            m2_sum[i] += weights[k] * m2[k * n + i];
+            sum += own_c[i * terms + k] * sign[i * terms + k];
+        }
+        own[i] = sum + (is_one ? 0 : m2_sum[i]) - mask[i];
+    }
     Party::Round round(party);
     round.send(other, own);
     round.receive(other, theirs);
     round.finish();
     if (is_one) {
-        verifier.add_relations(kProver, own_c, sign, map(mask, kNegative), map(own, kNegative));
-        verifier.add_relations(kLeft, sign, {}, map(m2, theirs, kMinus), {});
+        verifier.add_relations(kProver, width, terms, own_c, sign, map(mask, kNegative),
+                               map(own, kNegative));
+        verifier.add_relations(kLeft, width, terms, sign, {}, map(m2_sum, theirs, kMinus), {});
     } else {
-        verifier.add_relations(kProver, sign, own_c, map(m2, own, kMinus), map(mask, kNegative));
-        verifier.add_relations(kRight, {}, sign, {}, map(theirs, kNegative));
+        verifier.add_relations(kProver, width, terms, sign, own_c, map(m2_sum, own, kMinus),
+                               map(mask, kNegative));
+        verifier.add_relations(kRight, width, terms, {}, sign, {}, map(theirs, kNegative));
     }
     RingVector sum = map(own, theirs, [](Ring a, Ring b) { return a + b; });
     out.first = is_one ? std::move(mask) : sum;
@@ -103,11 +131,13 @@ SharedMatrix verified_to_ring(Party& party, const SharedBits& bits, size_t rows,
     const Roles roles(party, party.next_pivot());
     const size_t n = rows * cols;
     const RingVector first = unpack(bits.first, n), second = unpack(bits.second, n);
-    const Dealt c = deal_xor(party, roles, first, second);
+    const Dealt c = deal_xor(party, roles, Verifier::Width::kWide, first, second);
     SharedMatrix out;
     out.rows = rows;
     out.cols = cols;
-    join_xor(party, roles, c, roles.role == 1 ? second : first, n, out);
+    const Ring weights[] = {1};
+    join_xor(party, roles, Verifier::Width::kWide, weights, c, roles.role == 1 ? second : first, n,
+             out);
     return out;
 }
 
@@ -117,7 +147,7 @@ SharedMatrix verified_truncate(Party& party, const SharedMatrix& x, int shift) {
     const Ring half = Ring{1} << (shift - 1);
     // Part 0 carries the offset that makes x non-negative; every part is rounded to the nearest.
     SharedMatrix out(x.rows, x.cols);
-    SharedBits top(2 * words * 64), middle(words * 64), other(words * 64);  // bits 63, 62
+    SharedBits top(words * 64), middle(words * 64), other(words * 64);  // bits 63, 62
     for (RingVector* bits : {&top.first, &top.second, &middle.first, &middle.second}) {
         std::fill(bits->begin(), bits->end(), Ring{0});
     }
@@ -147,19 +177,26 @@ SharedMatrix verified_truncate(Party& party, const SharedMatrix& x, int shift) {
     parts(right, 0b110);
     parts(other, 0b100);
     const SharedBits majority = bit_xor(bit_and(party, left, right), other);
-    // Bit 1 of T, then bit 0; the low parts wrap 2 T_1 - T_0 times.
-    for (size_t w = 0; w < words; ++w) {
-        top.first[w] ^= majority.first[w];
-        top.second[w] ^= majority.second[w];
-        top.first[words + w] = middle.first[w];
-        top.second[words + w] = middle.second[w];
-    }
-    const SharedMatrix bits = verified_to_ring(party, top, 2, words * 64);
+    // The low parts wrap 2 T_1 - T_0 times; what that is modulo 2^(shift + 2) is enough.
+    const SharedBits high = bit_xor(top, majority);
+    const Roles roles(party, party.next_pivot());
+    const auto both = [&](const RingVector& one, const RingVector& zero) {
+        RingVector bits = unpack(one, n);
+        const RingVector more = unpack(zero, n);
+        bits.insert(bits.end(), more.begin(), more.end());
+        return bits;
+    };
+    const RingVector first = both(high.first, middle.first);
+    const RingVector second = both(high.second, middle.second);
+    const auto width = shift <= kNarrowShift ? Verifier::Width::kNarrow : Verifier::Width::kWide;
+    const Dealt c = deal_xor(party, roles, width, first, second);
+    const Ring weights[] = {2, 0 - Ring{1}};
+    SharedMatrix wraps;
+    join_xor(party, roles, width, weights, c, roles.role == 1 ? second : first, n, wraps);
     const Ring unit = Ring{1} << (62 - shift);
     for (size_t i = 0; i < n; ++i) {
-        const size_t j = words * 64 + i;
-        out.first[i] -= (2 * bits.first[i] - bits.first[j]) * unit;
-        out.second[i] -= (2 * bits.second[i] - bits.second[j]) * unit;
+        out.first[i] -= wraps.first[i] * unit;
+        out.second[i] -= wraps.second[i] * unit;
     }
     return out;
 }

@@ -10,7 +10,8 @@ namespace ward::mpc::internal {
 // when it is verified.
 SharedMatrix verified_to_ring(Party& party, const SharedBits& bits, size_t rows, size_t cols);
 
-// See truncate.h. 3 rounds, 16 bytes per value and party, and 16 more when it is verified.
+// See truncate.h. 3 rounds, 10.7 bytes per value and party, and 2.7 more when it is verified (10.7
+// for shifts above 20).
 SharedMatrix verified_truncate(Party& party, const SharedMatrix& x, int shift);
 
 }  // namespace ward::mpc::internal

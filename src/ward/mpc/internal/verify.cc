@@ -155,17 +155,24 @@ void Verifier::add_ands(Words x, Words y, const Reshared& z) {
     append(bits_[kRight].claim, z.own_mask);
 }
 
-void Verifier::add_relations(Role role, const RingVector& u, const RingVector& v,
-                             const RingVector& a, const RingVector& b) {
+void Verifier::add_relations(Role role, Width width, size_t terms, const RingVector& u,
+                             const RingVector& v, const RingVector& a, const RingVector& b) {
     Side& side = sides_[role];
-    side.groups.push_back({role == kRight ? v.size() : u.size(), 1});
+    const size_t count = (role == kRight ? v.size() : u.size()) / terms;
+    side.groups.push_back({count, terms, width});
     if (role != kRight) append(side.u, u);
     if (role != kLeft) append(side.v, v);
     if (role == kLeft) append(side.a, a);
     if (role == kRight) append(side.b, b);
     if (role != kProver) return;
-    for (size_t i = 0; i < u.size(); ++i) {
-        side.w.push_back(static_cast<Ring>((WideElement{u[i]} * v[i] + a[i] + b[i]) >> 64));
+    for (size_t i = 0; i < count; ++i) {
+        WideElement sum = WideElement{a[i]} + b[i];
+        for (size_t k = i * terms; k < (i + 1) * terms; ++k) sum += WideElement{u[k]} * v[k];
+        if (width == Width::kWide) {
+            side.w.push_back(static_cast<Ring>(sum >> 64));
+        } else {
+            side.narrow_w.push_back(static_cast<uint16_t>(sum >> 64));
+        }
     }
 }
 
@@ -225,6 +232,38 @@ size_t Verifier::wide_length(const std::vector<Projected> (&projected)[3]) const
     return longest;
 }
 
+// w = w_left + w_right, the left part from a common key.
+void Verifier::exchange_high_words(Sessions& sessions, const std::vector<Projected> (&projected)[3],
+                                   HighWords& left, HighWords& right) const {
+    HighWords own = {own_high_words(projected[kProver]), sides_[kProver].narrow_w};
+    HighWords mask;
+    const auto resize = [&](HighWords& words, Role role) {
+        size_t wide = 0, narrow = 0;
+        for (const Group& group : sides_[role].groups) {
+            (group.width == Width::kWide ? wide : narrow) += group.count;
+        }
+        for (const Projected& p : projected[role]) wide += p.rows * p.cols;
+        words.wide.resize(wide);
+        words.narrow.resize(narrow);
+    };
+    const auto fill = [](HighWords& words, KeyStream& stream) {
+        stream.fill(std::span<uint64_t>(words.wide));
+        stream.fill(std::span<uint8_t>(reinterpret_cast<uint8_t*>(words.narrow.data()),
+                                       words.narrow.size() * sizeof(uint16_t)));
+    };
+    resize(mask, kProver);
+    resize(left, kLeft);
+    resize(right, kRight);
+    fill(mask, sessions.with_left(kProver));
+    fill(left, sessions.with_left(kLeft));
+    for (size_t i = 0; i < own.wide.size(); ++i) own.wide[i] -= mask.wide[i];
+    for (size_t i = 0; i < own.narrow.size(); ++i) {
+        own.narrow[i] = static_cast<uint16_t>(own.narrow[i] - mask.narrow[i]);
+    }
+    sessions.send_right(own.wide, right.wide);
+    sessions.send_right(own.narrow, right.narrow);
+}
+
 void Verifier::check_numbers(Sessions& sessions) {
     std::vector<Projected> projected[3];
     if (!matrices_.empty()) {
@@ -255,19 +294,8 @@ void Verifier::check_numbers(Sessions& sessions) {
             }
         }
     }
-    // w = w_left + w_right, the left part from a common key.
-    RingVector own_w = own_high_words(projected[kProver]);
-    const auto count_of = [&](Role role) {
-        size_t count = 0;
-        for (const Group& group : sides_[role].groups) count += group.count;
-        for (const Projected& p : projected[role]) count += p.rows * p.cols;
-        return count;
-    };
-    RingVector mask(own_w.size()), left_w(count_of(kLeft)), right_w(count_of(kRight));
-    sessions.with_left(kProver).fill(std::span<uint64_t>(mask));
-    sessions.with_left(kLeft).fill(std::span<uint64_t>(left_w));
-    for (size_t i = 0; i < own_w.size(); ++i) own_w[i] -= mask[i];
-    sessions.send_right(own_w, right_w);
+    HighWords left_w, right_w;
+    exchange_high_words(sessions, projected, left_w, right_w);
 
     const size_t length = wide_length(projected);
     InnerProductCheck<Wide> inner(sessions, length);
@@ -279,24 +307,27 @@ void Verifier::check_numbers(Sessions& sessions) {
     auto challenge = sessions.challenge();
     for (Role role : {kProver, kLeft, kRight}) {
         const Side& side = sides_[role];
-        const RingVector& w = role == kLeft ? left_w : right_w;
+        const HighWords& high = role == kLeft ? left_w : right_w;
         WideVector& u = role == kProver ? statement.u : statement.left_u;
         WideVector& v = role == kProver ? statement.v : statement.right_v;
         WideElement claim = 0;
-        size_t at = 0, relation = 0;
+        size_t at = 0, relation = 0, wide = 0, narrow = 0;
         RingVector factors;
         for (const Group& group : side.groups) {
             factors.resize(group.count);
             challenge[role]->fill(std::span<uint64_t>(factors));
             for (size_t i = 0; i < group.count; ++i, ++relation) {
-                const WideElement factor = factors[i];
+                // A narrow relation times 2^48 is one modulo 2^128.
+                const bool is_narrow = group.width == Width::kNarrow;
+                const WideElement factor = WideElement{factors[i]} << (is_narrow ? 48 : 0);
                 for (size_t k = 0; k < group.terms; ++k, ++at) {
                     if (role != kRight) u[at] = factor * side.u[at];
                     if (role != kLeft) v[at] = side.v[at];
                 }
                 if (role == kProver) continue;
                 const Ring local = role == kLeft ? side.a[relation] : side.b[relation];
-                claim += factor * ((WideElement{w[relation]} << 64) - local);
+                const Ring w = is_narrow ? high.narrow[narrow++] : high.wide[wide++];
+                claim += factor * ((WideElement{w} << 64) - local);
             }
         }
         for (const Projected& p : projected[role]) {
@@ -312,9 +343,9 @@ void Verifier::check_numbers(Sessions& sessions) {
             }
             at += 2 * p.inner;
             for (size_t r = 0; r < p.rows && role != kProver; ++r) {
-                for (size_t c = 0; c < p.cols; ++c, ++relation) {
+                for (size_t c = 0; c < p.cols; ++c) {
                     const Ring local = role == kLeft ? p.a[r * p.cols + c] : p.b[r * p.cols + c];
-                    claim += rows[r] * cols[c] * ((WideElement{w[relation]} << 64) - local);
+                    claim += rows[r] * cols[c] * ((WideElement{high.wide[wide++]} << 64) - local);
                 }
             }
         }

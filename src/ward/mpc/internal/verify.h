@@ -11,6 +11,7 @@
 //              above 64 bits, w (masked, 8 bytes): sum u v + a + b = 2^64 w modulo 2^128. With
 //              64-bit factors a wrong relation of valuation v <= 63 survives only if five
 //              independent draws lose more than 64 bits together: below 2^-44
+//              Where a result matters modulo 2^22 only, 16 bits of w and a check modulo 2^80 do
 //   matrices   (m x k)(k x n) is first projected by random 0/1 matrices to 40 x 40 outputs (a wrong
 //              product survives each side with 2^-40), those are numbers as above, and the inner
 //              product has the length k of the inner dimension only (Freivalds 1977)
@@ -48,10 +49,12 @@ class Verifier {
         const RingVector& second;
     };
     void add_ands(Words x, Words y, const Reshared& z);
-    // u v + a + b = 0 for the session in which this party has the given role; what the role does
-    // not know is empty.
-    void add_relations(Role role, const RingVector& u, const RingVector& v, const RingVector& a,
-                       const RingVector& b);
+    // sum of `terms` products u v (which stand beside one another) + a + b = 0 for the session in
+    // which this party has the given role; what the role does not know is empty. With kNarrow the
+    // relation is proved modulo 2^22 only, by a w of 2 bytes.
+    enum class Width { kWide, kNarrow };
+    void add_relations(Role role, Width width, size_t terms, const RingVector& u,
+                       const RingVector& v, const RingVector& a, const RingVector& b);
 
     bool pending() const;
     // Proves and verifies all of it. Throws Error kCorrupt when any party has deviated.
@@ -62,12 +65,14 @@ class Verifier {
     struct Group {
         size_t count;
         size_t terms;
+        Width width = Width::kWide;
     };
     struct Side {
         std::vector<Group> groups;
-        RingVector u, v;  // products, those of one relation together
-        RingVector a, b;  // one per relation
-        RingVector w;     // one per relation; the prover's
+        RingVector u, v;                 // products, those of one relation together
+        RingVector a, b;                 // one per relation
+        RingVector w;                    // one per wide relation; the prover's
+        std::vector<uint16_t> narrow_w;  // one per narrow one
     };
     struct MatrixProduct {
         SharedMatrix x, y;
@@ -75,6 +80,12 @@ class Verifier {
     };
     struct Projected;  // of one matrix product in one session
 
+    struct HighWords {
+        RingVector wide;
+        std::vector<uint16_t> narrow;
+    };
+    void exchange_high_words(Sessions& sessions, const std::vector<Projected> (&projected)[3],
+                             HighWords& left, HighWords& right) const;
     RingVector own_high_words(const std::vector<Projected>& projected) const;
     size_t wide_length(const std::vector<Projected> (&projected)[3]) const;
     void check_numbers(Sessions& sessions);
