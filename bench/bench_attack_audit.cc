@@ -39,8 +39,8 @@ using namespace ward;
 struct Options {
     data::LoadRequest data;
     std::vector<double> epsilons = {1, 3, 8};
-    int64_t runs = 50, broken_runs = 5, canaries = 20000, batch = 64, shuffled_games = 4000;
-    double epochs = 4;
+    int64_t runs = 50, broken_runs = 5, canaries = 40000, batch = 512, shuffled_games = 4000;
+    double epochs = 16;
     bool input = true;
 };
 

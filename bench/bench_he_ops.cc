@@ -1,13 +1,16 @@
 // Time of the operations of homomorphic encryption on one thread, in microseconds of thread CPU
 // time (median of at least nine runs); every result is decrypted or transformed back and checked.
 //   bench_he_ops [--json] [--isa scalar|avx512] [--max-log-degree 12..16]
+//   bench_he_ops --bootstrap LOG_SLOTS [--levels L] [--threads T] [--json]
 #include <time.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
+#include <ctime>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -19,6 +22,7 @@
 #include "ward/core/error.h"
 #include "ward/core/parallel.h"
 #include "ward/he/bfv.h"
+#include "ward/he/bootstrap.h"
 #include "ward/he/ckks.h"
 #include "ward/he/internal/kernels.h"
 
@@ -59,6 +63,7 @@ class Bench {
     void transforms(int log_degree);
     void ckks(const Parameters& parameters);
     void bfv(const Parameters& parameters);
+    void bootstrap(int log_slots, int levels);
     const Rows& rows() const { return rows_; }
 
   private:
@@ -212,6 +217,77 @@ Parameters bfv_shape(int log_degree, int data, int bits, int special_bits) {
     return p;
 }
 
+// Twice, since one takes seconds: the faster. CPU time is that of all threads.
+void Bench::bootstrap(int log_slots, int levels) {
+    const BootstrapPlan plan = plan_bootstrap({.levels = levels, .log_slots = log_slots});
+    const auto context = Context::create(plan.parameters);
+    const CkksEncoder encoder(context);
+    const CkksEvaluator evaluator(context);
+    const SecretKey secret = SecretKey::generate(context, random_);
+    const BootstrapKeys keys = BootstrapKeys::generate(secret, plan, random_);
+    const Bootstrapper bootstrapper(context, plan);
+    std::vector<double> values(size_t{1} << log_slots);
+    for (double& v : values) v = 2 * random_.uniform01() - 1;
+    const Ciphertext x = evaluator.drop_to_level(
+        encrypt(secret, encoder.encode(values, {.bound = 1.0, .slots = 1 << log_slots}), random_),
+        0);
+    double seconds = INFINITY, cpu = INFINITY, squares = 0, largest = 0;
+    for (int repetition = 0; repetition < 2; ++repetition) {
+        const auto start = std::chrono::steady_clock::now();
+        const std::clock_t cpu_start = std::clock();
+        const Ciphertext y = bootstrapper.refresh(x, keys);
+        cpu = std::min(cpu, static_cast<double>(std::clock() - cpu_start) / CLOCKS_PER_SEC);
+        seconds = std::min(
+            seconds,
+            std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+        const auto got = encoder.decode(decrypt_for_owner(secret, y));
+        require(y.level() == levels, "levels after bootstrapping");
+        squares = largest = 0;
+        for (size_t i = 0; i < values.size(); ++i) {
+            const double error = std::abs(got[i] - values[i]);
+            require(error <= y.error_bound(), "bootstrapping");
+            largest = std::max(largest, error);
+            squares += error * error;
+        }
+    }
+    rows_.push_back(
+        {{"scheme", "ckks"},
+         {"op", "bootstrap"},
+         {"n", context->degree()},
+         {"data_primes", plan.parameters.data_primes.size()},
+         {"us", cpu * 1e6},
+         {"wall_us", seconds * 1e6},
+         {"threads", ward::num_threads()},
+         {"slots", values.size()},
+         {"levels", levels},
+         {"precision_bits", -std::log2(largest)},
+         {"mean_precision_bits", -0.5 * std::log2(squares / static_cast<double>(values.size()))},
+         {"key_bytes_in_memory", keys.size_bytes()}});
+}
+
+int print(const Rows& rows, bool json) {
+    if (json) {
+        std::printf("%s\n", rows.dump(1).c_str());
+        return 0;
+    }
+    std::printf("%s, %s, thread CPU time\n", ward::cpu_features().brand.c_str(),
+                std::string(ward::isa_name(ward::isa())).c_str());
+    for (const auto& row : rows) {
+        std::printf("%-5s %-18s N %6d  primes %2d  %12.1f us\n",
+                    row["scheme"].get<std::string>().c_str(), row["op"].get<std::string>().c_str(),
+                    row["n"].get<int>(), row["data_primes"].get<int>(), row["us"].get<double>());
+        if (row["op"] != "bootstrap") continue;
+        std::printf(
+            "      %.2f s on %d threads, %ld slots, %d levels, %.1f bits (mean %.1f), keys %.2f "
+            "GB\n",
+            row["wall_us"].get<double>() * 1e-6, row["threads"].get<int>(),
+            row["slots"].get<long>(), row["levels"].get<int>(), row["precision_bits"].get<double>(),
+            row["mean_precision_bits"].get<double>(),
+            row["key_bytes_in_memory"].get<double>() * 1e-9);
+    }
+    return 0;
+}
+
 int run(bool json, int max_log_degree) {
     Bench bench;
     for (int log_degree = 12; log_degree <= max_log_degree; ++log_degree) {
@@ -229,18 +305,7 @@ int run(bool json, int max_log_degree) {
     }
     if (max_log_degree >= 13) bench.bfv(bfv_shape(13, 4, 42, 43));
     if (max_log_degree >= 14) bench.bfv(bfv_shape(14, 8, 47, 49));
-    if (json) {
-        std::printf("%s\n", bench.rows().dump(1).c_str());
-        return 0;
-    }
-    std::printf("%s, %s, 1 thread, thread CPU time\n", ward::cpu_features().brand.c_str(),
-                std::string(ward::isa_name(ward::isa())).c_str());
-    for (const auto& row : bench.rows()) {
-        std::printf("%-5s %-18s N %6d  primes %2d  %12.1f us\n",
-                    row["scheme"].get<std::string>().c_str(), row["op"].get<std::string>().c_str(),
-                    row["n"].get<int>(), row["data_primes"].get<int>(), row["us"].get<double>());
-    }
-    return 0;
+    return print(bench.rows(), json);
 }
 
 }  // namespace
@@ -249,16 +314,26 @@ int main(int argc, char** argv) {
     CLI::App app("Times of the operations of ward::he");
     bool json = false;
     std::string isa;
-    int max_log_degree = 15;
+    int max_log_degree = 15, log_slots = 0, levels = 8, threads = 1;
     app.add_flag("--json", json, "one JSON document");
     app.add_option("--isa", isa, "instruction set: scalar, avx2, avx512")
         ->check(CLI::IsMember({"scalar", "avx2", "avx512"}));
     app.add_option("--max-log-degree", max_log_degree)->check(CLI::Range(12, 16));
+    auto* bootstrap = app.add_option("--bootstrap", log_slots,
+                                     "only bootstrapping at N = 65536, with 2^this slots (takes "
+                                     "3 to 8 GB)")
+                          ->check(CLI::Range(3, 15));
+    app.add_option("--levels", levels, "after bootstrapping")->needs(bootstrap);
+    app.add_option("--threads", threads, "for bootstrapping")->needs(bootstrap);
     CLI11_PARSE(app, argc, argv);
     try {
         if (!isa.empty()) setenv("WARD_ISA", isa.c_str(), 1);  // before it is read, once
         ward::set_num_threads(1);
-        return run(json, max_log_degree);
+        if (log_slots == 0) return run(json, max_log_degree);
+        ward::set_num_threads(threads);
+        Bench bench;
+        bench.bootstrap(log_slots, levels);
+        return print(bench.rows(), json);
     } catch (const std::exception& e) {
         std::fprintf(stderr, "bench_he_ops: %s\n", e.what());
         return 1;

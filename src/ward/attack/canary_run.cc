@@ -100,12 +100,15 @@ CanaryRun audit_gradient_space(const data::Dataset& data, const train::TrainOpti
     }
     const double unit = norm / static_cast<double>(plan.settings().expected_batch);
     const double sigma = plan.noise_sigma_steps() * plan.grid_step();
-    canaries.observe = [&](int64_t, const std::vector<at::Tensor>& released) {
+    canaries.watched = coordinates;
+    canaries.observe = [&](int64_t, const std::vector<at::Tensor>& released,
+                           const std::vector<double>& examples) {
         const at::Tensor flat = flattened(released);
         const double* values = flat.data_ptr<double>();
-        for (int64_t i = 0; i < audit.canaries; ++i)
-            run.game.scores[i] +=
-                step_evidence(values[coordinates[i]] / unit, plan.sampling_rate(), sigma);
+        for (int64_t i = 0; i < audit.canaries; ++i) {
+            const double own = values[coordinates[i]] / unit - examples[i] / norm;
+            run.game.scores[i] += step_evidence(own, plan.sampling_rate(), sigma);
+        }
     };
     train::TrainOptions with_canaries = options;
     with_canaries.canaries = &canaries;

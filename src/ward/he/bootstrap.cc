@@ -26,8 +26,13 @@ using internal::Poly;
 using internal::Ring;
 using internal::SwitchKeyBody;
 
-// Messages must be small beside the first prime for the sine to be near its argument.
-constexpr double kLargestAngle = 0.2;
+// Messages must be small beside the first prime for the inverse of the sine to be a short series.
+constexpr double kLargestAngle = 0.25;
+// arcsin y = y + kCube y^3 up to kCubeError y^3, for y up to that angle: the next term, 3/40 y^5,
+// is halved by taking its middle.
+constexpr double kFifth = 0.075 * kLargestAngle * kLargestAngle / 2;
+constexpr double kCube = 1.0 / 6 + kFifth;
+constexpr double kCubeError = 1.2 * kFifth;
 
 double first_prime(const Context& context) {
     return static_cast<double>(context.parameters().data_primes[0]);
@@ -149,7 +154,14 @@ class Refresh {
             internal::key_switch_error(state_.context->ring(), 1) / std::exp2(kEvaluationBits);
         const double error =
             2 * std::numbers::pi * kOverflow * before + std::exp2(2 * kDoublings + 4) * step;
-        return with_bounds(c, std::min(1.0, angle(x)), error);
+        return arcsine(with_bounds(c, std::min(1.0, angle(x)), error));
+    }
+
+    // arcsin(y) / kCube; the constant goes into the transform behind.
+    Ciphertext arcsine(const Ciphertext& y) const {
+        const auto square = evaluator_.rescale(evaluator_.multiply(y, y, keys_.relin));
+        return evaluator_.rescale(
+            evaluator_.multiply(y, evaluator_.add(square, 1 / kCube), keys_.relin));
     }
 
     double angle(const Ciphertext& x) const {
@@ -158,15 +170,13 @@ class Refresh {
     }
 
     // The scale of the result is that of the plan, of the message that of x.
-    static double cubic_error(double angle, double value) { return angle * angle / 6 * value; }
-
     Ciphertext finished(const Ciphertext& y, const Ciphertext& x) const {
         auto body = std::make_shared<CiphertextBody>(y.body());
         body->scale *= x.scale() / std::exp2(state_.plan.parameters.scale_bits);
         const double value = x.value_bound() + x.error_bound();
         body->value_bound = value;
         // The cubes of coefficients sum up to at most the cube of the largest slot.
-        body->error_bound += x.error_bound() + cubic_error(angle(x), value);
+        body->error_bound += x.error_bound() + kCubeError * angle(x) * angle(x) * value;
         return Ciphertext(std::move(body));
     }
 
@@ -201,7 +211,7 @@ void make_transforms(BootstrapState& state) {
     }
     level -= modulus_depth();
     const double nominal = std::exp2(plan.parameters.scale_bits);
-    const double factor = first_prime(context) / nominal / (2 * std::numbers::pi);
+    const double factor = kCube * first_prime(context) / nominal / (2 * std::numbers::pi);
     for (const auto& matrix :
          coefficients_to_slots_factors(plan.log_slots, plan.to_slots, factor)) {
         state.to_slots.emplace_back(

@@ -31,7 +31,7 @@ namespace ward::he {
 struct BootstrapRequest {
     int levels = 5;       // of the result
     int log_slots = 14;   // of ciphertexts that will be refreshed
-    int scale_bits = 40;  // of these ciphertexts
+    int scale_bits = 44;  // of these ciphertexts; each bit more is one of precision
     int log_degree = 16;
     SecurityLevel security = SecurityLevel::k128;
 };

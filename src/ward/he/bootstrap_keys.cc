@@ -13,7 +13,6 @@
 namespace ward::he {
 namespace {
 
-using internal::kEvaluationBits;
 using internal::kMaxModulusBits;
 using internal::Poly;
 using internal::Ring;
@@ -53,7 +52,7 @@ std::vector<int> rotations_of(const std::vector<internal::SparseDiagonals>& fact
 
 namespace internal {
 
-int modulus_depth() { return polynomial_depth(kCosineDegree) + kDoublings; }
+int modulus_depth() { return polynomial_depth(kCosineDegree) + kDoublings + kArcsineDepth; }
 
 ContextPtr small_context(const Context& context) {
     Parameters p;
@@ -93,11 +92,11 @@ BootstrapPlan plan_bootstrap(const BootstrapRequest& r) {
     p.scale_bits = r.scale_bits;
     const auto scales =
         internal::ntt_primes_near(r.log_degree, r.scale_bits, r.levels + plan.to_slots);
-    const auto large = internal::ntt_primes_near(r.log_degree, kEvaluationBits,
-                                                 internal::modulus_depth() + plan.to_coefficients);
-    p.data_primes = internal::ntt_primes(r.log_degree, kMaxModulusBits, 1, large);
+    const auto large = internal::ntt_primes(r.log_degree, kMaxModulusBits,
+                                            1 + internal::modulus_depth() + plan.to_coefficients);
+    p.data_primes = {large[0]};
     p.data_primes.insert(p.data_primes.end(), scales.begin(), scales.end());
-    p.data_primes.insert(p.data_primes.end(), large.begin(), large.end());
+    p.data_primes.insert(p.data_primes.end(), large.begin() + 1, large.end());
     const auto count = static_cast<int>(p.data_primes.size());
     // Few digits make small keys: as many special primes as security leaves room for.
     for (p.digit_primes = (count + 2) / 3; p.digit_primes >= 1; --p.digit_primes) {

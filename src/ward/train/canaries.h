@@ -27,9 +27,16 @@ struct DiracCanary {
 struct GradientCanaries {
     std::vector<DiracCanary> inserted;
 
-    // What each step releases, as the optimiser gets it: the noisy sum over the expected batch
-    // size. The tensors are only valid during the call.
-    std::function<void(int64_t step, const std::vector<at::Tensor>& released)> observe;
+    // Where the auditor looks. The adversary of the proof knows all examples but one, so he is told
+    // what the examples give there, before canaries and noise: his own arithmetic could say it.
+    std::vector<int64_t> watched;
+
+    // Called with what a step releases (the noisy sum over the expected batch size, as the
+    // optimiser gets it) and what the examples gave to the sum in the watched coordinates. The
+    // tensors are only valid during the call.
+    std::function<void(int64_t step, const std::vector<at::Tensor>& released,
+                       const std::vector<double>& examples)>
+        observe;
 };
 
 }  // namespace ward::train

@@ -89,16 +89,22 @@ TEST(Canaries, StandBesideTheExamplesOfABatch) {
     const TrainOptions options = private_run(data);
     const std::vector<int64_t> rows = {0, 1, 2, 3};
     const Batch batch = gather_batch(data, rows, {}, nullptr);
+    std::vector<double> sums;
     const auto released_with = [&](bool before, bool after) {
         Step run(options, data);
         if (before) run.step.add_canaries(std::vector<DiracCanary>{{100, 1}});
         run.step.add(batch);
         if (after) run.step.add_canaries(std::vector<DiracCanary>{{100, 1}});
+        sums = run.step.sum_at(std::vector<int64_t>{100, 640});
         return run.finish();
     };
     const auto none = released_with(false, false);
+    const std::vector<double> examples = sums;
+    EXPECT_NE(examples[0], 0);
     for (const bool before : {true, false}) {
         const auto with = released_with(before, !before);
+        EXPECT_NEAR(sums[0] - examples[0], 0.5, 1e-6);
+        EXPECT_NEAR(sums[1], examples[1], 1e-6);
         for (size_t i = 0; i < none.size(); ++i) {
             at::Tensor difference = (with[i] - none[i]).flatten() * kBatch;
             if (i == 0) difference[100] -= 0.5;
@@ -118,9 +124,11 @@ TEST(Canaries, AreDrawnAtTheRateOfThePlan) {
     int64_t steps = 0;
     const auto sum_over_run = [&](const std::vector<DiracCanary>& inserted) {
         double sum = 0;
-        GradientCanaries canaries{inserted, {}};
+        GradientCanaries canaries{inserted, {640, 601}, {}};
         steps = 0;
-        canaries.observe = [&](int64_t step, const std::vector<at::Tensor>& released) {
+        canaries.observe = [&](int64_t step, const std::vector<at::Tensor>& released,
+                               const std::vector<double>& examples) {
+            EXPECT_EQ(examples.size(), 2u);
             EXPECT_EQ(step, steps++);
             for (const DiracCanary& place : places)
                 sum += value_at(released, place.coordinate) * kBatch / 0.5;

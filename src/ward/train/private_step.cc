@@ -211,6 +211,20 @@ void PrivateStep::add_canaries(std::span<const DiracCanary> canaries) {
     }
 }
 
+std::vector<double> PrivateStep::sum_at(std::span<const int64_t> coordinates) const {
+    const Coordinates places(network_);
+    std::vector<at::Tensor> sums;
+    for (const at::Tensor& sum : sums_)
+        sums.push_back(sum.defined() ? sum.to(at::kDouble).contiguous() : sum);
+    std::vector<double> values;
+    for (const int64_t coordinate : coordinates) {
+        const auto [parameter, offset] = places.place(coordinate);
+        const bool empty = sums.empty() || !sums[parameter].defined();
+        values.push_back(empty ? 0.0 : sums[parameter].data_ptr<double>()[offset]);
+    }
+    return values;
+}
+
 std::vector<at::Tensor> PrivateStep::finish(Random& random) {
     at::NoGradGuard no_grad;
     if (steps_done_ >= plan_.steps()) {

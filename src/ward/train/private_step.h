@@ -62,6 +62,9 @@ class PrivateStep {
     // coordinate that the network does not have, kUnsupported off the CPU.
     void add_canaries(std::span<const DiracCanary> canaries);
 
+    // The sum of this step so far in these coordinates, WITHOUT noise: for audits, never released.
+    std::vector<double> sum_at(std::span<const int64_t> coordinates) const;
+
     // Ends the step. Throws Error kRefused when the plan has no more steps. Returns the noisy sum
     // divided by the expected batch size, per parameter (undefined for frozen ones).
     std::vector<at::Tensor> finish(Random& random);

@@ -182,10 +182,12 @@ class Run {
         const std::vector<int64_t> rows =
             dp::PoissonSampler(settings.expected_batch, settings.examples).sample(random);
         for_each_micro_batch(rows, random, [&](const Batch& batch) { private_step_->add(batch); });
-        if (options_.canaries != nullptr) add_canaries(random);
+        const GradientCanaries* canaries = options_.canaries;
+        if (canaries == nullptr) return private_step_->finish(random);
+        const std::vector<double> examples = private_step_->sum_at(canaries->watched);
+        add_canaries(random);
         std::vector<at::Tensor> released = private_step_->finish(random);
-        if (options_.canaries != nullptr && options_.canaries->observe)
-            options_.canaries->observe(step_, released);
+        if (canaries->observe) canaries->observe(step_, released, examples);
         return released;
     }
 

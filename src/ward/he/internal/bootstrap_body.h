@@ -14,7 +14,8 @@ inline constexpr int kSparseWeight = 64;    // of the sparse secret
 inline constexpr int kOverflow = 24;        // |I| stays below
 inline constexpr int kDoublings = 4;        // of the angle
 inline constexpr int kCosineDegree = 31;    // of the series, over 2 pi kOverflow / 2^kDoublings
-inline constexpr int kEvaluationBits = 48;  // scale and primes while the modulus is taken
+inline constexpr int kArcsineDepth = 2;
+inline constexpr int kEvaluationBits = 49;  // scale and primes while the modulus is taken
 
 // Levels that taking the modulus needs.
 int modulus_depth();

@@ -63,6 +63,11 @@ __attribute__((target("pclmul"))) void add_multiple_clmul(uint64_t factor, const
     for (size_t i = 0; i < count; ++i) out[i] ^= reduce_clmul(wide_clmul(factor, a[i]));
 }
 
+__attribute__((target("pclmul"))) void scale_clmul(uint64_t factor, uint64_t* values,
+                                                   size_t count) {
+    for (size_t i = 0; i < count; ++i) values[i] = reduce_clmul(wide_clmul(factor, values[i]));
+}
+
 __attribute__((target("pclmul"))) void scale_each_clmul(const uint64_t* factors, uint64_t* values,
                                                         size_t count) {
     for (size_t i = 0; i < count; ++i) {
@@ -87,7 +92,8 @@ WARD_WIDE_CLMUL inline __m512i reduce_wide(__m512i wide, __m512i modulus) {
 WARD_WIDE_CLMUL inline __m512i multiply_eight(__m512i a, __m512i b, __m512i modulus) {
     const __m512i even = reduce_wide(_mm512_clmulepi64_epi128(a, b, 0x00), modulus);
     const __m512i odd = reduce_wide(_mm512_clmulepi64_epi128(a, b, 0x11), modulus);
-    return _mm512_unpacklo_epi64(even, odd);
+    // As unpacklo, which this compiler takes for the use of an unset value.
+    return _mm512_mask_shuffle_epi32(even, 0xcccc, odd, _MM_PERM_BABA);
 }
 
 WARD_WIDE_CLMUL uint64_t dot_wide(const uint64_t* a, const uint64_t* b, size_t count) {
@@ -120,6 +126,17 @@ WARD_WIDE_CLMUL void add_multiple_wide(uint64_t factor, const uint64_t* a, uint6
     add_multiple_clmul(factor, a + i, out + i, count - i);
 }
 
+WARD_WIDE_CLMUL void scale_wide(uint64_t factor, uint64_t* values, size_t count) {
+    const __m512i modulus = _mm512_set1_epi64(0x1b);
+    const __m512i by = _mm512_set1_epi64(static_cast<long long>(factor));
+    size_t i = 0;
+    for (; i + 8 <= count; i += 8) {
+        const __m512i product = multiply_eight(_mm512_loadu_si512(values + i), by, modulus);
+        _mm512_storeu_si512(values + i, product);
+    }
+    scale_clmul(factor, values + i, count - i);
+}
+
 WARD_WIDE_CLMUL void scale_each_wide(const uint64_t* factors, uint64_t* values, size_t count) {
     const __m512i modulus = _mm512_set1_epi64(0x1b);
     size_t i = 0;
@@ -141,6 +158,8 @@ uint64_t multiply_clmul(uint64_t, uint64_t) { return 0; }
 uint64_t dot_clmul(const uint64_t*, const uint64_t*, size_t) { return 0; }
 void add_multiple_clmul(uint64_t, const uint64_t*, uint64_t*, size_t) {}
 void scale_each_clmul(const uint64_t*, uint64_t*, size_t) {}
+void scale_clmul(uint64_t, uint64_t*, size_t) {}
+void scale_wide(uint64_t, uint64_t*, size_t) {}
 #endif
 
 }  // namespace
@@ -171,6 +190,12 @@ void gf64_add_multiple(uint64_t factor, const uint64_t* a, uint64_t* out, size_t
     if (has_wide_clmul()) return add_multiple_wide(factor, a, out, count);
     if (has_clmul()) return add_multiple_clmul(factor, a, out, count);
     for (size_t i = 0; i < count; ++i) out[i] ^= gf64_multiply_portable(factor, a[i]);
+}
+
+void gf64_scale(uint64_t factor, uint64_t* values, size_t count) {
+    if (has_wide_clmul()) return scale_wide(factor, values, count);
+    if (has_clmul()) return scale_clmul(factor, values, count);
+    for (size_t i = 0; i < count; ++i) values[i] = gf64_multiply_portable(factor, values[i]);
 }
 
 void gf64_scale_each(const uint64_t* factors, uint64_t* values, size_t count) {

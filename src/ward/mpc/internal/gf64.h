@@ -22,6 +22,8 @@ uint64_t gf64_multiply(uint64_t a, uint64_t b);
 uint64_t gf64_dot(const uint64_t* a, const uint64_t* b, size_t count);
 // out[i] += factor a[i].
 void gf64_add_multiple(uint64_t factor, const uint64_t* a, uint64_t* out, size_t count);
+// values[i] *= factor.
+void gf64_scale(uint64_t factor, uint64_t* values, size_t count);
 // values[i] *= factors[i].
 void gf64_scale_each(const uint64_t* factors, uint64_t* values, size_t count);
 

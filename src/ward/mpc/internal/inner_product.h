@@ -94,7 +94,7 @@ struct Binary {
 // What a party has of the three sessions; all vectors have the same length.
 template <typename R>
 struct Statement {
-    using Vector = std::vector<typename R::Element>;
+    using Vector = std::vector<typename R::Element, UnsetAllocator<typename R::Element>>;
     Vector u, v;                   // as the prover
     Vector left_u, right_v;        // as a verifier
     typename R::Element a{}, b{};  // as the left and as the right verifier
@@ -104,7 +104,7 @@ template <typename R>
 class InnerProductCheck {
   public:
     using Element = typename R::Element;
-    using Vector = std::vector<Element>;
+    using Vector = typename Statement<R>::Vector;
 
     // Deals the random product; must come before the last challenge. 1 round.
     InnerProductCheck(Sessions& sessions, size_t length) : sessions_(sessions) {
@@ -173,7 +173,7 @@ class InnerProductCheck {
 
   private:
     static Vector combine(const Vector& pieces, const Vector& factors, size_t length) {
-        Vector out(length);
+        Vector out(length, Element{});
         for (size_t j = 0; j < factors.size(); ++j) {
             R::add_multiple(factors[j], &pieces[j * length], out.data(), length);
         }
@@ -182,7 +182,8 @@ class InnerProductCheck {
 
     void fold(Statement<R>& s, size_t arity) {
         const size_t length = (s.u.size() + arity - 1) / arity;
-        for (Vector* vector : {&s.u, &s.v, &s.left_u, &s.right_v}) vector->resize(arity * length);
+        for (Vector* vector : {&s.u, &s.v, &s.left_u, &s.right_v})
+            vector->resize(arity * length, Element{});
         Vector table(arity * arity);
         for (size_t j = 0; j < arity; ++j) {
             for (size_t k = 0; k < arity; ++k) {

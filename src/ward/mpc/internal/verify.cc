@@ -9,7 +9,7 @@ namespace ward::mpc::internal {
 namespace {
 
 using WideElement = Wide::Element;
-using WideVector = std::vector<WideElement>;
+using WideVector = Statement<Wide>::Vector;
 
 constexpr size_t kProjected = 40;  // rows and columns that stay of a large product
 
@@ -190,7 +190,10 @@ void Verifier::check(Party& party) {
                                      [](const Side& side) { return !side.groups.empty(); });
     if (numbers || !matrices_.empty()) check_numbers(sessions);
     if (!bits_[kProver].u.empty()) check_bits(sessions);
-    *this = Verifier();
+    // The memory stays: the next step will need as much.
+    for (Side& side : sides_) side.clear();
+    for (BitSide& side : bits_) side.clear();
+    matrices_.clear();
 }
 
 // The w of the projected matrices behind those of all other relations.
@@ -300,10 +303,10 @@ void Verifier::check_numbers(Sessions& sessions) {
     const size_t length = wide_length(projected);
     InnerProductCheck<Wide> inner(sessions, length);
     Statement<Wide> statement;
-    statement.u.resize(length);
-    statement.v.resize(length);
-    statement.left_u.resize(length);
-    statement.right_v.resize(length);
+    statement.u.resize(length, WideElement{0});
+    statement.v.resize(length, WideElement{0});
+    statement.left_u.resize(length, WideElement{0});
+    statement.right_v.resize(length, WideElement{0});
     auto challenge = sessions.challenge();
     for (Role role : {kProver, kLeft, kRight}) {
         const Side& side = sides_[role];

@@ -73,6 +73,12 @@ class Verifier {
         RingVector a, b;                 // one per relation
         RingVector w;                    // one per wide relation; the prover's
         std::vector<uint16_t> narrow_w;  // one per narrow one
+
+        void clear() {
+            groups.clear();
+            for (RingVector* vector : {&u, &v, &a, &b, &w}) vector->clear();
+            narrow_w.clear();
+        }
     };
     struct MatrixProduct {
         SharedMatrix x, y;
@@ -96,6 +102,10 @@ class Verifier {
     // Both cross terms of every word, in the three roles.
     struct BitSide {
         RingVector u, v, claim;
+
+        void clear() {
+            for (RingVector* vector : {&u, &v, &claim}) vector->clear();
+        }
     } bits_[3];
 };
 

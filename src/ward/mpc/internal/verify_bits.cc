@@ -1,5 +1,6 @@
 #include "ward/mpc/internal/verify_bits.h"
 
+#include <algorithm>
 #include <array>
 
 #include "ward/mpc/internal/gf64.h"
@@ -33,18 +34,6 @@ struct Factors {
           of_byte(Check::draw_challenges(stream, kBytes)),
           of_bit(Check::draw_challenges(stream, kBits)) {}
 
-    // Of the bytes of every word, two words per relation.
-    Vector of_every_byte() const {
-        Vector out(of_relation.size() * 2 * kBytes);
-        for (size_t i = 0; i < of_relation.size(); ++i) {
-            uint64_t* first = &out[i * 2 * kBytes];
-            for (size_t b = 0; b < kBytes; ++b) first[b] = of_relation[i];
-            gf64_scale_each(of_byte.data(), first, kBytes);
-            for (size_t b = 0; b < kBytes; ++b) first[kBytes + b] = first[b];
-        }
-        return out;
-    }
-
     uint64_t claim(const RingVector& words) const {
         const ByteTable table = sums_of_bits(of_bit);
         Vector sums(words.size());
@@ -60,13 +49,16 @@ struct Factors {
 };
 
 // T_jk = s_j times the sum of the factors of all bytes with bit j in u and bit k in v.
-Vector table_of_bits(const Factors& factors, const Vector& every_byte, const RingVector& u,
-                     const RingVector& v) {
-    Vector by_bytes(256 * 256);
-    for (size_t w = 0; w < u.size(); ++w) {
-        for (size_t b = 0; b < kBytes; ++b) {
-            by_bytes[size_t{byte_of(u[w], b)} * 256 + byte_of(v[w], b)] ^=
-                every_byte[w * kBytes + b];
+Vector table_of_bits(const Factors& factors, const RingVector& u, const RingVector& v) {
+    Vector by_bytes(256 * 256, 0);
+    std::array<uint64_t, kBytes> factor;
+    for (size_t i = 0; i < factors.of_relation.size(); ++i) {
+        factor.fill(factors.of_relation[i]);
+        gf64_scale_each(factors.of_byte.data(), factor.data(), kBytes);
+        for (size_t w = 2 * i; w < 2 * i + 2; ++w) {
+            for (size_t b = 0; b < kBytes; ++b) {
+                by_bytes[size_t{byte_of(u[w], b)} * 256 + byte_of(v[w], b)] ^= factor[b];
+            }
         }
     }
     Vector out(kBits * kBits);
@@ -85,20 +77,92 @@ Vector table_of_bits(const Factors& factors, const Vector& every_byte, const Rin
     return out;
 }
 
-Vector look_up(const RingVector& words, const ByteTable& table) {
-    Vector out(words.size() * kBytes);
-    for (size_t w = 0; w < words.size(); ++w) {
-        for (size_t b = 0; b < kBytes; ++b) out[w * kBytes + b] = table[byte_of(words[w], b)];
+// The vector after the first fold, made anew where it is needed: 16 elements per relation, which
+// would take 64 times the memory of its bits.
+class FoldedBits {
+  public:
+    // v: the folded bits alone.
+    FoldedBits(const RingVector& words, const Vector& y) : words_(words) {
+        tables_.fill(sums_of_bits(y));
+    }
+    // u: with their factors.
+    FoldedBits(const RingVector& words, const Vector& x, const Factors& factors)
+        : words_(words), of_relation_(&factors.of_relation) {
+        Vector scaled = factors.of_bit;
+        gf64_scale_each(x.data(), scaled.data(), kBits);
+        const ByteTable table = sums_of_bits(scaled);
+        for (size_t b = 0; b < kBytes; ++b) {
+            tables_[b].fill(0);
+            gf64_add_multiple(factors.of_byte[b], table.data(), tables_[b].data(), table.size());
+        }
+    }
+
+    size_t relations() const { return words_.size() / 2; }
+
+    // Elements of `count` relations; zeros behind the last one.
+    void read(size_t relation, size_t count, uint64_t* out) const {
+        for (size_t i = relation; i < relation + count; ++i, out += kPerRelation) {
+            if (i >= relations()) {
+                std::fill_n(out, kPerRelation, 0);
+                continue;
+            }
+            for (size_t k = 0; k < kPerRelation; ++k) {
+                out[k] = tables_[k % kBytes][byte_of(words_[2 * i + k / kBytes], k % kBytes)];
+            }
+            if (of_relation_ != nullptr) gf64_scale((*of_relation_)[i], out, kPerRelation);
+        }
+    }
+
+    static constexpr size_t kPerRelation = 2 * kBytes;
+
+  private:
+    const RingVector& words_;
+    const Vector* of_relation_ = nullptr;
+    std::array<ByteTable, kBytes> tables_;
+};
+
+constexpr size_t kPieces = 4;  // of the second fold
+constexpr size_t kBlock = 64;  // relations at a time
+constexpr size_t kBlockElements = kBlock * FoldedBits::kPerRelation;
+
+size_t piece_of(size_t relations) { return (relations + kPieces - 1) / kPieces; }
+
+void read_pieces(const FoldedBits& bits, size_t at, size_t count, Vector& out) {
+    for (size_t j = 0; j < kPieces; ++j) {
+        bits.read(j * piece_of(bits.relations()) + at, count, &out[j * kBlockElements]);
+    }
+}
+
+Vector table_of_pieces(const FoldedBits& u, const FoldedBits& v) {
+    Vector out(kPieces * kPieces, 0), left(kPieces * kBlockElements), right(left.size());
+    const size_t piece = piece_of(u.relations());
+    for (size_t at = 0; at < piece; at += kBlock) {
+        const size_t count = std::min(kBlock, piece - at);
+        read_pieces(u, at, count, left);
+        read_pieces(v, at, count, right);
+        for (size_t j = 0; j < kPieces; ++j) {
+            for (size_t k = 0; k < kPieces; ++k) {
+                out[j * kPieces + k] ^=
+                    gf64_dot(&left[j * kBlockElements], &right[k * kBlockElements],
+                             count * FoldedBits::kPerRelation);
+            }
+        }
     }
     return out;
 }
 
-Vector folded_u(const RingVector& words, const Factors& factors, const Vector& x,
-                const Vector& every_byte) {
-    Vector scaled = factors.of_bit;
-    gf64_scale_each(x.data(), scaled.data(), kBits);
-    Vector out = look_up(words, sums_of_bits(scaled));
-    gf64_scale_each(every_byte.data(), out.data(), out.size());
+Vector sum_of_pieces(const FoldedBits& bits, const Vector& factors) {
+    const size_t piece = piece_of(bits.relations());
+    Vector out(piece * FoldedBits::kPerRelation, 0), block(kPieces * kBlockElements);
+    for (size_t at = 0; at < piece; at += kBlock) {
+        const size_t count = std::min(kBlock, piece - at);
+        read_pieces(bits, at, count, block);
+        for (size_t j = 0; j < kPieces; ++j) {
+            gf64_add_multiple(factors[j], &block[j * kBlockElements],
+                              &out[at * FoldedBits::kPerRelation],
+                              count * FoldedBits::kPerRelation);
+        }
+    }
     return out;
 }
 
@@ -106,29 +170,35 @@ Vector folded_u(const RingVector& words, const Factors& factors, const Vector& x
 
 void check_bit_products(Sessions& sessions, const BitProducts& bits) {
     const size_t relations = bits.left_claim.size();
-    Check check(sessions, bits.u.size() * kBytes);
+    Check check(sessions, piece_of(relations) * FoldedBits::kPerRelation);
     auto challenge = sessions.challenge();
     const Factors own(*challenge[kProver], relations), left(*challenge[kLeft], relations),
         right(*challenge[kRight], relations);
-    const Vector own_bytes = own.of_every_byte();
-    const Check::Parts parts =
-        Check::exchange_table(sessions, table_of_bits(own, own_bytes, bits.u, bits.v));
+    Check::Parts parts = Check::exchange_table(sessions, table_of_bits(own, bits.u, bits.v));
     challenge = sessions.challenge();
-    Statement<Binary> statement;
-    for (Role role : {kProver, kLeft, kRight}) {
-        const Vector x = Check::draw_challenges(*challenge[role], kBits);
-        const Vector y = Check::draw_challenges(*challenge[role], kBits);
-        if (role == kProver) {
-            statement.u = folded_u(bits.u, own, x, own_bytes);
-            statement.v = look_up(bits.v, sums_of_bits(y));
-        } else if (role == kLeft) {
-            statement.left_u = folded_u(bits.left_u, left, x, left.of_every_byte());
-            statement.a = Check::folded_claim(left.claim(bits.left_claim), parts.left, x, y);
-        } else {
-            statement.right_v = look_up(bits.right_v, sums_of_bits(y));
-            statement.b = Check::folded_claim(right.claim(bits.right_claim), parts.right, x, y);
+    std::array<Vector, 3> x, y;
+    const auto draw = [&](size_t arity) {
+        for (Role role : {kProver, kLeft, kRight}) {
+            x[role] = Check::draw_challenges(*challenge[role], arity);
+            y[role] = Check::draw_challenges(*challenge[role], arity);
         }
-    }
+    };
+    draw(kBits);
+    const FoldedBits own_u(bits.u, x[kProver], own), own_v(bits.v, y[kProver]),
+        left_u(bits.left_u, x[kLeft], left), right_v(bits.right_v, y[kRight]);
+    Statement<Binary> statement;
+    statement.a = Check::folded_claim(left.claim(bits.left_claim), parts.left, x[kLeft], y[kLeft]);
+    statement.b =
+        Check::folded_claim(right.claim(bits.right_claim), parts.right, x[kRight], y[kRight]);
+    parts = Check::exchange_table(sessions, table_of_pieces(own_u, own_v));
+    challenge = sessions.challenge();
+    draw(kPieces);
+    statement.u = sum_of_pieces(own_u, x[kProver]);
+    statement.v = sum_of_pieces(own_v, y[kProver]);
+    statement.left_u = sum_of_pieces(left_u, x[kLeft]);
+    statement.a = Check::folded_claim(statement.a, parts.left, x[kLeft], y[kLeft]);
+    statement.right_v = sum_of_pieces(right_v, y[kRight]);
+    statement.b = Check::folded_claim(statement.b, parts.right, x[kRight], y[kRight]);
     check.run(std::move(statement));
 }
 
