@@ -118,6 +118,11 @@ ModelRun run_script(const ModelRunOptions& options, bool labels_required) {
     return run;
 }
 
+void to_units_of_the_data(const data::TargetScale& scale, std::vector<float>& values) {
+    for (float& value : values)
+        value = static_cast<float>(scale.min + scale.range * static_cast<double>(value));
+}
+
 }  // namespace
 
 void add_runtime_options(CLI::App& command, RuntimeOptions& options) {
@@ -172,6 +177,11 @@ ModelRun run_model(const ModelRunOptions& options, bool labels_required) {
     network.to(options.runtime.device);
     network.set_precision(nn::parse_precision(options.runtime.precision));
     run.predictions = train::predict(network, run.loaded.dataset);
+    if (run.model.spec.task == model::Task::kRegression) {
+        const auto scale = data::target_scale(run.model.card.preprocessing_json);
+        to_units_of_the_data(scale, run.predictions.values);
+        to_units_of_the_data(scale, run.loaded.dataset.targets);
+    }
     return run;
 }
 

@@ -123,18 +123,16 @@ TEST(File, FullDiskIsOneClearError) {
     EXPECT_FALSE(std::filesystem::exists(scratch("full")));
 }
 
-// In a folder that others may write to, a link under the temporary name must not lead the bytes
-// elsewhere.
-TEST(File, LinksUnderTheTemporaryNameAreNotFollowed) {
-    const std::string path = scratch("linked"), victim = scratch("victim");
-    write_file_atomically(victim, std::string_view("untouched"));
-    const std::string temporary = path + ".partial-" + std::to_string(::getpid());
-    std::filesystem::remove(temporary);
-    std::filesystem::create_symlink(victim, temporary);
-    write_file_atomically(path, std::string_view("new"));
-    EXPECT_EQ(read_text_file(victim), "untouched");
-    EXPECT_EQ(read_text_file(path), "new");
-    EXPECT_FALSE(std::filesystem::is_symlink(path));
+TEST(File, TwoWritersOfOneFileDoNotMeet) {
+    const std::string path = scratch("contested");
+    std::filesystem::remove_all(path);
+    AtomicFile first(path), second(path);
+    first.write(std::string_view("first"));
+    second.write(std::string_view("the second"));
+    first.commit();
+    EXPECT_EQ(read_text_file(path), "first");
+    second.commit();
+    EXPECT_EQ(read_text_file(path), "the second");
 }
 
 TEST(ParallelFor, CoversEachItemOnceForAnyThreadCount) {

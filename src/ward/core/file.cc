@@ -8,11 +8,13 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <utility>
 
 #include "ward/core/error.h"
+#include "ward/core/random.h"
 
 namespace ward {
 namespace {
@@ -122,16 +124,28 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
     return *this;
 }
 
+namespace {
+
+// Names that no other writer has, in this or another container that shares the folder.
+std::string random_suffix() {
+    uint64_t number = 0;
+    Random::from_system().fill(
+        std::span<uint8_t>(reinterpret_cast<uint8_t*>(&number), sizeof number));
+    char text[17];
+    std::snprintf(text, sizeof text, "%016llx", static_cast<unsigned long long>(number));
+    return text;
+}
+
+}  // namespace
+
 AtomicFile::AtomicFile(std::string path, Readers readers)
-    : path_(std::move(path)), temporary_(path_ + ".partial-" + std::to_string(::getpid())) {
+    : path_(std::move(path)), temporary_(path_ + ".partial-" + random_suffix()) {
     struct stat target {};
     if (::lstat(path_.c_str(), &target) == 0 && !S_ISREG(target.st_mode) &&
         !S_ISLNK(target.st_mode)) {
         throw Error(ErrorCode::kIo, path_ + " is not a regular file, and would be replaced by one",
                     "name another file");
     }
-    // What a killed process left, or a link that somebody put there, is not written through.
-    ::unlink(temporary_.c_str());
     descriptor_ = ::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
                          readers == Readers::kOwner ? 0600 : 0644);
     if (descriptor_ < 0) fail("cannot create");

@@ -143,7 +143,9 @@ void encode_answers(const Table& table, const Schema& schema, Dataset* data) {
             data->labels.assign(column->codes.begin(), column->codes.end());
         } else if (declared.kind == ColumnKind::kTarget) {
             check_column(declared, *column, table.source);
-            data->targets.assign(column->numbers.begin(), column->numbers.end());
+            const TargetScale scale = target_scale(schema);
+            for (double value : column->numbers)
+                data->targets.push_back(static_cast<float>((value - scale.min) / scale.range));
         } else if (declared.kind == ColumnKind::kGroup) {
             data->groups = column->ids;
         }
@@ -216,6 +218,20 @@ Encoded encode(const Table& table, const Schema& schema) {
     data.bounds_read_from_data = schema.bounds_from_data;
     data.digest = sha256_hex(table.digest + "\n" + data.preprocessing_json);
     return out;
+}
+
+TargetScale target_scale(const Schema& schema) {
+    for (const ColumnSchema& column : schema.columns) {
+        if (column.kind == ColumnKind::kTarget && column.min && column.max)
+            return {*column.min, *column.max - *column.min};
+    }
+    return {};
+}
+
+TargetScale target_scale(const std::string& preprocessing_json) {
+    const Json record = Json::parse(preprocessing_json, nullptr, false);
+    if (!record.is_object() || record.value("kind", Json()) != Json("table")) return {};
+    return target_scale(schema_of(preprocessing_json));
 }
 
 Schema schema_of(const std::string& preprocessing_json) {

@@ -33,6 +33,15 @@ Encoded encode(const Table& table, const Schema& schema);
 Encoded encode_with(const std::string& preprocessing_json, const Table& table);
 Schema schema_of(const std::string& preprocessing_json);
 
+// A target with declared bounds becomes (value - min) / (max - min), so that one learning rate and
+// one clipping norm fit targets of any unit; values beyond the bounds are kept. This is the way
+// back: value = min + range * output. {0, 1} where nothing was scaled.
+struct TargetScale {
+    double min = 0, range = 1;
+};
+TargetScale target_scale(const Schema& schema);
+TargetScale target_scale(const std::string& preprocessing_json);  // of any data
+
 // Names of the inputs, one per feature.
 std::vector<std::string> feature_names(const Schema& schema);
 

@@ -75,6 +75,20 @@ TEST(Encode, SymmetricRangeAndShape) {
     EXPECT_THROW(encode(read("p_0,p_1,p_2,p_3,t\n0,1,2,4,-7.5\n", schema), schema), Error);
 }
 
+TEST(Encode, TargetsWithBoundsAreScaledAndComeBack) {
+    const Schema schema = parse_schema(
+        "ward_schema: 1\ncolumns:\n - {name: x, kind: numeric, min: 0, max: 1}\n"
+        " - {name: price, kind: target, min: 100000, max: 500000}\n",
+        "s");
+    const Encoded encoded = encode(read("x,price\n0,100000\n1,400000\n0,900000\n", schema), schema);
+    EXPECT_THAT(encoded.data.targets, ElementsAre(0.0f, 0.75f, 2.0f));
+    const TargetScale scale = target_scale(encoded.data.preprocessing_json);
+    EXPECT_EQ(scale.min + scale.range * 0.75, 400000);
+    EXPECT_EQ(target_scale(std::string()).range, 1);
+    EXPECT_THROW(
+        parse_schema("ward_schema: 1\ncolumns:\n - {name: t, kind: target, min: 3}\n", "s"), Error);
+}
+
 TEST(Encode, PreprocessingAppliesToNewRowsWithoutLabels) {
     const Schema schema = parse_schema(kSchema, "s");
     const Encoded trained = encode(read(kRows, schema), schema);

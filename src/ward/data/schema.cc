@@ -79,7 +79,9 @@ void validate_impute(const ColumnSchema& column) {
 }
 
 void validate_column(const ColumnSchema& column) {
-    if (is_number(column.kind)) validate_bounds(column);
+    const bool bounded_target =
+        column.kind == ColumnKind::kTarget && (column.min || column.max);  // bounds are optional
+    if (is_number(column.kind) || bounded_target) validate_bounds(column);
     if (column.kind == ColumnKind::kCategorical || column.kind == ColumnKind::kLabel)
         validate_categories(column);
     if (is_number(column.kind) || column.kind == ColumnKind::kCategorical) validate_impute(column);
