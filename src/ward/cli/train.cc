@@ -97,7 +97,9 @@ train::TrainOptions run_options(const Options& options, const data::Dataset& dat
         options.recipe.empty()
             ? train::default_recipe(data, private_run ? options.epsilon : std::nullopt)
             : train::recipe_named(options.recipe);
-    train::TrainOptions run = train::options_of(recipe);
+    train::TrainOptions run = private_run
+                                  ? train::options_of(recipe)
+                                  : train::options_without_privacy(recipe, data.size());
     run.spec = choose_spec(options, data, recipe);
     run.batch_size = std::min(run.batch_size, data.size());
     overrule(run.batch_size, options.batch);

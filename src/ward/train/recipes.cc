@@ -1,6 +1,7 @@
 #include "ward/train/recipes.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "ward/core/error.h"
 #include "ward/model/zoo.h"
@@ -9,6 +10,8 @@ namespace ward::train {
 namespace {
 
 using Function = model::Activation::Function;
+
+constexpr int64_t kFewExamples = 5000;  // which recipes for small data are for
 
 OptimizerOptions sgd(double momentum) {
     OptimizerOptions options;
@@ -141,9 +144,9 @@ std::string kind_of(const data::Dataset& data) {
     if (data.tokens || data.example_shape.size() == 2) return "sequence";
     if (data.example_shape.size() == 3) {
         const bool like_mnist = data.example_shape == std::vector<int64_t>{1, 28, 28};
-        return data.size() < 5000 ? "small-image" : like_mnist ? "mnist" : "image";
+        return data.size() < kFewExamples ? "small-image" : like_mnist ? "mnist" : "image";
     }
-    return data.size() < 5000 ? "small-table" : "table";
+    return data.size() < kFewExamples ? "small-table" : "table";
 }
 
 const Recipe* find(const std::string& name) {
@@ -181,6 +184,22 @@ TrainOptions options_of(const Recipe& recipe) {
     options.epochs = recipe.epochs;
     options.ema_decay = recipe.ema_decay;
     options.augmentation = recipe.augmentation;
+    return options;
+}
+
+TrainOptions options_without_privacy(const Recipe& recipe, int64_t examples) {
+    constexpr int64_t kSmallestBatch = 32, kLargestBatch = 256;
+    constexpr int64_t kStepsPerPass = 16, kFewestSteps = 2000;  // for few examples
+    TrainOptions options = options_of(recipe);
+    options.batch_size = static_cast<int64_t>(std::bit_floor(static_cast<uint64_t>(
+        std::clamp(examples / kStepsPerPass, kSmallestBatch, kLargestBatch))));
+    options.epochs = std::max(options.epochs, static_cast<double>(kFewestSteps) *
+                                                  static_cast<double>(options.batch_size) /
+                                                  static_cast<double>(examples));
+    if (options.optimizer.kind != OptimizerKind::kAdam) {
+        options.optimizer = adam();
+        options.schedule = constant(examples < kFewExamples ? 1e-2 : 3e-3);
+    }
     return options;
 }
 

@@ -48,6 +48,11 @@ const Recipe& default_recipe(const data::Dataset& data, std::optional<double> ep
 // Options of a run: everything but the spec, the privacy target and where things are kept.
 TrainOptions options_of(const Recipe& recipe);
 
+// The same for a run without privacy. Steps and batches of a recipe are for clipped gradients and
+// noise; without them such steps diverge, and batches so large only cost time. So Adam with small
+// batches instead, for as many passes over the data, and more where the data are few.
+TrainOptions options_without_privacy(const Recipe& recipe, int64_t examples);
+
 // The network of a zoo name for this data, with the recipe's settings where it is the recipe's
 // network.
 model::ModelSpec spec_for(const data::Dataset& data, const std::string& model,
