@@ -118,4 +118,14 @@ HeModel prepare(const HeModelOptions& options) {
     return out;
 }
 
+he::ClientPlan sent_plan(const HeModel& model) {
+    he::ClientPlan plan = he::client_plan(model.plan);
+    plan.preprocessing_json = model.model.card.preprocessing_json;
+    return plan;
+}
+
+int64_t argmax(std::span<const double> values) {
+    return std::max_element(values.begin(), values.end()) - values.begin();
+}
+
 }  // namespace ward::cli

@@ -21,6 +21,7 @@ struct Interval {
     double low = 0, high = 0;
 
     double magnitude() const;
+    bool operator==(const Interval&) const = default;
 };
 
 // By rows; row i holds the entries start[i] .. start[i + 1] - 1, columns in order. Entries that the
