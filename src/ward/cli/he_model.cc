@@ -80,8 +80,13 @@ data::Dataset load_part(const HeModelOptions& options, const model::Model& model
                         const std::string& split) {
     data::LoadRequest request = to_request(options.data, split);
     request.preprocessing_json = model.card.preprocessing_json;
-    request.labels_required = false;
-    const data::LoadedData loaded = data::load_dataset(request);
+    data::LoadedData loaded;
+    try {
+        loaded = data::load_dataset(request);
+    } catch (const Error&) {  // without labels there is no accuracy, and all else
+        request.labels_required = false;
+        loaded = data::load_dataset(request);
+    }
     log_notes(loaded);
     if (loaded.dataset.example_size() != model::element_count(model.spec.input_shape)) {
         throw Error(ErrorCode::kInvalid,
