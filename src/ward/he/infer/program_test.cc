@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "ward/core/error.h"
@@ -154,6 +155,30 @@ TEST(Program, OneImage) {
     EXPECT_TRUE(world.whole.bounds_proven);
     world.expect_examples(1, 1e-2);
     world.expect_examples(1, 1e-2);
+}
+
+// Sums of parts of rows would tell the owner of the key more than the outputs do.
+TEST(Program, NothingButOutputsIsInTheSlots) {
+    Random random = seeded_random(8);
+    World world(random_model("wide", {1, 12, 12}, 5,
+                             {{"c1", model::Conv2d{4, 3, 1, 1, 1, true}},
+                              {"a1", kSquare},
+                              {"f", model::Flatten{}},
+                              {"l", model::Linear{5, true, ""}}},
+                             random),
+                Packing::kSingle);
+    const auto x = random_example(world.model, world.random);
+    const Ciphertext y = world.program.run(world.client.encrypt(x, world.random), world.keys)[0];
+    const auto slots =
+        CkksEncoder(world.client.context()).decode(decrypt_for_owner(world.client.secret(), y));
+    auto allowed = evaluate(world.network, x);
+    allowed.push_back(0);
+    for (double slot : slots) {
+        const auto near = std::min_element(
+            allowed.begin(), allowed.end(),
+            [slot](double a, double b) { return std::abs(a - slot) < std::abs(b - slot); });
+        ASSERT_NEAR(slot, *near, 1e-4);
+    }
 }
 
 TEST(Program, ABatch) {
