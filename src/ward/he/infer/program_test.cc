@@ -107,6 +107,29 @@ TEST(Layout, AllCandidatesComputeTheMatrix) {
     EXPECT_GT(grids, 5);
 }
 
+// Rows in several blocks leave sums of parts between them; the last stage must not.
+TEST(Layout, TheLastStageLeavesNoRests) {
+    Random random = seeded_random(9);
+    int blocks_before = 0;
+    for (int64_t in : {16, 60, 200}) {
+        for (int64_t hidden : {20, 100}) {
+            for (int64_t out : {3, 10, 40}) {
+                const Network network = lower(random_model("mlp", {in}, out,
+                                                           {{"l1", model::Linear{hidden, true, ""}},
+                                                            {"a", kSquare},
+                                                            {"l2", model::Linear{out, true, ""}}},
+                                                           random));
+                const auto chosen = internal::choose_layouts(network, 4096);
+                const auto& first = chosen.stages[0].layout;
+                const auto& last = chosen.stages[1].layout;
+                EXPECT_EQ(last.matrix_period, first.output.period);
+                blocks_before += first.matrix_period > chosen.input.period;
+            }
+        }
+    }
+    EXPECT_GT(blocks_before, 0);  // where it is allowed, it is chosen
+}
+
 // Keys, plan and program of one model.
 struct World {
     World(model::Model m, Packing packing, const LowerOptions& options = {})
