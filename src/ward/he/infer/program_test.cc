@@ -204,6 +204,22 @@ TEST(Program, NothingButOutputsIsInTheSlots) {
     }
 }
 
+TEST(Program, PoolsInBothPackings) {
+    for (Packing packing : {Packing::kSingle, Packing::kBatch}) {
+        Random random = seeded_random(10);
+        World world(random_model("pools", {2, 6, 6}, 2,
+                                 {{"p1", model::AvgPool2d{2, 2, 0}},
+                                  {"c1", model::Conv2d{2, 2, 1, 0, 1, true}},
+                                  {"a1", kSquare},
+                                  {"p2", model::AvgPool2d{2, 2, 0}},
+                                  {"f", model::Flatten{}},
+                                  {"l", model::Linear{2, true, ""}}},
+                                 random),
+                    packing);
+        world.expect_examples(1, 1e-2);
+    }
+}
+
 TEST(Program, ABatch) {
     Random random = seeded_random(3);
     World world(random_model("batch", {6}, 2,
