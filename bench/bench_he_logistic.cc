@@ -185,16 +185,16 @@ nlohmann::ordered_json evaluate_rows(const Table& test, const std::vector<double
     const double largest =
         std::abs(*std::max_element(test.values.begin(), test.values.end(),
                                    [](double a, double b) { return std::abs(a) < std::abs(b); }));
-    const InferenceClient client(
-        plan(network,
-             {.packing = Packing::kBatch, .input = {-std::ceil(largest), std::ceil(largest)}}),
-        random);
-    const Program program(network, client.plan(), client.context());
+    const Plan whole = plan(
+        network, {.packing = Packing::kBatch, .input = {-std::ceil(largest), std::ceil(largest)}});
+    const InferenceClient client(client_plan(whole), random);
+    const EvaluationKeys keys = client.evaluation_keys(random);
+    const Program program(network, whole, client.context());
     const auto rows = static_cast<int64_t>(test.labels.size());
     const Stopwatch all;
     const auto up = client.encrypt(test.values, random);
     const Stopwatch watch;
-    const auto down = program.run(up, client.evaluation_keys());
+    const auto down = program.run(up, keys);
     const double seconds = watch.seconds();
     const auto got = client.decrypt(down, rows);
     const double all_seconds = all.seconds();

@@ -10,9 +10,11 @@
 
 #include "ward/cli/internal/he.h"
 #include "ward/core/error.h"
+#include "ward/core/file.h"
 #include "ward/core/parallel.h"
 #include "ward/core/progress.h"
 #include "ward/he/infer/encrypted_weights.h"
+#include "ward/he/infer/files.h"
 #include "ward/he/infer/program.h"
 #include "ward/he/wire.h"
 
@@ -23,6 +25,7 @@ using Json = nlohmann::ordered_json;
 
 struct Options {
     HeModelOptions model;
+    std::string input, keys, out;
     int64_t count = 1;
     std::string split = "test";
     bool json = false;
@@ -39,10 +42,6 @@ auto timed(double& seconds, F&& action) {
     auto result = action();
     seconds += seconds_since(start);
     return result;
-}
-
-int64_t argmax(std::span<const double> values) {
-    return std::max_element(values.begin(), values.end()) - values.begin();
 }
 
 // What one run of the command has found.
@@ -83,13 +82,13 @@ void compare(const he::Network& network, std::span<const double> inputs,
 Outcome infer(const HeModel& model, const data::Dataset& data, int64_t count) {
     Outcome out;
     Random random = Random::from_system();
-    const he::InferenceClient client =
-        timed(out.key_seconds, [&] { return he::InferenceClient(model.plan, random); });
+    const he::InferenceClient client(he::client_plan(model.plan), random);
+    const he::EvaluationKeys keys =
+        timed(out.key_seconds, [&] { return client.evaluation_keys(random); });
     const he::Program program = timed(out.compile_seconds, [&] {
         return he::Program(model.network, model.plan, client.context());
     });
-    out.key_bytes = he::to_bytes(client.evaluation_keys().relin).size() +
-                    he::to_bytes(client.evaluation_keys().galois).size();
+    out.key_bytes = he::to_bytes(keys.relin).size() + he::to_bytes(keys.galois).size();
     Progress progress("encrypted inference", count, "examples");
     const auto size = static_cast<size_t>(data.example_size());
     for (int64_t first = 0; first < count; first += model.plan.examples) {
@@ -98,8 +97,7 @@ Outcome infer(const HeModel& model, const data::Dataset& data, int64_t count) {
             data.inputs.begin() + static_cast<ptrdiff_t>(first * data.example_size());
         const std::vector<double> x(begin, begin + static_cast<ptrdiff_t>(now) * size);
         const auto up = timed(out.encrypt_seconds, [&] { return client.encrypt(x, random); });
-        const auto down =
-            timed(out.evaluate_seconds, [&] { return program.run(up, client.evaluation_keys()); });
+        const auto down = timed(out.evaluate_seconds, [&] { return program.run(up, keys); });
         const auto y = timed(out.decrypt_seconds, [&] { return client.decrypt(down, now); });
         if (out.runs++ == 0) {
             out.bytes_up = wire_bytes(up);
@@ -217,6 +215,13 @@ void print(const Json& found) {
 
 void run_infer(const Options& options) {
     const HeModel model = prepare(options.model);
+    if (!options.input.empty()) {
+        evaluate_request(model, options.input, options.keys, options.out);
+        return;
+    }
+    if (options.model.data.data.empty()) {
+        throw Error(ErrorCode::kUsage, "--data is required, or --input with --keys and --out");
+    }
     const data::Dataset data = load_part(options.model, model.model, options.split);
     if (options.count < 1 || options.count > data.size()) {
         throw Error(ErrorCode::kUsage, "--count must be 1.." + std::to_string(data.size()) +
@@ -242,8 +247,9 @@ void run_infer(const Options& options) {
 }
 
 // What the polynomials in place of activations cost, measured without encryption.
-void run_plan(const HeModelOptions& options) {
+void run_plan(const HeModelOptions& options, const std::string& out) {
     const HeModel model = prepare(options);
+    if (!out.empty()) write_file_atomically(out, ByteView(he::to_bytes(sent_plan(model))));
     std::cout << he::to_text(model.plan);
     const bool classes = model.model.spec.task == model::Task::kClassification;
     if (options.data.data.empty() || !classes) return;
@@ -269,7 +275,7 @@ void add_he_infer_command(CLI::App& group) {
     auto* command = group.add_subcommand(
         "infer", "Run a model on encrypted examples, all sides on this machine, and measure it");
     auto options = std::make_shared<Options>();
-    add_he_model_options(*command, options->model, true);
+    add_he_model_options(*command, options->model, false);
     command->add_option("--count", options->count, "Examples")->capture_default_str();
     command->add_option("--split", options->split, "Part of the data: test, train or all")
         ->capture_default_str();
@@ -279,6 +285,14 @@ void add_he_infer_command(CLI::App& group) {
         ->add_flag("--encrypted-input", options->encrypted_input,
                    "With --encrypted-weights: the input too")
         ->needs(weights);
+    auto* input = command->add_option("--input", options->input,
+                                      "Evaluate this request of another side instead");
+    auto* keys = command->add_option("--keys", options->keys,
+                                     "Folder with the evaluation keys it came with");
+    auto* out = command->add_option("--out", options->out, "Where its encrypted result goes");
+    input->needs(keys)->needs(out);
+    keys->needs(input);
+    out->needs(input);
     command->add_flag("--json", options->json, "Print one JSON object");
     command->footer(
         "Times and bytes are of one request: one example (single) or one batch.\n"
@@ -288,19 +302,22 @@ void add_he_infer_command(CLI::App& group) {
         "the model holds the key and the owner of the data computes; with both encrypted a third\n"
         "party computes that must not collude with the holder of the key.\n"
         "Examples:\n  ward he infer --model m.safetensors --data mnist/ --count 100 --json\n"
-        "  ward he infer m.safetensors --data mnist/ --count 8192 --packing batch");
+        "  ward he infer m.safetensors --data mnist/ --count 8192 --packing batch\n"
+        "  ward he infer m.safetensors --input request.ct --keys keys/ --out result.ct");
     command->callback([options] { run_infer(*options); });
 }
 
 void add_he_plan_command(CLI::App& group) {
     auto* command = group.add_subcommand("plan", "What an encrypted inference will take, in words");
     auto options = std::make_shared<HeModelOptions>();
+    auto out = std::make_shared<std::string>();
     add_he_model_options(*command, *options, false);
+    command->add_option("--out", *out, "Also write it here, for the owner of the data");
     command->footer(
         "With --data also the accuracy of the network with polynomials for activations.\n"
         "Examples:\n  ward he plan m.safetensors\n"
         "  ward he plan m.safetensors --packing batch");
-    command->callback([options] { run_plan(*options); });
+    command->callback([options, out] { run_plan(*options, *out); });
 }
 
 }  // namespace ward::cli

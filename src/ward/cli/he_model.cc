@@ -80,8 +80,13 @@ data::Dataset load_part(const HeModelOptions& options, const model::Model& model
                         const std::string& split) {
     data::LoadRequest request = to_request(options.data, split);
     request.preprocessing_json = model.card.preprocessing_json;
-    request.labels_required = false;
-    const data::LoadedData loaded = data::load_dataset(request);
+    data::LoadedData loaded;
+    try {
+        loaded = data::load_dataset(request);
+    } catch (const Error&) {  // without labels there is no accuracy, and all else
+        request.labels_required = false;
+        loaded = data::load_dataset(request);
+    }
     log_notes(loaded);
     if (loaded.dataset.example_size() != model::element_count(model.spec.input_shape)) {
         throw Error(ErrorCode::kInvalid,
@@ -116,6 +121,16 @@ HeModel prepare(const HeModelOptions& options) {
                                       .input = input_range(out.model, options),
                                       .scale_bits = options.scale_bits});
     return out;
+}
+
+he::ClientPlan sent_plan(const HeModel& model) {
+    he::ClientPlan plan = he::client_plan(model.plan);
+    plan.preprocessing_json = model.model.card.preprocessing_json;
+    return plan;
+}
+
+int64_t argmax(std::span<const double> values) {
+    return std::max_element(values.begin(), values.end()) - values.begin();
 }
 
 }  // namespace ward::cli

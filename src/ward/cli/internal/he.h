@@ -2,11 +2,13 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "ward/cli/internal/data_options.h"
 #include "ward/cli/internal/recipient_options.h"
+#include "ward/he/infer/client.h"
 #include "ward/he/infer/network.h"
 #include "ward/he/infer/plan.h"
 
@@ -44,7 +46,20 @@ HeModel prepare(const HeModelOptions& options);
 data::Dataset load_part(const HeModelOptions& options, const model::Model& model,
                         const std::string& split);
 
+// The plan as the owner of the data gets it, with how raw data become inputs.
+he::ClientPlan sent_plan(const HeModel& model);
+
+// Largest of the outputs.
+int64_t argmax(std::span<const double> values);
+
 void add_he_plan_command(CLI::App& group);
+void add_he_keygen_command(CLI::App& group);
+void add_he_encrypt_input_command(CLI::App& group);
+void add_he_decrypt_command(CLI::App& group);
 void add_he_infer_command(CLI::App& group);
+
+// `ward he infer --input FILE --keys FOLDER --out FILE`: the evaluator's part.
+void evaluate_request(const HeModel& model, const std::string& input, const std::string& keys,
+                      const std::string& out);
 
 }  // namespace ward::cli

@@ -20,12 +20,40 @@ EvaluationKeys make_evaluation_keys(const SecretKey& secret, const std::map<int,
     return keys;
 }
 
-InferenceClient::InferenceClient(Plan plan, Random& random)
+ClientPlan client_plan(const Plan& plan) {
+    ClientPlan out;
+    out.packing = plan.packing;
+    out.parameters = plan.parameters;
+    out.input = plan.input;
+    out.examples = plan.examples;
+    out.inputs = plan.inputs;
+    out.outputs = plan.outputs;
+    out.ciphertexts_up = plan.ciphertexts_up;
+    out.ciphertexts_down = plan.ciphertexts_down;
+    out.rotations = plan.rotations;
+    if (plan.packing == Packing::kSingle) {
+        out.input_period = plan.slots->input.period;
+        out.input_slots = plan.slots->input.slot;
+        out.output_slots = plan.slots->stages.back().layout.output.slot;
+    }
+    return out;
+}
+
+InferenceClient::InferenceClient(ClientPlan plan, Random& random)
     : plan_(std::move(plan)),
       context_(Context::create(plan_.parameters)),
       secret_(SecretKey::generate(context_, random)),
-      keys_(make_evaluation_keys(secret_, plan_.rotations, random)),
       encoder_(context_) {}
+
+InferenceClient::InferenceClient(ClientPlan plan, SecretKey secret)
+    : plan_(std::move(plan)),
+      context_(secret.context()),
+      secret_(std::move(secret)),
+      encoder_(context_) {
+    if (!(context_->parameters() == plan_.parameters)) {
+        throw Error(ErrorCode::kInvalid, "the secret key has other parameters than the plan");
+    }
+}
 
 std::vector<Ciphertext> InferenceClient::encrypt(std::span<const double> examples,
                                                  Random& random) const {
@@ -48,8 +76,9 @@ std::vector<Ciphertext> InferenceClient::encrypt(std::span<const double> example
     if (options.bound == 0) options.bound = 1;
     std::vector<Ciphertext> out;
     if (plan_.packing == Packing::kSingle) {
-        const auto placed = internal::place(plan_.slots->input, examples);
-        options.slots = plan_.slots->input.period;
+        std::vector<double> placed(static_cast<size_t>(plan_.input_period), 0.0);
+        for (size_t u = 0; u < inputs; ++u) placed[plan_.input_slots[u]] = examples[u];
+        options.slots = plan_.input_period;
         out.push_back(he::encrypt(secret_, encoder_.encode(placed, options), random));
         return out;
     }
@@ -78,9 +107,8 @@ std::vector<double> InferenceClient::decrypt(std::span<const Ciphertext> outputs
     const auto units = static_cast<size_t>(plan_.outputs);
     std::vector<double> out(static_cast<size_t>(examples) * units);
     for (size_t i = 0; i < out.size(); ++i) {
-        out[i] = plan_.packing == Packing::kSingle
-                     ? slots[0][plan_.slots->stages.back().layout.output.slot[i % units]]
-                     : slots[i % units][i / units];
+        out[i] = plan_.packing == Packing::kSingle ? slots[0].at(plan_.output_slots[i % units])
+                                                   : slots[i % units][i / units];
     }
     return out;
 }

@@ -10,6 +10,7 @@
 
 #include <map>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "ward/he/ckks.h"
@@ -29,15 +30,39 @@ struct EvaluationKeys {
 EvaluationKeys make_evaluation_keys(const SecretKey& secret, const std::map<int, int>& rotations,
                                     Random& random);
 
+// The part of a plan that the owner of the data needs, and may be sent (files.h).
+struct ClientPlan {
+    Packing packing = Packing::kSingle;
+    Parameters parameters;
+    Interval input;
+    int64_t examples = 1;  // at once
+    int64_t inputs = 0, outputs = 0;
+    int64_t ciphertexts_up = 1, ciphertexts_down = 1;
+    std::map<int, int> rotations;
+    // Single packing: the slots of inputs, repeated with the period, and of outputs.
+    int input_period = 0;
+    std::vector<int> input_slots, output_slots;
+    std::string preprocessing_json;  // how raw data become inputs; carried, not read
+
+    bool operator==(const ClientPlan&) const = default;
+};
+
+ClientPlan client_plan(const Plan& plan);
+
 class InferenceClient {
   public:
-    // A fresh secret key. Throws as Context::create.
-    InferenceClient(Plan plan, Random& random);
+    // With a fresh secret key. Throws as Context::create.
+    InferenceClient(ClientPlan plan, Random& random);
+    // With one made before. Throws Error kInvalid when it has other parameters.
+    InferenceClient(ClientPlan plan, SecretKey secret);
 
     const ContextPtr& context() const { return context_; }
-    const Plan& plan() const { return plan_; }
+    const ClientPlan& plan() const { return plan_; }
     const SecretKey& secret() const { return secret_; }
-    const EvaluationKeys& evaluation_keys() const { return keys_; }
+    // What the evaluator needs.
+    EvaluationKeys evaluation_keys(Random& random) const {
+        return make_evaluation_keys(secret_, plan_.rotations, random);
+    }
 
     // Up to plan().examples examples, one after the other. Throws Error kInvalid for another number
     // of inputs or a value outside the plan's range.
@@ -48,10 +73,9 @@ class InferenceClient {
     std::vector<double> decrypt(std::span<const Ciphertext> outputs, int64_t examples) const;
 
   private:
-    Plan plan_;
+    ClientPlan plan_;
     ContextPtr context_;
     SecretKey secret_;
-    EvaluationKeys keys_;
     CkksEncoder encoder_;
 };
 

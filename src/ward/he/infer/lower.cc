@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <functional>
 #include <optional>
@@ -121,6 +122,23 @@ Affine mean_layer(const Window& window, const Shape& in, const Shape& out_shape)
                        [&](int64_t row, int64_t column, int64_t, int64_t) {
                            rows.add((c * in[1] + row) * in[2] + column, share);
                        });
+            rows.end_row();
+            out.bias.push_back(0);
+        }
+    }
+    out.matrix = std::move(rows.matrix);
+    return out;
+}
+
+// Means of squares, given the sums of the squares that begin at each pixel.
+Affine corner_layer(int64_t pool, const Shape& in, const Shape& out_shape) {
+    RowBuilder rows;
+    Affine out;
+    rows.matrix.columns = model::element_count(in);
+    for (int64_t c = 0; c < in[0]; ++c) {
+        for (int64_t place = 0; place < out_shape[1] * out_shape[2]; ++place) {
+            const int64_t row = place / out_shape[2] * pool, column = place % out_shape[2] * pool;
+            rows.add((c * in[1] + row) * in[2] + column, 1.0 / static_cast<double>(pool * pool));
             rows.end_row();
             out.bias.push_back(0);
         }
@@ -266,6 +284,13 @@ class Lowering {
         append(name, conv_layer(model_, name, layer, shape_, out), layer.stride);
     }
     void visit(const std::string& name, const model::AvgPool2d& layer, const Shape& out) {
+        const bool first = !affine_ && stage_.stride == 1 && layer.padding == 0;
+        if (first && layer.kernel == layer.stride && layer.kernel > 1 &&
+            std::has_single_bit(static_cast<uint64_t>(layer.kernel))) {
+            stage_.pool = layer.kernel;
+            append(name, corner_layer(layer.kernel, shape_, out), layer.stride);
+            return;
+        }
         append(name, mean_layer({layer.kernel, layer.stride, layer.padding}, shape_, out),
                layer.stride);
     }

@@ -73,6 +73,7 @@ std::vector<double> evaluate(const Network& network, std::span<const double> inp
     std::vector<double> x(input.begin(), input.end());
     for (const Stage& stage : network.stages) {
         std::vector<double> y = stage.bias;
+        if (stage.pool > 1) x = pooled(stage, x);
         for (int64_t i = 0; i < stage.matrix.rows; ++i) {
             for (int64_t e = stage.matrix.start[i]; e < stage.matrix.start[i + 1]; ++e) {
                 y[i] += stage.matrix.value[e] * x[stage.matrix.column[e]];
@@ -84,13 +85,42 @@ std::vector<double> evaluate(const Network& network, std::span<const double> inp
     return x;
 }
 
+std::vector<double> pooled(const Stage& stage, std::span<const double> x) {
+    if (stage.pool == 1) return {x.begin(), x.end()};
+    std::vector<double> out(x.size(), 0.0);
+    const int64_t height = stage.input_shape[1], width = stage.input_shape[2];
+    for (int64_t i = 0; i < static_cast<int64_t>(x.size()); ++i) {
+        const int64_t row = i / width % height, column = i % width;
+        for (int64_t a = 0; a < stage.pool && row + a < height; ++a) {
+            for (int64_t b = 0; b < stage.pool && column + b < width; ++b) {
+                out[i] += x[i + a * width + b];
+            }
+        }
+    }
+    return out;
+}
+
+std::vector<Interval> pooled(const Stage& stage, std::span<const Interval> x) {
+    std::vector<double> low, high;
+    for (const Interval& v : x) {
+        low.push_back(v.low);
+        high.push_back(v.high);
+    }
+    low = pooled(stage, low);
+    high = pooled(stage, high);
+    std::vector<Interval> out;
+    for (size_t i = 0; i < low.size(); ++i) out.push_back({low[i], high[i]});
+    return out;
+}
+
 std::vector<Interval> propagate(const Stage& stage, std::span<const Interval> inputs) {
+    const std::vector<Interval> sums = pooled(stage, inputs);
     std::vector<Interval> out;
     for (int64_t i = 0; i < stage.matrix.rows; ++i) {
         Interval y{stage.bias[i], stage.bias[i]};
         for (int64_t e = stage.matrix.start[i]; e < stage.matrix.start[i + 1]; ++e) {
             const double w = stage.matrix.value[e];
-            const Interval& x = inputs[stage.matrix.column[e]];
+            const Interval& x = sums[stage.matrix.column[e]];
             y.low += w * (w >= 0 ? x.low : x.high);
             y.high += w * (w >= 0 ? x.high : x.low);
         }

@@ -21,6 +21,7 @@ struct Interval {
     double low = 0, high = 0;
 
     double magnitude() const;
+    bool operator==(const Interval&) const = default;
 };
 
 // By rows; row i holds the entries start[i] .. start[i + 1] - 1, columns in order. Entries that the
@@ -49,7 +50,8 @@ struct PolynomialActivation {
     int depth() const;  // levels it takes
 };
 
-// y = activation(matrix x + bias).
+// y = activation(matrix s(x) + bias); s(x) is x, or for pool > 1 sums over squares of pool x pool
+// pixels that begin at each pixel: pooling takes additions and no level.
 struct Stage {
     std::string name;  // layers it came from: "conv1", "pool1+conv2"
     SparseMatrix matrix;
@@ -59,6 +61,7 @@ struct Stage {
     // Images keep their places: shapes {C, H, W} and the stride between them; 0: not spatial.
     model::Shape input_shape, output_shape;
     int64_t stride = 0;
+    int64_t pool = 1;  // a power of two
 };
 
 struct Network {
@@ -84,6 +87,11 @@ Network lower(const model::Model& model, const LowerOptions& options = {});
 
 // The network without encryption, in doubles.
 std::vector<double> evaluate(const Network& network, std::span<const double> input);
+
+// s(x) of a stage, for numbers and for intervals. Sums over the edge of the image are of what is
+// inside.
+std::vector<double> pooled(const Stage& stage, std::span<const double> x);
+std::vector<Interval> pooled(const Stage& stage, std::span<const Interval> x);
 
 // Values that each unit of a stage can take, given those of its inputs: before its activation.
 std::vector<Interval> propagate(const Stage& stage, std::span<const Interval> inputs);

@@ -149,6 +149,36 @@ TEST(Network, MatchesTheLayersItWasMadeOf) {
     }
 }
 
+TEST(Network, PoolsBeforeOtherLayersTakeSumsOnly) {
+    Random random = seeded_random(6);
+    const model::Model m = random_model("pools", {2, 9, 10}, 3,
+                                        {{"p1", model::AvgPool2d{2, 2, 0}},
+                                         {"c1", model::Conv2d{3, 2, 1, 0, 1, true}},
+                                         {"a1", kSquare},
+                                         {"p2", model::AvgPool2d{2, 2, 0}},
+                                         {"f", model::Flatten{}},
+                                         {"l", model::Linear{3, true, ""}}},
+                                        random);
+    const Network network = lower(m);
+    ASSERT_EQ(network.stages.size(), 2u);
+    EXPECT_EQ(network.stages[0].pool, 2);
+    EXPECT_EQ(network.stages[0].stride, 2);
+    EXPECT_EQ(network.stages[1].pool, 2);
+    std::vector<Interval> range(static_cast<size_t>(network.inputs), Interval{-1, 1});
+    range = propagate(network.stages[0], range);
+    for (Interval& v : range) v = apply(network.stages[0].activation, v);
+    range = propagate(network.stages[1], range);
+    for (int trial = 0; trial < 5; ++trial) {
+        const auto x = random_example(m, random);
+        const auto expected = naive(m, x), got = evaluate(network, x);
+        for (size_t i = 0; i < got.size(); ++i) {
+            EXPECT_NEAR(got[i], expected[i], 1e-9);
+            EXPECT_GE(got[i], range[i].low);
+            EXPECT_LE(got[i], range[i].high);
+        }
+    }
+}
+
 TEST(Network, PoolsOverTheWholeImage) {
     Random random = seeded_random(2);
     const model::Model m = random_model(

@@ -152,6 +152,7 @@ class Planner {
                 step.sum_bound = std::max(step.value_bound, all.ever) + bias;
                 layout = &slots_.stages[i].layout.output;
             }
+            error *= static_cast<double>(stage.pool * stage.pool);
             error = error_gain(stage.matrix, !plan_.bounds_proven) * error +
                     rounding * (1 + request_.input.magnitude());
             // Folds and biases double the bound before it is known to be smaller.
@@ -212,9 +213,11 @@ class Planner {
             StagePlan& step = plan_.stages[i];
             const internal::SlotStage& chosen = slots_.stages[i];
             for (int r : chosen.steps.rotations) use_rotation(r, step.level, slots);
+            for (int r : chosen.layout.pools) use_rotation(r, step.level, slots);
             for (int r : chosen.layout.folds) use_rotation(r, step.level - 1, slots);
             const auto folds = static_cast<int>(chosen.layout.folds.size());
-            step.rotations = chosen.steps.babies + chosen.steps.giants + folds;
+            const auto pools = static_cast<int>(chosen.layout.pools.size());
+            step.rotations = chosen.steps.babies + chosen.steps.giants + folds + pools;
             const bool grid = chosen.layout.kind == internal::StageLayout::Kind::kGrid;
             step.method = std::string(grid ? "grid" : "dense") + ", " +
                           std::to_string(chosen.layout.diagonals.size()) + " diagonals" +

@@ -22,6 +22,12 @@ class WeightPlanner {
     WeightPlanner(const Network& network, const PlanRequest& request)
         : network_(network), request_(request) {
         plan_.input = request.input;
+        for (const Stage& stage : network.stages) {
+            if (stage.pool == 1) continue;
+            throw Error(ErrorCode::kUnsupported,
+                        "pooling in " + stage.name + " has no form with encrypted weights",
+                        "use fully connected layers");
+        }
     }
 
     WeightPlan run() {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "ward/core/error.h"
@@ -106,14 +107,39 @@ TEST(Layout, AllCandidatesComputeTheMatrix) {
     EXPECT_GT(grids, 5);
 }
 
+// Rows in several blocks leave sums of parts between them; the last stage must not.
+TEST(Layout, TheLastStageLeavesNoRests) {
+    Random random = seeded_random(9);
+    int blocks_before = 0;
+    for (int64_t in : {16, 60, 200}) {
+        for (int64_t hidden : {20, 100}) {
+            for (int64_t out : {3, 10, 40}) {
+                const Network network = lower(random_model("mlp", {in}, out,
+                                                           {{"l1", model::Linear{hidden, true, ""}},
+                                                            {"a", kSquare},
+                                                            {"l2", model::Linear{out, true, ""}}},
+                                                           random));
+                const auto chosen = internal::choose_layouts(network, 4096);
+                const auto& first = chosen.stages[0].layout;
+                const auto& last = chosen.stages[1].layout;
+                EXPECT_EQ(last.matrix_period, first.output.period);
+                blocks_before += first.matrix_period > chosen.input.period;
+            }
+        }
+    }
+    EXPECT_GT(blocks_before, 0);  // where it is allowed, it is chosen
+}
+
 // Keys, plan and program of one model.
 struct World {
     World(model::Model m, Packing packing, const LowerOptions& options = {})
         : random(seeded_random(7)),
           model(std::move(m)),
           network(lower(model, options)),
-          client(plan(network, {.packing = packing, .input = {-1, 1}}), random),
-          program(network, client.plan(), client.context()) {}
+          whole(plan(network, {.packing = packing, .input = {-1, 1}})),
+          client(client_plan(whole), random),
+          keys(client.evaluation_keys(random)),
+          program(network, whole, client.context()) {}
 
     // Outputs are those of the network in the clear, to within the bound that they carry.
     void expect_examples(int64_t count, double useful) {
@@ -124,11 +150,11 @@ struct World {
             const auto y = evaluate(network, example);
             expected.insert(expected.end(), y.begin(), y.end());
         }
-        const auto outputs = program.run(client.encrypt(x, random), client.evaluation_keys());
+        const auto outputs = program.run(client.encrypt(x, random), keys);
         double bound = 0;
         for (const Ciphertext& c : outputs) {
             EXPECT_EQ(c.level(), 0);
-            EXPECT_LE(c.value_bound(), client.plan().value_bound * (1 + 1e-9) + 1);
+            EXPECT_LE(c.value_bound(), whole.value_bound * (1 + 1e-9) + 1);
             bound = std::max(bound, c.error_bound());
         }
         EXPECT_LT(bound, useful);
@@ -140,16 +166,58 @@ struct World {
     Random random;
     model::Model model;
     Network network;
+    Plan whole;
     InferenceClient client;
+    EvaluationKeys keys;
     Program program;
 };
 
 TEST(Program, OneImage) {
     Random random = seeded_random(2);
     World world(small_cnn(random), Packing::kSingle);
-    EXPECT_TRUE(world.client.plan().bounds_proven);
+    EXPECT_TRUE(world.whole.bounds_proven);
     world.expect_examples(1, 1e-2);
     world.expect_examples(1, 1e-2);
+}
+
+// Sums of parts of rows would tell the owner of the key more than the outputs do.
+TEST(Program, NothingButOutputsIsInTheSlots) {
+    Random random = seeded_random(8);
+    World world(random_model("wide", {1, 12, 12}, 5,
+                             {{"c1", model::Conv2d{4, 3, 1, 1, 1, true}},
+                              {"a1", kSquare},
+                              {"f", model::Flatten{}},
+                              {"l", model::Linear{5, true, ""}}},
+                             random),
+                Packing::kSingle);
+    const auto x = random_example(world.model, world.random);
+    const Ciphertext y = world.program.run(world.client.encrypt(x, world.random), world.keys)[0];
+    const auto slots =
+        CkksEncoder(world.client.context()).decode(decrypt_for_owner(world.client.secret(), y));
+    auto allowed = evaluate(world.network, x);
+    allowed.push_back(0);
+    for (double slot : slots) {
+        const auto near = std::min_element(
+            allowed.begin(), allowed.end(),
+            [slot](double a, double b) { return std::abs(a - slot) < std::abs(b - slot); });
+        ASSERT_NEAR(slot, *near, 1e-4);
+    }
+}
+
+TEST(Program, PoolsInBothPackings) {
+    for (Packing packing : {Packing::kSingle, Packing::kBatch}) {
+        Random random = seeded_random(10);
+        World world(random_model("pools", {2, 6, 6}, 2,
+                                 {{"p1", model::AvgPool2d{2, 2, 0}},
+                                  {"c1", model::Conv2d{2, 2, 1, 0, 1, true}},
+                                  {"a1", kSquare},
+                                  {"p2", model::AvgPool2d{2, 2, 0}},
+                                  {"f", model::Flatten{}},
+                                  {"l", model::Linear{2, true, ""}}},
+                                 random),
+                    packing);
+        world.expect_examples(1, 1e-2);
+    }
 }
 
 TEST(Program, ABatch) {
@@ -177,7 +245,7 @@ TEST(Program, PolynomialsInPlaceOfOtherActivations) {
             for (double v : random_example(m, random)) examples.push_back(static_cast<float>(v));
         }
         World world(m, packing, {.activation_degree = 5, .calibration = examples, .margin = 2});
-        EXPECT_FALSE(world.client.plan().bounds_proven);
+        EXPECT_FALSE(world.whole.bounds_proven);
         world.expect_examples(1, 1e-1);
     }
 }
@@ -185,11 +253,11 @@ TEST(Program, PolynomialsInPlaceOfOtherActivations) {
 TEST(Program, PlansSayWhatRuns) {
     Random random = seeded_random(5);
     World world(small_cnn(random), Packing::kSingle);
-    const Plan& p = world.client.plan();
+    const Plan& p = world.whole;
     ASSERT_EQ(p.stages.size(), 2u);
     EXPECT_EQ(p.stages[0].level, 3);
     EXPECT_EQ(p.stages[1].level, 1);
-    EXPECT_EQ(world.client.evaluation_keys().galois.size(), p.rotations.size());
+    EXPECT_EQ(world.keys.galois.size(), p.rotations.size());
     const std::string text = to_text(p);
     EXPECT_THAT(text, HasSubstr("c1 at level 3"));
     EXPECT_THAT(text, HasSubstr("proven for inputs in [-1, 1]"));
@@ -215,22 +283,19 @@ TEST(Program, RefusesWhatDoesNotFit) {
         HasSubstr("outside the plan's range"));
     const auto up = world.client.encrypt(x, world.random);
     EXPECT_THAT(message_of([&] {
-                    world.program.run(std::vector<Ciphertext>{up[0], up[0]},
-                                      world.client.evaluation_keys());
+                    world.program.run(std::vector<Ciphertext>{up[0], up[0]}, world.keys);
                 }),
                 HasSubstr("expected one ciphertext, got 2"));
-    const EvaluationKeys none{world.client.evaluation_keys().relin,
-                              GaloisKeys(world.client.context())};
+    const EvaluationKeys none{world.keys.relin, GaloisKeys(world.client.context())};
     EXPECT_THAT(message_of([&] { world.program.run(up, none); }), HasSubstr("no Galois key"));
     const InferenceClient other(world.client.plan(), world.random);
-    const auto down = world.program.run(up, other.evaluation_keys());
+    const auto down = world.program.run(up, other.evaluation_keys(world.random));
     EXPECT_THAT(message_of([&] { world.client.decrypt(down, 1); }), HasSubstr("out of its bounds"));
     EXPECT_THAT(message_of([&] { world.client.decrypt(down, 2); }), HasSubstr("up to 1 examples"));
     const model::Model wide =
         random_model("other", {64}, 3, {{"l", model::Linear{3, true, ""}}}, random);
-    EXPECT_THAT(
-        message_of([&] { Program(lower(wide), world.client.plan(), world.client.context()); }),
-        HasSubstr("another network"));
+    EXPECT_THAT(message_of([&] { Program(lower(wide), world.whole, world.client.context()); }),
+                HasSubstr("another network"));
     EXPECT_THAT(message_of([&] {
                     plan(world.network, {.input = {1, -1}});
                 }),

@@ -22,6 +22,8 @@ enum class WireKind : uint8_t {
     kRelinKey = 4,
     kGaloisKeys = 5,
     kCiphertext = 6,
+    kClientPlan = 7,
+    kCiphertexts = 8,
 };
 
 inline constexpr size_t kWireHeadBytes = 40, kWireDigestBytes = 32;
@@ -32,7 +34,7 @@ inline size_t row_bytes(const Modulus& q, size_t n) {
 
 class WireWriter {
   public:
-    // `context_id` is empty for parameters.
+    // `context_id` is empty for parameters and plans.
     WireWriter(WireKind kind, const std::string& context_id, size_t body_bytes);
 
     template <typename T>
@@ -54,7 +56,7 @@ class WireWriter {
 
 class WireReader {
   public:
-    // Checks the frame. `context_id` is empty for parameters.
+    // Checks the frame. `context_id` is empty for parameters and plans.
     WireReader(WireKind kind, const std::string& context_id, ByteView bytes);
 
     size_t left() const { return body_.size(); }

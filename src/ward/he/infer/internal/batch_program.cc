@@ -82,7 +82,8 @@ class BatchProgram : public Program::Body {
     std::vector<Ciphertext> layer(const Step& step, const std::vector<Ciphertext>& x,
                                   const RelinKey& relin) const {
         const auto rows = static_cast<size_t>(step.stage->matrix.rows);
-        std::vector<std::shared_ptr<CiphertextBody>> sums = weighted_sums(step, x);
+        std::vector<std::shared_ptr<CiphertextBody>> sums =
+            weighted_sums(step, step.stage->pool > 1 ? pooled_units(*step.stage, x) : x);
         std::vector<std::optional<Ciphertext>> out(rows);
         parallel_for(0, static_cast<int64_t>(rows), 1, [&](int64_t first, int64_t last) {
             for (int64_t i = first; i < last; ++i) {
@@ -92,6 +93,24 @@ class BatchProgram : public Program::Body {
         std::vector<Ciphertext> result;
         for (auto& c : out) result.push_back(std::move(*c));
         return result;
+    }
+
+    // Sums over squares of pixels, where the matrix reads them.
+    std::vector<Ciphertext> pooled_units(const Stage& stage,
+                                         const std::vector<Ciphertext>& x) const {
+        const int64_t width = stage.input_shape[2];
+        std::vector<Ciphertext> out = x;
+        std::vector<bool> read(x.size(), false);
+        for (int32_t column : stage.matrix.column) read[column] = true;
+        parallel_for(0, static_cast<int64_t>(x.size()), 1, [&](int64_t first, int64_t last) {
+            for (int64_t i = first; i < last; ++i) {
+                for (int64_t place = 1; read[i] && place < stage.pool * stage.pool; ++place) {
+                    out[i] = evaluator_.add(out[i],
+                                            x[i + place / stage.pool * width + place % stage.pool]);
+                }
+            }
+        });
+        return out;
     }
 
     // Sums at the scale of the operands times the next prime.

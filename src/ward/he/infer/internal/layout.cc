@@ -104,6 +104,7 @@ Layout input_layout(const Network& network) {
 
 std::vector<StageLayout> candidates(const Stage& stage, const Layout& input, int slots) {
     std::vector<StageLayout> out;
+    if (stage.pool > 1 && input.dilation == 0) return out;  // its pixels are no longer neighbours
     for (int window = 1; window <= input.period; window *= 2) {
         const int64_t blocks = (stage.matrix.rows + window - 1) / window;
         if (int64_t{ceil_power(blocks)} * input.period > slots) continue;
@@ -116,7 +117,13 @@ std::vector<StageLayout> candidates(const Stage& stage, const Layout& input, int
             if (grid_layout(stage, input, slots, use_gaps, how)) out.push_back(std::move(how));
         }
     }
-    for (StageLayout& how : out) find_diagonals(stage, input, how);
+    for (StageLayout& how : out) {
+        find_diagonals(stage, input, how);
+        for (int step = 1; step < stage.pool; step *= 2) {
+            how.pools.push_back(step * input.dilation);
+            how.pools.push_back(step * input.dilation * input.base_row);
+        }
+    }
     return out;
 }
 

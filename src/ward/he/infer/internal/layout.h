@@ -39,7 +39,8 @@ struct StageLayout {
     enum class Kind { kFold, kGrid };
     Kind kind = Kind::kFold;
     int window = 0;          // fold: a power of two
-    std::vector<int> folds;  // rotations to be added, one after the other
+    std::vector<int> pools;  // rotations to be added before, one after the other
+    std::vector<int> folds;  // and behind
     int matrix_period = 1;   // of the diagonals
     Layout output;
     std::vector<int> diagonals;  // numbers of those that hold something

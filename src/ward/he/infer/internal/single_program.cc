@@ -14,7 +14,7 @@ namespace {
 
 struct Step {
     LinearTransform transform;
-    std::vector<int> folds;
+    std::vector<int> pools, folds;
     Plaintext bias;
     double sum_bound, value_bound;  // while sums are made, and before the activation
     bool has_activation;
@@ -43,6 +43,9 @@ class SingleProgram : public Program::Body {
         }
         Ciphertext x = inputs[0];
         for (const Step& step : steps_) {
+            for (int pool : step.pools) {
+                x = evaluator_.add(x, evaluator_.rotate(x, pool, keys.galois));
+            }
             x = step.transform.apply(x, keys.galois);
             for (int fold : step.folds) {
                 x = with_value_bound(evaluator_.add(x, evaluator_.rotate(x, fold, keys.galois)),
@@ -71,7 +74,7 @@ class SingleProgram : public Program::Body {
             {LinearTransform(
                  context_, diagonals, how.transform_period,
                  {.level = plan.level, .value_bound = sum_bound, .independent_errors = !proven_}),
-             how.layout.folds,
+             how.layout.pools, how.layout.folds,
              encoder.encode(
                  bias,
                  {.scale = scale, .level = plan.level - 1, .slots = how.layout.output.period}),

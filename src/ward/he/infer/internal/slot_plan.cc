@@ -26,7 +26,7 @@ SlotStage price(StageLayout layout, int period) {
     stage.transform_period = std::max(period, layout.matrix_period);
     stage.steps = LinearTransform::steps(layout.diagonals, stage.transform_period);
     stage.cost = kBaby * stage.steps.babies + kGiant * stage.steps.giants +
-                 kFold * static_cast<double>(layout.folds.size()) +
+                 kFold * static_cast<double>(layout.folds.size() + layout.pools.size()) +
                  kDiagonal * static_cast<double>(layout.diagonals.size());
     stage.layout = std::move(layout);
     return stage;
@@ -38,13 +38,16 @@ SlotPlan choose_layouts(const Network& network, int slots) {
     const Layout input = input_layout(network);
     std::vector<Partial> beam;
     if (input.period <= slots) beam.push_back({{input, {}, 0}, input, input.period});
-    for (const Stage& stage : network.stages) {
+    for (size_t index = 0; index < network.stages.size(); ++index) {
+        const Stage& stage = network.stages[index];
         std::vector<Partial> next;
-        const bool bears_rests = &stage != &network.stages.back() &&
-                                 (!stage.has_activation || stage.activation.is_square());
+        const bool last = index + 1 == network.stages.size();
+        const bool image_wanted = !last && network.stages[index + 1].pool > 1;
+        const bool bears_rests = !last && (!stage.has_activation || stage.activation.is_square());
         for (const Partial& partial : beam) {
             for (StageLayout& layout : candidates(stage, partial.layout, slots)) {
                 if (!bears_rests && leaves_rests(layout, partial.layout)) continue;
+                if (image_wanted && layout.output.dilation == 0) continue;
                 Partial longer = partial;
                 longer.layout = layout.output;
                 SlotStage priced = price(std::move(layout), partial.period);
@@ -67,7 +70,8 @@ SlotBounds slot_bounds(const Stage& stage, const Layout& input, const SlotStage&
                        std::span<const Interval> input_units) {
     const auto period = static_cast<size_t>(how.layout.matrix_period);
     std::vector<Interval> at_slot(static_cast<size_t>(input.period));
-    for (size_t u = 0; u < input_units.size(); ++u) at_slot[input.slot[u]] = input_units[u];
+    const auto units = pooled(stage, input_units);
+    for (size_t u = 0; u < units.size(); ++u) at_slot[input.slot[u]] = units[u];
     std::vector<Interval> sums(period);
     for (const auto& [k, places] : fill_diagonals(stage, input, how.layout)) {
         for (size_t s = 0; s < period; ++s) {

@@ -1,0 +1,186 @@
+// `ward he keygen`, `encrypt-input` and `decrypt`, and the evaluator's part of `ward he infer`: two
+// sides that exchange files.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <filesystem>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "ward/cli/internal/he.h"
+#include "ward/cli/internal/output_paths.h"
+#include "ward/core/error.h"
+#include "ward/core/file.h"
+#include "ward/crypto/key_file.h"
+#include "ward/he/infer/files.h"
+#include "ward/he/infer/program.h"
+#include "ward/he/wire.h"
+
+namespace ward::cli {
+namespace {
+
+constexpr const char* kSecretName = "secret.key";
+constexpr const char* kRelinName = "relin.key";
+constexpr const char* kRotationsName = "rotations.key";
+
+std::string in_folder(const std::string& folder, const char* name) {
+    return (std::filesystem::path(folder) / name).string();
+}
+
+he::ClientPlan read_plan(const std::string& path) {
+    return he::client_plan_from_bytes(read_file(path));
+}
+
+// The owner of the data with a key made before.
+he::InferenceClient open_client(const std::string& plan_path, const std::string& key_path) {
+    he::ClientPlan plan = read_plan(plan_path);
+    const auto context = he::Context::create(plan.parameters);
+    const MappedFile key(key_path);
+    return {std::move(plan), he::secret_key_from_bytes(context, key.bytes())};
+}
+
+struct KeygenOptions {
+    std::string plan, out;
+};
+
+void run_keygen(const KeygenOptions& options) {
+    Random random = Random::from_system();
+    const he::InferenceClient client(read_plan(options.plan), random);
+    std::error_code error;
+    std::filesystem::create_directories(options.out, error);
+    if (error) {
+        throw Error(ErrorCode::kIo, "cannot create " + options.out + ": " + error.message());
+    }
+    crypto::write_secret_file(in_folder(options.out, kSecretName),
+                              he::to_secret_bytes(client.secret()).reveal());
+    const he::EvaluationKeys keys = client.evaluation_keys(random);
+    write_file_atomically(in_folder(options.out, kRelinName), ByteView(he::to_bytes(keys.relin)));
+    write_file_atomically(in_folder(options.out, kRotationsName),
+                          ByteView(he::to_bytes(keys.galois)));
+    std::cout << "secret.key stays here; relin.key and rotations.key go to the evaluator\n";
+}
+
+struct EncryptOptions {
+    std::string plan, key, out;
+    DataOptions data;
+    std::string split = "test";
+    int64_t first = 0, count = 1;
+};
+
+void run_encrypt(const EncryptOptions& options) {
+    check_outputs({{"PLAN", options.plan}, {"--key", options.key}, {"--data", options.data.data}},
+                  {{"--out", options.out}});
+    const he::InferenceClient client = open_client(options.plan, options.key);
+    data::LoadRequest request = to_request(options.data, options.split);
+    request.preprocessing_json = client.plan().preprocessing_json;
+    request.labels_required = false;
+    const data::LoadedData loaded = data::load_dataset(request);
+    log_notes(loaded);
+    const data::Dataset& set = loaded.dataset;
+    if (options.first < 0 || options.count < 1 || options.first + options.count > set.size()) {
+        throw Error(ErrorCode::kUsage, "--first and --count must stay within the " +
+                                           std::to_string(set.size()) + " examples");
+    }
+    const auto size = static_cast<ptrdiff_t>(set.example_size());
+    const auto begin = set.inputs.begin() + static_cast<ptrdiff_t>(options.first) * size;
+    const std::vector<double> x(begin, begin + static_cast<ptrdiff_t>(options.count) * size);
+    Random random = Random::from_system();
+    const he::CiphertextList list{he::digest(client.plan()), options.count,
+                                  client.encrypt(x, random)};
+    write_file_atomically(options.out, ByteView(he::to_bytes(list)));
+}
+
+struct DecryptOptions {
+    std::string plan, key, in;
+    bool json = false;
+};
+
+void run_decrypt(const DecryptOptions& options) {
+    const he::InferenceClient client = open_client(options.plan, options.key);
+    const MappedFile file(options.in);
+    const auto list = he::ciphertext_list_from_bytes(client.context(), client.plan(), file.bytes());
+    const auto outputs = client.decrypt(list.ciphertexts, list.examples);
+    const auto width = static_cast<size_t>(client.plan().outputs);
+    for (size_t i = 0; i < outputs.size(); i += width) {
+        const auto scores = std::span<const double>(outputs).subspan(i, width);
+        if (options.json) {
+            const nlohmann::ordered_json line = {
+                {"largest", argmax(scores)},
+                {"outputs", std::vector<double>(scores.begin(), scores.end())}};
+            std::cout << line.dump() << "\n";
+        } else if (width == 1) {
+            std::printf("%.6g\n", scores[0]);
+        } else {
+            std::printf("%ld\n", static_cast<long>(argmax(scores)));
+        }
+    }
+}
+
+}  // namespace
+
+void evaluate_request(const HeModel& model, const std::string& input, const std::string& keys,
+                      const std::string& out) {
+    check_outputs({{"--input", input}, {"--keys", in_folder(keys, kRelinName)}}, {{"--out", out}});
+    const he::ClientPlan plan = sent_plan(model);
+    const auto context = he::Context::create(plan.parameters);
+    const he::Program program(model.network, model.plan, context);
+    const MappedFile relin(in_folder(keys, kRelinName));
+    const MappedFile rotations(in_folder(keys, kRotationsName));
+    const he::EvaluationKeys evaluation{he::relin_key_from_bytes(context, relin.bytes()),
+                                        he::galois_keys_from_bytes(context, rotations.bytes())};
+    const MappedFile request(input);
+    he::CiphertextList list = he::ciphertext_list_from_bytes(context, plan, request.bytes());
+    list.ciphertexts = program.run(list.ciphertexts, evaluation);
+    write_file_atomically(out, ByteView(he::to_bytes(list)));
+}
+
+void add_he_keygen_command(CLI::App& group) {
+    auto* command = group.add_subcommand("keygen", "Keys of the owner of the data, for a plan");
+    auto options = std::make_shared<KeygenOptions>();
+    command->add_option("PLAN", options->plan, "Plan from `ward he plan --out`")->required();
+    command->add_option("--out", options->out, "Folder for the keys; made if missing")->required();
+    command->footer(
+        "secret.key (mode 0600) decrypts everything and is not encrypted itself: `ward encrypt`\n"
+        "puts it into an envelope. The two others let an evaluator compute, and are public.\n"
+        "Examples:\n  ward he keygen m.plan --out keys\n  ward he keygen m.plan --out "
+        "/media/k/keys");
+    command->callback([options] { run_keygen(*options); });
+}
+
+void add_he_encrypt_input_command(CLI::App& group) {
+    auto* command = group.add_subcommand("encrypt-input", "Encrypt examples for an evaluator");
+    auto options = std::make_shared<EncryptOptions>();
+    command->add_option("PLAN", options->plan, "Plan from `ward he plan --out`")->required();
+    command->add_option("--key", options->key, "secret.key from `ward he keygen`")->required();
+    add_data_options(*command, options->data);
+    add_split_options(*command, options->data);
+    command->add_option("--split", options->split, "Part of the data: test, train or all")
+        ->capture_default_str();
+    command->add_option("--first", options->first, "First example")->capture_default_str();
+    command->add_option("--count", options->count, "Examples; one with single packing")
+        ->capture_default_str();
+    command->add_option("--out", options->out, "File for the evaluator")->required();
+    command->footer(
+        "Examples:\n  ward he encrypt-input m.plan --key keys/secret.key --data mnist/ --out r.ct\n"
+        "  ward he encrypt-input m.plan --key keys/secret.key --data rows.csv --count 500 --out "
+        "r.ct");
+    command->callback([options] { run_encrypt(*options); });
+}
+
+void add_he_decrypt_command(CLI::App& group) {
+    auto* command = group.add_subcommand("decrypt", "Decrypt an evaluator's result");
+    auto options = std::make_shared<DecryptOptions>();
+    command->add_option("PLAN", options->plan, "Plan from `ward he plan --out`")->required();
+    command->add_option("--key", options->key, "secret.key from `ward he keygen`")->required();
+    command->add_option("--in", options->in, "Result from `ward he infer --out`")->required();
+    command->add_flag("--json", options->json, "One JSON object per example, with all outputs");
+    command->footer(
+        "Prints the number of the largest output (classes), or the output where there is one.\n"
+        "Outputs are exact decryptions: they can show the key to others. Keep them, or pass on\n"
+        "only the class.\n"
+        "Examples:\n  ward he decrypt m.plan --key keys/secret.key --in result.ct\n"
+        "  ward he decrypt m.plan --key keys/secret.key --in result.ct --json");
+    command->callback([options] { run_decrypt(*options); });
+}
+
+}  // namespace ward::cli
