@@ -52,7 +52,7 @@ Outcome train_locally(const mpc::JobFile& file, const mpc::TrainingJob& job,
             results[static_cast<size_t>(party.index())] =
                 mpc::train(party, job, initial, first ? &train_set : nullptr, show);
         },
-        {.job = job.digest(), .truncation = file.truncation});
+        {.job = job.digest(), .truncation = file.truncation, .security = file.security});
     progress.finish();
     for (const auto& result : results) out.bytes_of_all += result.traffic.bytes_sent;
     out.result = std::move(results[0]);

@@ -29,6 +29,9 @@ class JobReader {
         }
         if (!seen_.contains("ward_mpc_job")) fail(root, "ward_mpc_job: 1 is missing");
         if (job_.data.empty()) fail(root, "data is missing");
+        if (job_.security == Security::kMalicious && job_.truncation == Truncation::kFast) {
+            fail(root, "security: malicious needs truncation: exact");
+        }
         return job_;
     }
 
@@ -100,6 +103,12 @@ class JobReader {
             const std::string kind = text(value, key);
             if (kind != "exact" && kind != "fast") fail(value, "truncation must be exact or fast");
             job_.truncation = kind == "exact" ? Truncation::kExact : Truncation::kFast;
+        } else if (key == "security") {
+            const std::string kind = text(value, key);
+            if (kind != "semi-honest" && kind != "malicious") {
+                fail(value, "security must be semi-honest or malicious");
+            }
+            job_.security = kind == "malicious" ? Security::kMalicious : Security::kSemiHonest;
         } else {
             fail(at, "there is no key " + key);
         }

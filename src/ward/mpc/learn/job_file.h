@@ -18,6 +18,7 @@ struct JobFile {
     int epochs = 1;
     double decay = 1;
     Truncation truncation = Truncation::kExact;
+    Security security = Security::kSemiHonest;
 };
 
 // Throws Error kInvalid with `name` and the line: unknown, repeated, missing keys, values out of
