@@ -222,6 +222,24 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
     return out;
 }
 
+NetworkWeights draw_initial_weights(Party& party, const NetworkShape& shape) {
+    const net::TrafficLedger::Scope scope(party.ledger(), "initial");
+    NetworkWeights out = initial_weights(shape, party.random());
+    RingMatrix all(1, 0);
+    for (const RingMatrix& w : out.weights) {
+        all.values.insert(all.values.end(), w.values.begin(), w.values.end());
+    }
+    all.cols = all.values.size();
+    const bool own = party.index() == 0;
+    all = open(party, share(party, 0, own ? &all : nullptr, 1, all.cols));
+    const Ring* next = all.values.data();
+    for (RingMatrix& w : out.weights) {
+        std::copy_n(next, w.size(), w.values.begin());
+        next += w.size();
+    }
+    return out;
+}
+
 NetworkWeights train_twin(Twin& twin, const TrainingJob& job, const NetworkWeights& initial,
                           const data::Dataset& data) {
     require_fit(job, &data);

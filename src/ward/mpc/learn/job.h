@@ -54,6 +54,9 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
                 const data::Dataset* data, const std::function<void(int)>& after_epoch = nullptr,
                 const Checkpointing* checkpointing = nullptr);
 
+// Initial weights that party 0 draws and all learn. 2 rounds.
+NetworkWeights draw_initial_weights(Party& party, const NetworkShape& shape);
+
 // The same in the clear.
 NetworkWeights train_twin(Twin& twin, const TrainingJob& job, const NetworkWeights& initial,
                           const data::Dataset& data);
