@@ -4,7 +4,7 @@
 //   bench_mpc --case join_1m --repeat 1            1 M rows against 1 M
 //   bench_mpc --psi 100000                         Diffie-Hellman intersection of two owners
 //   bench_mpc --rtt-ms 40 --case mlp_train_step     threads and simulated links instead
-//   bench_mpc --mnist DIR [--epochs N] [--json]     trains 784-128-128-10, and its twin
+//   bench_mpc --mnist DIR [--epochs N] [--choose]   trains 784-128-128-10, and its twin
 //
 // Bytes are frames before encryption, the mean of the three parties; CPU seconds are of the whole
 // process of a party (protocol, encryption, system calls), the mean over parties of the median run.
@@ -282,7 +282,40 @@ double mean_of(const Json& parties, const char* key) {
     return sum / static_cast<double>(parties.size());
 }
 
-Json train_mnist(const std::string& folder, int epochs, PartyOptions options) {
+// The last 10,000 examples of the training set, or all others.
+data::Dataset held_out(const data::Dataset& set, bool last) {
+    const int64_t begin = last ? set.size() - 10'000 : 0;
+    const int64_t end = last ? set.size() : set.size() - 10'000;
+    std::vector<int64_t> rows;
+    for (int64_t r = begin; r < end; ++r) rows.push_back(r);
+    return data::select_rows(set, rows);
+}
+
+// Learning rate and decay by twins on a part of the training set that is held out; the test set has
+// no say in it.
+Json choose_rate(TrainingJob& job, const data::Dataset& train_set, const NetworkWeights& initial) {
+    const data::Dataset most = held_out(train_set, false), rest = held_out(train_set, true);
+    TrainingJob trial = job;
+    trial.examples = static_cast<size_t>(most.size());
+    Json tried = Json::array();
+    double best = 0;
+    for (double rate : {0.03, 0.05, 0.08}) {
+        for (double decay : {0.5, 0.7}) {
+            trial.options.learning_rate = rate;
+            trial.decay = decay;
+            Twin twin(Random::from_system());
+            const double found = accuracy(train_twin(twin, trial, initial, most), rest);
+            tried.push_back({{"learning_rate", rate}, {"decay", decay}, {"held_out", found}});
+            if (found <= best) continue;
+            best = found;
+            job.options.learning_rate = rate;
+            job.decay = decay;
+        }
+    }
+    return tried;
+}
+
+Json train_mnist(const std::string& folder, int epochs, bool choose, PartyOptions options) {
     const auto load = [&](const char* split) {
         return data::load_dataset({.data = folder, .split = split}).dataset;
     };
@@ -295,6 +328,8 @@ Json train_mnist(const std::string& folder, int epochs, PartyOptions options) {
     job.examples = static_cast<size_t>(train_set.size());
     Random random = Random::from_system();
     const NetworkWeights initial = initial_weights(job.shape, random);
+    Json tried;
+    if (choose) tried = choose_rate(job, train_set, initial);
     options.job = job.digest();
     const Program program = [&](Party& party) -> Json {
         const double cpu = cpu_seconds();
@@ -309,6 +344,9 @@ Json train_mnist(const std::string& folder, int epochs, PartyOptions options) {
     Twin twin(Random::from_system());
     return {{"case", "mnist_784_128_128_10"},
             {"epochs", epochs},
+            {"learning_rate", job.options.learning_rate},
+            {"decay", job.decay},
+            {"tried", tried},
             {"accuracy", parties[0]["accuracy"]},
             {"twin_accuracy", accuracy(train_twin(twin, job, initial, train_set), test_set)},
             {"seconds", mean_of(parties, "seconds")},
@@ -373,7 +411,7 @@ Json run_cases(const std::vector<std::string>& names, int repeat, const PartyOpt
 
 int main(int argc, char** argv) {
     CLI::App app("Cost of three-party computation on loopback");
-    bool json = false, fast = false, malicious = false;
+    bool json = false, fast = false, malicious = false, choose = false;
     std::vector<std::string> names;
     std::string mnist;
     int repeat = 9, epochs = 1;
@@ -385,6 +423,7 @@ int main(int argc, char** argv) {
     app.add_option("--case", names, "only these cases");
     app.add_option("--repeat", repeat, "runs per case");
     app.add_option("--mnist", mnist, "folder with MNIST's IDX files: train instead");
+    app.add_flag("--choose", choose, "with --mnist: learning rate and decay by held-out examples");
     app.add_option("--epochs", epochs, "epochs of --mnist");
     app.add_option("--psi", psi_rows, "intersect two sets of so many identifiers instead");
     app.add_option("--rtt-ms", rtt_ms, "simulate links with this round-trip time");
@@ -395,7 +434,7 @@ int main(int argc, char** argv) {
             .truncation = fast ? Truncation::kFast : Truncation::kExact,
             .security = malicious ? Security::kMalicious : Security::kSemiHonest};
         if (!mnist.empty()) {
-            std::printf("%s\n", train_mnist(mnist, epochs, options).dump(2).c_str());
+            std::printf("%s\n", train_mnist(mnist, epochs, choose, options).dump(2).c_str());
             return 0;
         }
         if (psi_rows > 0) {

@@ -19,6 +19,11 @@ PY
 grep -q 'hidden1' "$work/inspect" || fail "inspect: $(cat "$work/inspect")"
 "$ward" mpc local "$work/job.yaml" --no-twin 2> "$work/progress" | grep -q '^accuracy  *[89][0-9]' || fail "text output"
 
+cp "$work/job.yaml" "$work/malicious.yaml"
+echo 'security: malicious' >> "$work/malicious.yaml"
+"$ward" mpc local "$work/malicious.yaml" --no-twin 2> "$work/progress" | grep -q '^accuracy  *[89][0-9]' || fail "malicious"
+"$ward" mpc forecast "$work/job.yaml" --rtt-ms 20 --mbit 100 | grep -q '^sent  *[0-9]' || fail "forecast"
+
 printf 'ward_mpc_job: 1\ndata: breast-cancer\nepoch: 3\n' > "$work/bad.yaml"
 expect 1 "line 3: there is no key epoch" "$ward" mpc local "$work/bad.yaml"
 expect 1 "missing.yaml" "$ward" mpc local "$work/missing.yaml"

@@ -7,10 +7,12 @@
 #include <string>
 
 #include "ward/cli/internal/commands.h"
+#include "ward/cli/internal/mpc_node.h"
 #include "ward/core/progress.h"
 #include "ward/data/load.h"
 #include "ward/model/model.h"
 #include "ward/mpc/learn/export_model.h"
+#include "ward/mpc/learn/forecast.h"
 #include "ward/mpc/learn/job.h"
 #include "ward/mpc/learn/job_file.h"
 #include "ward/mpc/local.h"
@@ -52,7 +54,7 @@ Outcome train_locally(const mpc::JobFile& file, const mpc::TrainingJob& job,
             results[static_cast<size_t>(party.index())] =
                 mpc::train(party, job, initial, first ? &train_set : nullptr, show);
         },
-        {.job = job.digest(), .truncation = file.truncation});
+        {.job = job.digest(), .truncation = file.truncation, .security = file.security});
     progress.finish();
     for (const auto& result : results) out.bytes_of_all += result.traffic.bytes_sent;
     out.result = std::move(results[0]);
@@ -62,7 +64,8 @@ Outcome train_locally(const mpc::JobFile& file, const mpc::TrainingJob& job,
 void run_mpc_local(const Options& options) {
     const mpc::JobFile file = mpc::read_job(options.job);
     const data::Dataset train_set = load_part(file, "train"), test_set = load_part(file, "test");
-    const mpc::TrainingJob job = mpc::job_for(file, train_set);
+    mpc::TrainingJob job = mpc::job_for(file, train_set);
+    job.input_owner = job.label_owner = 0;  // all of it is on this machine
     Random random = Random::from_system();
     const mpc::NetworkWeights initial = mpc::initial_weights(job.shape, random);
     const Outcome outcome = train_locally(file, job, initial, train_set);
@@ -108,12 +111,53 @@ void add_local(CLI::App& group) {
     command->callback([options] { run_mpc_local(*options); });
 }
 
+void add_forecast(CLI::App& group) {
+    auto* command = group.add_subcommand("forecast", "What a job will cost, before it runs");
+    struct ForecastOptions {
+        std::string job;
+        double rtt_ms = 0, mbit = 0;
+        bool json = false;
+    };
+    auto options = std::make_shared<ForecastOptions>();
+    command->add_option("job", options->job, "Job file (YAML; keys in docs/mpc.md)")->required();
+    command->add_option("--rtt-ms", options->rtt_ms, "Round-trip time between parties")
+        ->check(CLI::NonNegativeNumber);
+    command->add_option("--mbit", options->mbit, "Mbit/s of each party's link; 0: no limit")
+        ->check(CLI::NonNegativeNumber);
+    command->add_flag("--json", options->json, "Print one JSON object");
+    command->footer("Example:\n  ward mpc forecast job.yaml --rtt-ms 20 --mbit 1000");
+    command->callback([options] {
+        const mpc::JobFile file = mpc::read_job(options->job);
+        const mpc::TrainingJob job = file.examples > 0
+                                         ? mpc::public_job(file)
+                                         : mpc::job_for(file, load_part(file, "train"));
+        const mpc::Forecast cost =
+            mpc::forecast(job, {.truncation = file.truncation, .security = file.security});
+        const double seconds = cost.seconds({.round_trip_seconds = options->rtt_ms / 1000,
+                                             .bytes_per_second = options->mbit * 125'000});
+        if (options->json) {
+            std::cout << nlohmann::ordered_json{{"steps", cost.steps},
+                                                {"bytes_per_party", cost.bytes_per_party},
+                                                {"rounds", cost.rounds},
+                                                {"seconds", seconds}}
+                             .dump()
+                      << "\n";
+            return;
+        }
+        std::printf("steps  %llu\nsent   %.1f MB per party in %.0f rounds\ntime   about %.0f s\n",
+                    static_cast<unsigned long long>(cost.steps), cost.bytes_per_party / 1e6,
+                    cost.rounds, seconds);
+    });
+}
+
 }  // namespace
 
 void add_mpc_command(CLI::App& app) {
     auto* group = app.add_subcommand("mpc", "Train among three parties that see only shares");
     group->require_subcommand(1);
     add_local(*group);
+    add_forecast(*group);
+    add_mpc_node(*group);
 }
 
 }  // namespace ward::cli

@@ -2,6 +2,7 @@
 
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
+#include "ward/crypto/kdf.h"
 #include "ward/mpc/internal/verify.h"
 
 namespace ward::mpc {
@@ -80,8 +81,27 @@ void Party::exchange_keys() {
     round.send((index_ + 2) % 3, own.reveal());
     round.receive((index_ + 1) % 3, theirs.reveal_mutable());
     round.finish();
-    own_stream_ = std::make_unique<KeyStream>(std::move(own));
-    next_stream_ = std::make_unique<KeyStream>(std::move(theirs));
+    own_stream_ = std::make_unique<KeyStream>(own.clone());
+    next_stream_ = std::make_unique<KeyStream>(theirs.clone());
+    keys_ = {std::move(own), std::move(theirs)};
+}
+
+Party::Keys Party::keys() const { return {keys_.own.clone(), keys_.next.clone()}; }
+
+void Party::restore_keys(Keys keys) {
+    require_semi_honest("going on with the keys of an earlier run");
+    keys_ = std::move(keys);
+}
+
+void Party::begin_step(uint64_t step) {
+    const std::string info = "ward mpc step " + std::to_string(step);
+    const auto stream = [&](const SecretBytes& key) {
+        return std::make_unique<KeyStream>(
+            crypto::hkdf(crypto::Hash::kSha256, key.reveal(), {}, info, KeyStream::kKeyBytes));
+    };
+    own_stream_ = stream(keys_.own);
+    next_stream_ = stream(keys_.next);
+    operations_ = step;
 }
 
 void Party::draw(int share, std::span<Ring> out) {

@@ -81,6 +81,21 @@ class Party {
     // when a party has deviated.
     void verify();
 
+    // The two common keys of this party, from which the streams of every step follow
+    // (`begin_step`). With them a job that was cut off repeats the step it was in with the same
+    // randomness, so that all messages are those of the first time and the result is the same.
+    // Whoever restores keys must run the same job on the same data; anything else would use a mask
+    // twice.
+    struct Keys {
+        SecretBytes own, next;
+    };
+    Keys keys() const;
+    // Throws Error kUnsupported with kMalicious, where a party could make the others send other
+    // messages under the same masks.
+    void restore_keys(Keys keys);
+    // From here on draws depend on the keys and this number alone.
+    void begin_step(uint64_t step);
+
     // ---- for protocols
 
     // Throws Error kUnsupported with kMalicious; `what` has no verified form.
@@ -129,6 +144,7 @@ class Party {
     std::unique_ptr<net::Channel> next_;
     Random random_;
     std::unique_ptr<internal::Verifier> verifier_;
+    Keys keys_;
     std::unique_ptr<KeyStream> own_stream_;   // key `index`
     std::unique_ptr<KeyStream> next_stream_;  // key `index` + 1
     uint32_t round_number_ = 0;

@@ -58,6 +58,30 @@ TEST(Gf64, PortableAndFastProductsAgreeAndFormAField) {
     EXPECT_EQ(power, 1u);
 }
 
+TEST(Gf64, VectorsOfAllLengthsAgreeWithThePortableProduct) {
+    Random random = Random::from_system();
+    for (size_t count : {0, 1, 7, 8, 9, 16, 37}) {
+        std::vector<uint64_t> a(count), b(count);
+        random.fill(std::span<uint64_t>(a));
+        random.fill(std::span<uint64_t>(b));
+        const uint64_t factor = random.next_u64();
+        std::vector<uint64_t> scaled = a, each = a, sum = b;
+        internal::gf64_scale(factor, scaled.data(), count);
+        internal::gf64_scale_each(b.data(), each.data(), count);
+        internal::gf64_add_multiple(factor, a.data(), sum.data(), count);
+        uint64_t dot = 0;
+        for (size_t i = 0; i < count; ++i) {
+            const uint64_t product = internal::gf64_multiply_portable(factor, a[i]);
+            const uint64_t both = internal::gf64_multiply_portable(a[i], b[i]);
+            EXPECT_EQ(scaled[i], product);
+            EXPECT_EQ(each[i], both);
+            EXPECT_EQ(sum[i], b[i] ^ product);
+            dot ^= both;
+        }
+        EXPECT_EQ(internal::gf64_dot(a.data(), b.data(), count), dot);
+    }
+}
+
 TEST(Verified, ProductsAreRightAndPass) {
     for (size_t n : {1, 7, 300, 5000}) {
         const RingMatrix x = random_matrix(1, n), y = random_matrix(1, n);

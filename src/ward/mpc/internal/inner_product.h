@@ -6,8 +6,9 @@
 // for each verifier, and go on with sum x_j u_j and sum y_k v_k for random x, y, whose product
 // is sum x_j y_k T_jk. The short rest is checked by a product of random vectors, <alpha, beta> =
 // gamma, that the prover dealt before the last challenge: left sends u + alpha, right v + beta,
-// each confirmed by a digest from the prover, so that neither verifier can cheat the other; both
-// then compare one number that follows from what each knows already.
+// each confirmed by a digest from the prover, which also covers the challenges, so that neither
+// verifier can cheat the other or the prover; both then compare one number that follows from what
+// each knows already.
 //
 // Fields lose nothing by folding. In Z_2^128 a factor may be even, so every challenge loses k bits
 // of an error's precision with probability 2^-k at most; at most two folds are made there
@@ -212,9 +213,15 @@ class InnerProductCheck {
         for (size_t i = 0; i < x.size(); ++i) x[i] = R::add(x[i], y[i]);
         return x;
     }
-    static Bytes digest(const Vector& values) {
-        const std::string text = sha256_hex(ByteView(
-            reinterpret_cast<const uint8_t*>(values.data()), values.size() * sizeof(Element)));
+    // Of the challenges of a session and a vector that one verifier sends to the other.
+    Bytes digest(Role role, const Vector& values) const {
+        const RingVector& challenges = sessions_.challenges(role);
+        Sha256 hash;
+        hash.update(ByteView(reinterpret_cast<const uint8_t*>(challenges.data()),
+                             challenges.size() * sizeof(Ring)));
+        hash.update(ByteView(reinterpret_cast<const uint8_t*>(values.data()),
+                             values.size() * sizeof(Element)));
+        const std::string text = hash.hex();
         return {text.begin(), text.end()};
     }
 
@@ -224,7 +231,8 @@ class InnerProductCheck {
         const size_t length = alpha_.size();
         // To the other verifier of each session; and, as the prover, digests of what they send.
         const Vector masked_u = sum(s.left_u, left_alpha_), masked_v = sum(s.right_v, right_beta_);
-        const Bytes u_digest = digest(sum(s.u, alpha_)), v_digest = digest(sum(s.v, beta_));
+        const Bytes u_digest = digest(kProver, sum(s.u, alpha_));
+        const Bytes v_digest = digest(kProver, sum(s.v, beta_));
         Vector their_u(length), their_v(length);
         Bytes their_u_digest(u_digest.size()), their_v_digest(v_digest.size());
         {
@@ -239,8 +247,8 @@ class InnerProductCheck {
             round.receive(next, their_v_digest);
             round.finish();
         }
-        if (digest(their_u) != their_u_digest || digest(their_v) != their_v_digest) {
-            fail_check("prover and verifier disagree on an opened vector");
+        if (digest(kRight, their_u) != their_u_digest || digest(kLeft, their_v) != their_v_digest) {
+            fail_check("prover and verifier disagree on a challenge or an opened vector");
         }
         compare(s, their_u, their_v);
     }

@@ -63,8 +63,18 @@ class Sessions {
         out[kProver].emplace(key_from(own.data()));
         out[kLeft].emplace(key_from(as_left.data()));
         out[kRight].emplace(key_from(as_right.data()));
+        const std::array<Ring, 4>* seeds[3] = {&own, &as_left, &as_right};
+        for (Role role : {kProver, kLeft, kRight}) {
+            challenges_[role].insert(challenges_[role].end(), seeds[role]->begin(),
+                                     seeds[role]->end());
+        }
         return out;
     }
+
+    // All challenges of a session so far, as this party knows them. A verifier that gives the
+    // prover another half than the key says would make it prove under a challenge of its own, and
+    // could learn from the other verifier's last message; so the prover's digests cover them.
+    const RingVector& challenges(Role role) const { return challenges_[role]; }
 
     // The prover's message to the right verifier of every session. 1 round.
     template <typename T, typename A>
@@ -84,6 +94,7 @@ class Sessions {
 
     Party& party_;
     std::array<std::array<std::optional<KeyStream>, 3>, 2> streams_;
+    std::array<RingVector, 3> challenges_;
 };
 
 }  // namespace ward::mpc::internal

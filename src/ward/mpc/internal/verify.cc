@@ -267,93 +267,120 @@ void Verifier::exchange_high_words(Sessions& sessions, const std::vector<Project
     sessions.send_right(own.narrow, right.narrow);
 }
 
+Verifier::Projected Verifier::project(Role role, const MatrixProduct& m, KeyStream& challenge) {
+    const size_t inner = m.x.cols;
+    const Projection by(challenge, m.x.rows, m.y.cols);
+    const bool own = role == kProver;
+    Projected p;
+    p.rows = by.rows;
+    p.inner = inner;
+    p.cols = by.cols;
+    if (role != kRight) {  // parts and masks common to prover and left
+        p.x_u = by.from_left(own ? m.x.first : m.x.second, inner);
+        p.y_u = by.from_right(own ? m.y.first : m.y.second, inner);
+        p.a = by.both(own ? difference(m.z.own_mask, m.z.sent)
+                          : difference(m.z.next_mask, m.z.received));
+        matmul_accumulate(p.x_u.data(), p.y_u.data(), p.a.data(), p.rows, inner, p.cols);
+    }
+    if (role != kLeft) {
+        p.x_v = by.from_left(own ? m.x.second : m.x.first, inner);
+        p.y_v = by.from_right(own ? m.y.second : m.y.first, inner);
+        p.b = by.both(negated(own ? m.z.next_mask : m.z.own_mask));
+    }
+    return p;
+}
+
+// What one role has of the sum of all relations, each times a random factor.
+struct Verifier::Combined {
+    explicit Combined(size_t length) : u(length, WideElement{0}), v(length, WideElement{0}) {}
+
+    WideVector u, v;  // empty of meaning where the role does not know them
+    WideElement claim = 0;
+    size_t at = 0;    // products done
+    size_t wide = 0;  // words of w used
+    size_t narrow = 0;
+};
+
+void Verifier::combine_groups(Role role, KeyStream& challenge, const HighWords& high,
+                              Combined& out) const {
+    const Side& side = sides_[role];
+    size_t relation = 0;
+    RingVector factors;
+    for (const Group& group : side.groups) {
+        factors.resize(group.count);
+        challenge.fill(std::span<uint64_t>(factors));
+        const bool is_narrow = group.width == Width::kNarrow;
+        for (size_t i = 0; i < group.count; ++i, ++relation) {
+            // A narrow relation times 2^48 is one modulo 2^128.
+            const WideElement factor = WideElement{factors[i]} << (is_narrow ? 48 : 0);
+            for (size_t k = 0; k < group.terms; ++k, ++out.at) {
+                if (role != kRight) out.u[out.at] = factor * side.u[out.at];
+                if (role != kLeft) out.v[out.at] = side.v[out.at];
+            }
+            if (role == kProver) continue;
+            const Ring local = role == kLeft ? side.a[relation] : side.b[relation];
+            const Ring w = is_narrow ? high.narrow[out.narrow++] : high.wide[out.wide++];
+            out.claim += factor * ((WideElement{w} << 64) - local);
+        }
+    }
+}
+
+void Verifier::combine_matrix(Role role, KeyStream& challenge, const Projected& p,
+                              const HighWords& high, Combined& out) {
+    const auto rows = InnerProductCheck<Wide>::draw_challenges(challenge, p.rows);
+    const auto cols = InnerProductCheck<Wide>::draw_challenges(challenge, p.cols);
+    if (role != kRight) {
+        combine_rows(p.x_u, rows, p.inner, &out.u[out.at]);
+        combine_columns(p.y_u, cols, p.inner, &out.u[out.at + p.inner]);
+    }
+    if (role != kLeft) {
+        combine_columns(p.y_v, cols, p.inner, &out.v[out.at]);
+        combine_rows(p.x_v, rows, p.inner, &out.v[out.at + p.inner]);
+    }
+    out.at += 2 * p.inner;
+    for (size_t r = 0; r < p.rows && role != kProver; ++r) {
+        for (size_t c = 0; c < p.cols; ++c) {
+            const Ring local = role == kLeft ? p.a[r * p.cols + c] : p.b[r * p.cols + c];
+            const Ring w = high.wide[out.wide++];
+            out.claim += rows[r] * cols[c] * ((WideElement{w} << 64) - local);
+        }
+    }
+}
+
 void Verifier::check_numbers(Sessions& sessions) {
+    constexpr Role kRoles[] = {kProver, kLeft, kRight};
     std::vector<Projected> projected[3];
     if (!matrices_.empty()) {
         auto challenge = sessions.challenge();
-        for (Role role : {kProver, kLeft, kRight}) {
+        for (Role role : kRoles) {
             for (const MatrixProduct& m : matrices_) {
-                const size_t inner = m.x.cols;
-                const Projection by(*challenge[role], m.x.rows, m.y.cols);
-                Projected& p = projected[role].emplace_back();
-                p.rows = by.rows;
-                p.inner = inner;
-                p.cols = by.cols;
-                if (role != kRight) {  // parts and masks common to prover and left
-                    const bool own = role == kProver;
-                    p.x_u = by.from_left(own ? m.x.first : m.x.second, inner);
-                    p.y_u = by.from_right(own ? m.y.first : m.y.second, inner);
-                    p.a = by.both(own ? difference(m.z.own_mask, m.z.sent)
-                                      : difference(m.z.next_mask, m.z.received));
-                    matmul_accumulate(p.x_u.data(), p.y_u.data(), p.a.data(), p.rows, inner,
-                                      p.cols);
-                }
-                if (role != kLeft) {
-                    const bool own = role == kProver;
-                    p.x_v = by.from_left(own ? m.x.second : m.x.first, inner);
-                    p.y_v = by.from_right(own ? m.y.second : m.y.first, inner);
-                    p.b = by.both(negated(own ? m.z.next_mask : m.z.own_mask));
-                }
+                projected[role].push_back(project(role, m, *challenge[role]));
             }
         }
     }
     HighWords left_w, right_w;
     exchange_high_words(sessions, projected, left_w, right_w);
-
     const size_t length = wide_length(projected);
     InnerProductCheck<Wide> inner(sessions, length);
-    Statement<Wide> statement;
-    statement.u.resize(length, WideElement{0});
-    statement.v.resize(length, WideElement{0});
-    statement.left_u.resize(length, WideElement{0});
-    statement.right_v.resize(length, WideElement{0});
     auto challenge = sessions.challenge();
-    for (Role role : {kProver, kLeft, kRight}) {
-        const Side& side = sides_[role];
+    Statement<Wide> statement;
+    for (Role role : kRoles) {
         const HighWords& high = role == kLeft ? left_w : right_w;
-        WideVector& u = role == kProver ? statement.u : statement.left_u;
-        WideVector& v = role == kProver ? statement.v : statement.right_v;
-        WideElement claim = 0;
-        size_t at = 0, relation = 0, wide = 0, narrow = 0;
-        RingVector factors;
-        for (const Group& group : side.groups) {
-            factors.resize(group.count);
-            challenge[role]->fill(std::span<uint64_t>(factors));
-            for (size_t i = 0; i < group.count; ++i, ++relation) {
-                // A narrow relation times 2^48 is one modulo 2^128.
-                const bool is_narrow = group.width == Width::kNarrow;
-                const WideElement factor = WideElement{factors[i]} << (is_narrow ? 48 : 0);
-                for (size_t k = 0; k < group.terms; ++k, ++at) {
-                    if (role != kRight) u[at] = factor * side.u[at];
-                    if (role != kLeft) v[at] = side.v[at];
-                }
-                if (role == kProver) continue;
-                const Ring local = role == kLeft ? side.a[relation] : side.b[relation];
-                const Ring w = is_narrow ? high.narrow[narrow++] : high.wide[wide++];
-                claim += factor * ((WideElement{w} << 64) - local);
-            }
-        }
+        Combined sum(length);
+        combine_groups(role, *challenge[role], high, sum);
         for (const Projected& p : projected[role]) {
-            const auto rows = InnerProductCheck<Wide>::draw_challenges(*challenge[role], p.rows);
-            const auto cols = InnerProductCheck<Wide>::draw_challenges(*challenge[role], p.cols);
-            if (role != kRight) {
-                combine_rows(p.x_u, rows, p.inner, &u[at]);
-                combine_columns(p.y_u, cols, p.inner, &u[at + p.inner]);
-            }
-            if (role != kLeft) {
-                combine_columns(p.y_v, cols, p.inner, &v[at]);
-                combine_rows(p.x_v, rows, p.inner, &v[at + p.inner]);
-            }
-            at += 2 * p.inner;
-            for (size_t r = 0; r < p.rows && role != kProver; ++r) {
-                for (size_t c = 0; c < p.cols; ++c) {
-                    const Ring local = role == kLeft ? p.a[r * p.cols + c] : p.b[r * p.cols + c];
-                    claim += rows[r] * cols[c] * ((WideElement{high.wide[wide++]} << 64) - local);
-                }
-            }
+            combine_matrix(role, *challenge[role], p, high, sum);
         }
-        if (role == kLeft) statement.a = claim;
-        if (role == kRight) statement.b = claim;
+        if (role == kProver) {
+            statement.u = std::move(sum.u);
+            statement.v = std::move(sum.v);
+        } else if (role == kLeft) {
+            statement.left_u = std::move(sum.u);
+            statement.a = sum.claim;
+        } else {
+            statement.right_v = std::move(sum.v);
+            statement.b = sum.claim;
+        }
     }
     inner.run(std::move(statement));
 }

@@ -86,12 +86,18 @@ class Verifier {
     };
     struct Projected;  // of one matrix product in one session
 
+    static Projected project(Role role, const MatrixProduct& m, KeyStream& challenge);
     struct HighWords {
         RingVector wide;
         std::vector<uint16_t> narrow;
     };
     void exchange_high_words(Sessions& sessions, const std::vector<Projected> (&projected)[3],
                              HighWords& left, HighWords& right) const;
+    struct Combined;
+    void combine_groups(Role role, KeyStream& challenge, const HighWords& high,
+                        Combined& out) const;
+    static void combine_matrix(Role role, KeyStream& challenge, const Projected& p,
+                               const HighWords& high, Combined& out);
     RingVector own_high_words(const std::vector<Projected>& projected) const;
     size_t wide_length(const std::vector<Projected> (&projected)[3]) const;
     void check_numbers(Sessions& sessions);

@@ -4,10 +4,12 @@
 #include <chrono>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <random>
 
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
+#include "ward/crypto/kdf.h"
 #include "ward/mpc/fixed_point.h"
 #include "ward/mpc/share.h"
 
@@ -62,20 +64,110 @@ RingMatrix label_rows(const data::Dataset& data, std::span<const size_t> rows, s
     return out;
 }
 
-// Calls step(rows) for every whole batch of every epoch.
+// Calls step(number, rows) for every whole batch of every epoch, from step `first` on.
 template <typename AnyNetwork, typename Step>
-void for_batches(const TrainingJob& job, AnyNetwork& network,
+void for_batches(const TrainingJob& job, AnyNetwork& network, uint64_t first,
                  const std::function<void(int)>& after_epoch, Step step) {
     const size_t batch = job.options.batch_size;
+    uint64_t number = 0;
     for (int epoch = 0; epoch < job.epochs; ++epoch) {
         network.set_learning_rate(job.options.learning_rate * std::pow(job.decay, epoch));
         const std::vector<size_t> order = order_of_epoch(job, epoch);
-        for (size_t at = 0; at + batch <= order.size(); at += batch) {
-            step(std::span<const size_t>(order).subspan(at, batch));
+        for (size_t at = 0; at + batch <= order.size(); at += batch, ++number) {
+            if (number >= first) step(number, std::span<const size_t>(order).subspan(at, batch));
         }
-        if (after_epoch) after_epoch(epoch + 1);
+        if (after_epoch && number > first) after_epoch(epoch + 1);
     }
 }
+
+// The step to go on from, with its state restored; 0 to begin. 2 rounds.
+class Resumption {
+  public:
+    Resumption(Party& party, const Checkpointing& checkpointing, std::string data_digest)
+        : party_(party), checkpointing_(checkpointing), data_digest_(std::move(data_digest)) {
+        party.require_semi_honest("a checkpoint");
+        if (checkpointing.every_steps == 0) {
+            throw Error(ErrorCode::kUsage, "a checkpoint must be every 1 or more steps, got 0");
+        }
+    }
+
+    uint64_t restore(Network& network) {
+        std::vector<Checkpoint> found = load_checkpoints(checkpointing_.place);
+        const uint64_t step = common_step(found);
+        for (Checkpoint& checkpoint : found) {
+            if (step == 0 || checkpoint.step != step) continue;
+            if (checkpoint.data_digest != data_digest_) {
+                throw Error(ErrorCode::kRefused,
+                            "the data of this party is not that of the checkpoint of step " +
+                                std::to_string(step),
+                            "give the same data, or remove the checkpoints to begin anew");
+            }
+            network.restore(std::move(checkpoint.state));
+            party_.restore_keys(std::move(checkpoint.keys));
+            break;
+        }
+        require_one_run();
+        return step;
+    }
+
+    void after_step(const Network& network, uint64_t done) const {
+        if (done % checkpointing_.every_steps != 0) return;
+        save_checkpoint(checkpointing_.place, {done, party_.keys(), data_digest_, network.state()});
+    }
+
+  private:
+    // The last step that all three have saved.
+    uint64_t common_step(const std::vector<Checkpoint>& found) {
+        RingVector own = {0, 0}, theirs[2] = {{0, 0}, {0, 0}};
+        for (size_t i = 0; i < found.size(); ++i) own[i] = found[i].step;
+        Party::Round round(party_);
+        for (int other : {1, 2}) round.send((party_.index() + other) % 3, own);
+        for (int other : {1, 2}) round.receive((party_.index() + other) % 3, theirs[other - 1]);
+        round.finish();
+        const auto has = [](const RingVector& steps, uint64_t step) {
+            return std::find(steps.begin(), steps.end(), step) != steps.end();
+        };
+        uint64_t best = 0, newest = 0;
+        for (const RingVector* steps : {&own, &theirs[0], &theirs[1]}) {
+            for (uint64_t step : *steps) {
+                newest = std::max(newest, step);
+                const bool common = has(own, step) && has(theirs[0], step) && has(theirs[1], step);
+                if (common) best = std::max(best, step);
+            }
+        }
+        // A first save that not all have made is no loss.
+        if (best == 0 && newest > checkpointing_.every_steps) {
+            throw Error(ErrorCode::kRefused,
+                        "a party has a checkpoint of step " + std::to_string(newest) +
+                            ", but none that all three parties have",
+                        "bring the missing files back, or remove all checkpoints to begin anew");
+        }
+        return best;
+    }
+
+    // Key i must be the same at its two holders.
+    void require_one_run() {
+        const Party::Keys keys = party_.keys();
+        const auto id = [](const SecretBytes& key) {
+            const std::string text = sha256_hex(
+                crypto::hkdf(crypto::Hash::kSha256, key.reveal(), {}, "ward mpc run", 32).reveal());
+            return Bytes(text.begin(), text.end());
+        };
+        const Bytes own = id(keys.own);
+        Bytes theirs(own.size());
+        Party::Round round(party_);
+        round.send((party_.index() + 2) % 3, own);
+        round.receive((party_.index() + 1) % 3, theirs);
+        round.finish();
+        if (theirs == id(keys.next)) return;
+        throw Error(ErrorCode::kRefused, "the checkpoints of the parties are of different runs",
+                    "bring the right files back, or remove all checkpoints to begin anew");
+    }
+
+    Party& party_;
+    const Checkpointing& checkpointing_;
+    std::string data_digest_;
+};
 
 }  // namespace
 
@@ -92,7 +184,8 @@ std::string TrainingJob::digest() const {
 }
 
 JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& initial,
-                const data::Dataset* data, const std::function<void(int)>& after_epoch) {
+                const data::Dataset* data, const std::function<void(int)>& after_epoch,
+                const Checkpointing* checkpointing) {
     const bool has_inputs = party.index() == job.input_owner;
     const bool has_labels = party.index() == job.label_owner;
     if (has_inputs || has_labels) require_fit(job, data);
@@ -100,7 +193,16 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
     const auto start = std::chrono::steady_clock::now();
     const net::Traffic before = party.ledger().total();
     Network network(party, job.shape, initial, job.options);
-    for_batches(job, network, after_epoch, [&](std::span<const size_t> rows) {
+    std::optional<Resumption> resumption;
+    uint64_t first = 0;
+    if (checkpointing != nullptr) {
+        resumption.emplace(party, *checkpointing,
+                           has_inputs || has_labels ? data->digest : std::string());
+        first = resumption->restore(network);
+    }
+    uint64_t done = first;
+    for_batches(job, network, first, after_epoch, [&](uint64_t, std::span<const size_t> rows) {
+        if (resumption) party.begin_step(done);
         RingMatrix x, y;
         if (has_inputs) x = input_rows(*data, rows, features);
         if (has_labels) y = label_rows(*data, rows, outputs);
@@ -109,7 +211,10 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
         const SharedMatrix labels =
             share(party, job.label_owner, has_labels ? &y : nullptr, rows.size(), outputs);
         network.train_step(inputs, labels);
+        ++done;
+        if (resumption) resumption->after_step(network, done);
     });
+    if (resumption) party.begin_step(done);
     JobResult out;
     out.network = network.reveal(party);
     out.traffic = party.ledger().total() - before;
@@ -117,11 +222,29 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
     return out;
 }
 
+NetworkWeights draw_initial_weights(Party& party, const NetworkShape& shape) {
+    const net::TrafficLedger::Scope scope(party.ledger(), "initial");
+    NetworkWeights out = initial_weights(shape, party.random());
+    RingMatrix all(1, 0);
+    for (const RingMatrix& w : out.weights) {
+        all.values.insert(all.values.end(), w.values.begin(), w.values.end());
+    }
+    all.cols = all.values.size();
+    const bool own = party.index() == 0;
+    all = open(party, share(party, 0, own ? &all : nullptr, 1, all.cols));
+    const Ring* next = all.values.data();
+    for (RingMatrix& w : out.weights) {
+        std::copy_n(next, w.size(), w.values.begin());
+        next += w.size();
+    }
+    return out;
+}
+
 NetworkWeights train_twin(Twin& twin, const TrainingJob& job, const NetworkWeights& initial,
                           const data::Dataset& data) {
     require_fit(job, &data);
     TwinNetwork network(twin, job.shape, initial, job.options);
-    for_batches(job, network, nullptr, [&](std::span<const size_t> rows) {
+    for_batches(job, network, 0, nullptr, [&](uint64_t, std::span<const size_t> rows) {
         network.train_step(input_rows(data, rows, job.shape.widths.front()),
                            label_rows(data, rows, job.shape.widths.back()));
     });

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "ward/data/dataset.h"
+#include "ward/mpc/learn/checkpoint.h"
 #include "ward/mpc/learn/network.h"
 
 namespace ward::mpc {
@@ -40,8 +41,21 @@ struct JobResult {
 // `data` is read at the owners only; others may pass nullptr. The same `initial` at all parties.
 // `after_epoch`, if any, is called with the number of epochs done. Throws Error kUsage for data
 // that does not fit the job, kInvalid for values out of range.
+//
+// With `checkpointing` the state is saved every so many steps, and a job whose parties find saved
+// states goes on from the last one that all three have; the model is then the very one of a run
+// that was not cut off. Throws Error kRefused when the parties' states do not belong together or an
+// owner's data has changed, kUnsupported with Security::kMalicious, kIo for a full disk.
+struct Checkpointing {
+    CheckpointPlace place;
+    uint64_t every_steps = 100;
+};
 JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& initial,
-                const data::Dataset* data, const std::function<void(int)>& after_epoch = nullptr);
+                const data::Dataset* data, const std::function<void(int)>& after_epoch = nullptr,
+                const Checkpointing* checkpointing = nullptr);
+
+// Initial weights that party 0 draws and all learn. 2 rounds.
+NetworkWeights draw_initial_weights(Party& party, const NetworkShape& shape);
 
 // The same in the clear.
 NetworkWeights train_twin(Twin& twin, const TrainingJob& job, const NetworkWeights& initial,

@@ -15,6 +15,9 @@ constexpr size_t kMaxLayers = 16;
 constexpr int64_t kMaxWidth = 65536;
 constexpr int64_t kMaxEpochs = 10'000;
 constexpr int64_t kMaxBatch = 65536;
+constexpr int64_t kMaxExamples = int64_t{1} << 32;
+constexpr int64_t kMaxInputs = 1 << 20;
+constexpr int64_t kMaxClasses = 64;
 
 class JobReader {
   public:
@@ -28,7 +31,14 @@ class JobReader {
             read_key(key, item.first, item.second);
         }
         if (!seen_.contains("ward_mpc_job")) fail(root, "ward_mpc_job: 1 is missing");
-        if (job_.data.empty()) fail(root, "data is missing");
+        const bool numbers[] = {job_.examples > 0, job_.inputs > 0, job_.classes > 0};
+        if (numbers[0] != numbers[1] || numbers[0] != numbers[2]) {
+            fail(root, "examples, inputs and classes go together");
+        }
+        if (job_.data.empty() && !numbers[0]) fail(root, "data is missing");
+        if (job_.security == Security::kMalicious && job_.truncation == Truncation::kFast) {
+            fail(root, "security: malicious needs truncation: exact");
+        }
         return job_;
     }
 
@@ -96,10 +106,26 @@ class JobReader {
         } else if (key == "decay") {
             const auto valid = [](double v) { return v > 0 && v <= 1; };
             job_.decay = number(value, key, valid, "(0, 1]");
+        } else if (key == "examples") {
+            job_.examples = static_cast<size_t>(integer(value, key, 1, kMaxExamples));
+        } else if (key == "inputs") {
+            job_.inputs = static_cast<size_t>(integer(value, key, 1, kMaxInputs));
+        } else if (key == "classes") {
+            job_.classes = static_cast<size_t>(integer(value, key, 2, kMaxClasses));
+        } else if (key == "input_owner") {
+            job_.input_owner = static_cast<int>(integer(value, key, 0, 2));
+        } else if (key == "label_owner") {
+            job_.label_owner = static_cast<int>(integer(value, key, 0, 2));
         } else if (key == "truncation") {
             const std::string kind = text(value, key);
             if (kind != "exact" && kind != "fast") fail(value, "truncation must be exact or fast");
             job_.truncation = kind == "exact" ? Truncation::kExact : Truncation::kFast;
+        } else if (key == "security") {
+            const std::string kind = text(value, key);
+            if (kind != "semi-honest" && kind != "malicious") {
+                fail(value, "security must be semi-honest or malicious");
+            }
+            job_.security = kind == "malicious" ? Security::kMalicious : Security::kSemiHonest;
         } else {
             fail(at, "there is no key " + key);
         }
@@ -109,6 +135,20 @@ class JobReader {
     JobFile job_;
     std::set<std::string> seen_;
 };
+
+TrainingJob job_of(const JobFile& file, size_t examples, size_t inputs, size_t classes) {
+    TrainingJob job;
+    job.shape.widths = {inputs};
+    job.shape.widths.insert(job.shape.widths.end(), file.hidden.begin(), file.hidden.end());
+    job.shape.widths.push_back(classes == 2 ? 1 : classes);
+    job.options = file.options;
+    job.epochs = file.epochs;
+    job.decay = file.decay;
+    job.examples = examples;
+    job.input_owner = file.input_owner;
+    job.label_owner = file.label_owner;
+    return job;
+}
 
 }  // namespace
 
@@ -135,16 +175,16 @@ TrainingJob job_for(const JobFile& file, const data::Dataset& train_set) {
                     "data set " + train_set.name + " has no labels of two or more classes",
                     "name the label column: label: COLUMN");
     }
-    const size_t classes = train_set.class_names.size();
-    TrainingJob job;
-    job.shape.widths = {static_cast<size_t>(train_set.example_size())};
-    job.shape.widths.insert(job.shape.widths.end(), file.hidden.begin(), file.hidden.end());
-    job.shape.widths.push_back(classes == 2 ? 1 : classes);
-    job.options = file.options;
-    job.epochs = file.epochs;
-    job.decay = file.decay;
-    job.examples = static_cast<size_t>(train_set.size());
-    return job;
+    return job_of(file, static_cast<size_t>(train_set.size()),
+                  static_cast<size_t>(train_set.example_size()), train_set.class_names.size());
+}
+
+TrainingJob public_job(const JobFile& file) {
+    if (file.examples == 0) {
+        throw Error(ErrorCode::kInvalid, "the job does not say examples, inputs and classes",
+                    "parties without the data must know these numbers");
+    }
+    return job_of(file, file.examples, file.inputs, file.classes);
 }
 
 }  // namespace ward::mpc

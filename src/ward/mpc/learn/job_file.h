@@ -18,6 +18,13 @@ struct JobFile {
     int epochs = 1;
     double decay = 1;
     Truncation truncation = Truncation::kExact;
+    Security security = Security::kSemiHonest;
+    // What parties without data must know; all three or none.
+    size_t examples = 0;
+    size_t inputs = 0;  // per example
+    size_t classes = 0;
+    int input_owner = 0;  // party that brings the inputs, and the one that brings the labels
+    int label_owner = 0;
 };
 
 // Throws Error kInvalid with `name` and the line: unknown, repeated, missing keys, values out of
@@ -29,5 +36,9 @@ JobFile read_job(const std::string& path);
 // The job for these examples. One output for two classes. Throws Error kInvalid for data without
 // labels.
 TrainingJob job_for(const JobFile& file, const data::Dataset& train_set);
+
+// The job by the public numbers of the file alone, for parties on machines of their own. Throws
+// Error kInvalid when they are missing.
+TrainingJob public_job(const JobFile& file);
 
 }  // namespace ward::mpc

@@ -17,6 +17,18 @@ namespace {
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
+TEST(JobFile, MaliciousSecurityNeedsTheExactTruncation) {
+    const std::string job = "ward_mpc_job: 1\ndata: digits\nsecurity: malicious\n";
+    EXPECT_EQ(parse_job(job, "job.yaml").security, Security::kMalicious);
+    EXPECT_EQ(parse_job("ward_mpc_job: 1\ndata: digits\n", "job.yaml").security,
+              Security::kSemiHonest);
+    EXPECT_THAT(testonly::message_of([&] { (void)parse_job(job + "truncation: fast\n", "j"); }),
+                HasSubstr("security: malicious needs truncation: exact"));
+    EXPECT_THAT(testonly::message_of(
+                    [&] { (void)parse_job("ward_mpc_job: 1\ndata: d\nsecurity: covert\n", "j"); }),
+                HasSubstr("security must be semi-honest or malicious"));
+}
+
 TEST(JobFile, ReadsAllKeys) {
     const JobFile job = parse_job(
         "ward_mpc_job: 1\ndata: digits\nlabel: y\nhidden: [32, 16]\nepochs: 3\nbatch_size: 64\n"

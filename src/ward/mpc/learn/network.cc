@@ -248,6 +248,29 @@ auto BasicNetwork<World>::scores(const Matrix& inputs) -> Matrix {
     return forward(inputs).scores;
 }
 
+template <typename World>
+auto BasicNetwork<World>::state() const -> std::vector<Matrix> {
+    std::vector<Matrix> out;
+    for (const auto* part : {&weights_, &biases_, &weight_velocity_, &bias_velocity_}) {
+        out.insert(out.end(), part->begin(), part->end());
+    }
+    return out;
+}
+
+template <typename World>
+void BasicNetwork<World>::restore(std::vector<Matrix> state) {
+    const std::vector<Matrix> present = this->state();
+    bool fits = state.size() == present.size();
+    for (size_t i = 0; fits && i < state.size(); ++i) {
+        fits = state[i].rows == present[i].rows && state[i].cols == present[i].cols;
+    }
+    if (!fits) throw Error(ErrorCode::kInvalid, "the saved state is that of another network");
+    auto next = state.begin();
+    for (auto* part : {&weights_, &biases_, &weight_velocity_, &bias_velocity_}) {
+        for (Matrix& matrix : *part) matrix = std::move(*next++);
+    }
+}
+
 NetworkWeights Network::reveal(Party& party) const {
     NetworkWeights out;
     for (const SharedMatrix& w : weights()) out.weights.push_back(open(party, w));

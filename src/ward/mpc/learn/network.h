@@ -90,6 +90,11 @@ class BasicNetwork {
     // Rows x outputs, before softmax or sigmoid.
     Matrix scores(const Matrix& inputs);
 
+    // Weights and velocities, all that training goes on from; `restore` takes what `state` gave.
+    // Throws Error kInvalid for matrices of other shapes.
+    std::vector<Matrix> state() const;
+    void restore(std::vector<Matrix> state);
+
     const std::vector<Matrix>& weights() const { return weights_; }
     const std::vector<Matrix>& biases() const { return biases_; }
 

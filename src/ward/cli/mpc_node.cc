@@ -1,0 +1,169 @@
+#include "ward/cli/internal/mpc_node.h"
+
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+
+#include "ward/cli/internal/passphrase.h"
+#include "ward/core/error.h"
+#include "ward/core/file.h"
+#include "ward/core/progress.h"
+#include "ward/crypto/aead.h"
+#include "ward/crypto/identity.h"
+#include "ward/data/load.h"
+#include "ward/model/model.h"
+#include "ward/mpc/connect.h"
+#include "ward/mpc/learn/export_model.h"
+#include "ward/mpc/learn/job.h"
+#include "ward/mpc/learn/job_file.h"
+#include "ward/mpc/learn/party_file.h"
+
+namespace ward::cli {
+namespace {
+
+struct Options {
+    std::string party;
+    std::string job;
+    std::string out;
+    std::string digest;
+    bool json = false;
+};
+
+crypto::ExpectedPeer expected(const mpc::PartyFile::Peer& peer) {
+    return {.names = {peer.name}, .pins = {{peer.name, peer.pin}}, .authorities = {}};
+}
+
+crypto::NetworkIdentity load_identity(const mpc::PartyFile& party) {
+    const crypto::KeyDirectory directory(party.keys.empty() ? crypto::KeyDirectory::default_path()
+                                                            : party.keys);
+    return directory.load(
+        party.identity, [] { return read_passphrase(-1, "Passphrase of the party's key", false); });
+}
+
+// The key that seals this party's checkpoints; made when it is missing.
+SecretBytes checkpoint_key(const std::string& path) {
+    if (!std::filesystem::exists(path)) {
+        const SecretBytes key = crypto::Aead::new_key();
+        AtomicFile file(path, AtomicFile::Readers::kOwner);
+        file.write(key.reveal());
+        file.commit();
+    }
+    Bytes bytes = read_file(path, 4096);
+    SecretBytes out(bytes);
+    wipe(bytes.data(), bytes.size());
+    if (out.size() != crypto::kAeadKeyBytes) {
+        throw Error(ErrorCode::kInvalid,
+                    path + " must have 32 bytes, got " + std::to_string(out.size()));
+    }
+    return out;
+}
+
+// What the party brings, if anything; checked against the job before anyone is called.
+std::optional<data::Dataset> load_own(const mpc::PartyFile& party, const mpc::JobFile& file,
+                                      const mpc::TrainingJob& job) {
+    const bool owner = party.index == job.input_owner || party.index == job.label_owner;
+    if (party.data.empty()) {
+        if (!owner) return std::nullopt;
+        throw Error(ErrorCode::kUsage,
+                    "the job says that party " + std::to_string(party.index) + " brings data",
+                    "name it in the party file: data: PATH");
+    }
+    data::LoadRequest request;
+    request.data = party.data;
+    request.label = file.label;
+    data::Dataset set = data::load_dataset(request).dataset;
+    if (static_cast<size_t>(set.size()) == job.examples &&
+        static_cast<size_t>(set.example_size()) == job.shape.widths.front()) {
+        return set;
+    }
+    throw Error(ErrorCode::kInvalid, party.data + " has " + std::to_string(set.size()) +
+                                         " examples of " + std::to_string(set.example_size()) +
+                                         " inputs, the job says " + std::to_string(job.examples) +
+                                         " of " + std::to_string(job.shape.widths.front()));
+}
+
+mpc::JobResult take_part(mpc::Party& party, const mpc::PartyFile& file, const mpc::TrainingJob& job,
+                         const data::Dataset* data) {
+    const mpc::NetworkWeights initial = mpc::draw_initial_weights(party, job.shape);
+    SecretBytes key;
+    mpc::Checkpointing checkpointing;
+    if (!file.checkpoint.empty()) {
+        key = checkpoint_key(file.checkpoint_key);
+        checkpointing = {{file.checkpoint, &key, job.digest(), file.index}, file.checkpoint_steps};
+    }
+    Progress progress("training on shares", job.epochs, "epochs");
+    mpc::JobResult result = mpc::train(
+        party, job, initial, data, [&](int epochs) { progress.update(epochs); },
+        file.checkpoint.empty() ? nullptr : &checkpointing);
+    party.synchronize();
+    progress.finish();
+    return result;
+}
+
+void run_node(const Options& options) {
+    const mpc::PartyFile party_file = mpc::read_party(options.party);
+    const mpc::JobFile job_file = mpc::read_job(options.job);
+    const mpc::TrainingJob job = mpc::public_job(job_file);
+    if (!options.digest.empty() && options.digest != job.digest()) {
+        throw Error(ErrorCode::kRefused,
+                    "the job has the digest " + job.digest() + ", expected " + options.digest,
+                    "someone has changed the job; ask who wrote it");
+    }
+    const std::optional<data::Dataset> own = load_own(party_file, job_file, job);
+    if (!options.out.empty() && !own) {
+        throw Error(ErrorCode::kUsage, "--out needs the data of this party for the model's card",
+                    "the parties that bring data get the model");
+    }
+    const crypto::NetworkIdentity identity = load_identity(party_file);
+    std::cerr << "job " << job.digest() << "\n";
+    net::Listener listener(party_file.listen);
+    mpc::PartyLinks links =
+        mpc::connect_parties(party_file.index, listener, party_file.next_address, identity,
+                             expected(party_file.previous), expected(party_file.next));
+    mpc::Party party(
+        party_file.index, std::move(links.previous), std::move(links.next),
+        {.job = job.digest(), .truncation = job_file.truncation, .security = job_file.security});
+    mpc::JobResult result;
+    try {
+        result = take_part(party, party_file, job, own ? &*own : nullptr);
+    } catch (const std::exception& error) {
+        party.fail(error.what());
+        throw;
+    }
+    if (!options.out.empty()) {
+        model::save_model(mpc::to_model(result.network, *own), options.out);
+    }
+    if (!party_file.checkpoint.empty()) {
+        mpc::remove_checkpoints({party_file.checkpoint, nullptr, {}, party_file.index});
+    }
+    nlohmann::ordered_json found = {{"seconds", result.seconds},
+                                    {"bytes_sent", result.traffic.bytes_sent},
+                                    {"rounds", result.traffic.rounds}};
+    if (own) found["train_accuracy"] = mpc::accuracy(result.network, *own);
+    if (options.json) {
+        std::cout << found.dump() << "\n";
+        return;
+    }
+    for (const auto& [name, value] : found.items()) std::cout << name << "  " << value << "\n";
+}
+
+}  // namespace
+
+void add_mpc_node(CLI::App& group) {
+    auto* command = group.add_subcommand("node", "Be one of the three parties of a job, over TLS");
+    auto options = std::make_shared<Options>();
+    command->add_option("job", options->job, "Job file, the same at all parties")->required();
+    command->add_option("--party", options->party, "Party file (YAML; keys in docs/mpc.md)")
+        ->required();
+    command->add_option("--out", options->out, "Write the revealed model to this .safetensors");
+    command->add_option("--digest", options->digest, "Refuse a job with another digest");
+    command->add_flag("--json", options->json, "Print one JSON object");
+    command->footer(
+        "Example:\n  ward mpc node job.yaml --party bank-a.yaml --out model.safetensors");
+    command->callback([options] { run_node(*options); });
+}
+
+}  // namespace ward::cli

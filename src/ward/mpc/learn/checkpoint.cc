@@ -1,0 +1,161 @@
+#include "ward/mpc/learn/checkpoint.h"
+
+#include <cstring>
+#include <filesystem>
+
+#include "ward/core/error.h"
+#include "ward/core/file.h"
+#include "ward/crypto/aead.h"
+
+namespace ward::mpc {
+namespace {
+
+constexpr std::string_view kMagic = "ward-mpc-state/1";
+constexpr uint64_t kMaxMatrices = 1 << 16;
+constexpr uint64_t kMaxValues = uint64_t{1} << 40;
+
+std::string previous_of(const std::string& path) { return path + ".previous"; }
+
+Bytes associated(const CheckpointPlace& place) {
+    const std::string text =
+        std::string(kMagic) + "|" + place.job + "|party " + std::to_string(place.party);
+    return {text.begin(), text.end()};
+}
+
+crypto::Aead aead_of(const CheckpointPlace& place) {
+    if (place.key == nullptr) throw Error(ErrorCode::kUsage, "a checkpoint needs a key");
+    return {crypto::AeadAlgorithm::kXChaCha20Poly1305, *place.key};
+}
+
+class Writer {
+  public:
+    void number(uint64_t value) { raw(&value, sizeof(value)); }
+    void raw(const void* data, size_t size) {
+        const auto* bytes = static_cast<const uint8_t*>(data);
+        out_.insert(out_.end(), bytes, bytes + size);
+    }
+    Bytes& bytes() { return out_; }
+
+  private:
+    Bytes out_;
+};
+
+class Reader {
+  public:
+    explicit Reader(ByteView bytes) : bytes_(bytes) {}
+
+    uint64_t number() {
+        uint64_t value = 0;
+        raw(&value, sizeof(value));
+        return value;
+    }
+    void raw(void* out, size_t size) {
+        if (size > bytes_.size()) throw Error(ErrorCode::kCorrupt, "a checkpoint ends too early");
+        if (size > 0) std::memcpy(out, bytes_.data(), size);
+        bytes_ = bytes_.subspan(size);
+    }
+    size_t left() const { return bytes_.size(); }
+
+  private:
+    ByteView bytes_;
+};
+
+Bytes encode(const Checkpoint& checkpoint) {
+    Writer out;
+    out.number(checkpoint.step);
+    for (const SecretBytes* key : {&checkpoint.keys.own, &checkpoint.keys.next}) {
+        out.number(key->size());
+        out.raw(key->reveal().data(), key->size());
+    }
+    out.number(checkpoint.data_digest.size());
+    out.raw(checkpoint.data_digest.data(), checkpoint.data_digest.size());
+    out.number(checkpoint.state.size());
+    for (const SharedMatrix& matrix : checkpoint.state) {
+        out.number(matrix.rows);
+        out.number(matrix.cols);
+        for (const RingVector* part : {&matrix.first, &matrix.second}) {
+            out.raw(part->data(), part->size() * sizeof(Ring));
+        }
+    }
+    return std::move(out.bytes());
+}
+
+Checkpoint decode(ByteView bytes) {
+    Reader in(bytes);
+    Checkpoint out;
+    out.step = in.number();
+    for (SecretBytes* key : {&out.keys.own, &out.keys.next}) {
+        const uint64_t size = in.number();
+        if (size != KeyStream::kKeyBytes) {
+            throw Error(ErrorCode::kCorrupt, "a checkpoint with a key of another length");
+        }
+        *key = SecretBytes(size);
+        in.raw(key->reveal_mutable().data(), size);
+    }
+    const uint64_t digest_size = in.number();
+    if (digest_size > in.left()) throw Error(ErrorCode::kCorrupt, "a checkpoint ends too early");
+    out.data_digest.resize(digest_size);
+    in.raw(out.data_digest.data(), digest_size);
+    const uint64_t matrices = in.number();
+    if (matrices > kMaxMatrices) throw Error(ErrorCode::kCorrupt, "a checkpoint is too large");
+    for (uint64_t i = 0; i < matrices; ++i) {
+        const uint64_t rows = in.number(), cols = in.number();
+        if (rows > kMaxValues || cols > kMaxValues ||
+            (rows != 0 && cols > in.left() / (2 * sizeof(Ring)) / rows)) {
+            throw Error(ErrorCode::kCorrupt, "a checkpoint ends too early");
+        }
+        SharedMatrix& matrix = out.state.emplace_back(rows, cols);
+        for (RingVector* part : {&matrix.first, &matrix.second}) {
+            in.raw(part->data(), part->size() * sizeof(Ring));
+        }
+    }
+    if (in.left() != 0) throw Error(ErrorCode::kCorrupt, "a checkpoint with bytes behind its end");
+    return out;
+}
+
+std::optional<Checkpoint> load(const CheckpointPlace& place, const std::string& path) {
+    if (!std::filesystem::exists(path)) return std::nullopt;
+    const Bytes sealed = read_file(path);
+    try {
+        const SecretBytes plain = aead_of(place).open(sealed, associated(place));
+        return decode(plain.reveal());
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::kCorrupt) throw;
+        throw Error(
+            ErrorCode::kCorrupt,
+            path + " is no checkpoint of this job and party under this key: " + error.message(),
+            "give the key and the job it was made with, or remove it to begin anew");
+    }
+}
+
+}  // namespace
+
+void save_checkpoint(const CheckpointPlace& place, const Checkpoint& checkpoint) {
+    Bytes plain = encode(checkpoint);
+    const Bytes sealed = aead_of(place).seal(plain, associated(place));
+    wipe(plain.data(), plain.size());
+    AtomicFile file(place.path, AtomicFile::Readers::kOwner);
+    file.write(ByteView(sealed));
+    // The present one steps back by a link, so that one whole file is there at any moment.
+    if (std::filesystem::exists(place.path)) {
+        std::filesystem::remove(previous_of(place.path));
+        std::filesystem::create_hard_link(place.path, previous_of(place.path));
+    }
+    file.commit();
+}
+
+std::vector<Checkpoint> load_checkpoints(const CheckpointPlace& place) {
+    std::vector<Checkpoint> out;
+    for (const std::string& path : {place.path, previous_of(place.path)}) {
+        if (auto found = load(place, path)) out.push_back(std::move(*found));
+    }
+    return out;
+}
+
+void remove_checkpoints(const CheckpointPlace& place) {
+    for (const std::string& path : {place.path, previous_of(place.path)}) {
+        std::filesystem::remove(path);
+    }
+}
+
+}  // namespace ward::mpc

@@ -1,0 +1,49 @@
+// One party's state of a training on shares, on disk: shares of the model, step, common keys.
+//
+// The file is one AEAD box (XChaCha20-Poly1305) under a key of the party's own; job digest and
+// party index are authenticated with it, so another job's or party's file does not open. It appears
+// whole or not at all, and the one before it is kept as PATH.previous, because a party may have
+// been cut off one save ahead of the others. Layout: docs/formats/mpc_frames.md.
+//
+// Threat: who reads or changes the file without the key. With the key it is as good as the party:
+// two parties' files and keys give the model and all that was shared. An old file put in place of a
+// newer one makes the job repeat steps, with the same messages; it is not told apart.
+// Thread safety: free functions.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ward/core/bytes.h"
+#include "ward/mpc/party.h"
+#include "ward/mpc/shared.h"
+
+namespace ward::mpc {
+
+struct Checkpoint {
+    uint64_t step = 0;
+    Party::Keys keys;
+    std::string data_digest;  // of what this party brings; empty for none
+    std::vector<SharedMatrix> state;
+};
+
+struct CheckpointPlace {
+    std::string path;
+    const SecretBytes* key = nullptr;  // 32 bytes
+    std::string job;                   // digest
+    int party = 0;
+};
+
+// Throws Error kIo, such as for a full disk; the files before it stay.
+void save_checkpoint(const CheckpointPlace& place, const Checkpoint& checkpoint);
+
+// The saved ones, newest first: none, one or two. Throws Error kCorrupt for a file that does not
+// open under this key, job and party.
+std::vector<Checkpoint> load_checkpoints(const CheckpointPlace& place);
+
+// Both files, if they are there.
+void remove_checkpoints(const CheckpointPlace& place);
+
+}  // namespace ward::mpc

@@ -1,0 +1,178 @@
+#include "ward/mpc/learn/checkpoint.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+
+#include "ward/core/file.h"
+#include "ward/core/testing/errors.h"
+#include "ward/core/testing/seeded_random.h"
+#include "ward/crypto/aead.h"
+#include "ward/data/load.h"
+#include "ward/mpc/learn/job.h"
+#include "ward/mpc/local.h"
+
+namespace ward::mpc {
+namespace {
+
+using ::testing::HasSubstr;
+
+class CheckpointTest : public ::testing::Test {
+  protected:
+    void SetUp() override {
+        const auto* info = ::testing::UnitTest::GetInstance()->current_test_info();
+        folder_ = ::testing::TempDir() + "/ward_checkpoint_" + info->name();
+        std::filesystem::remove_all(folder_);
+        std::filesystem::create_directories(folder_);
+        for (SecretBytes& key : keys_) key = crypto::Aead::new_key();
+        train_set_ = data::load_dataset({.data = "breast-cancer", .split = "train"}).dataset;
+        job_.shape.widths = {static_cast<size_t>(train_set_.example_size()), 6, 1};
+        job_.options = {.batch_size = 32, .learning_rate = 0.1, .momentum = 0.9};
+        job_.epochs = 3;
+        job_.examples = static_cast<size_t>(train_set_.size());
+        job_.label_owner = 1;
+        Random random = testonly::seeded_random(5);
+        initial_ = initial_weights(job_.shape, random);
+    }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+
+    CheckpointPlace place(int party) const {
+        return {folder_ + "/party" + std::to_string(party), &keys_[static_cast<size_t>(party)],
+                job_.digest(), party};
+    }
+
+    NetworkWeights run(const std::function<void(int party, int epochs)>& after_epoch) {
+        NetworkWeights out;
+        run_local(
+            [&](Party& party) {
+                const int self = party.index();
+                const Checkpointing checkpointing = {place(self), 5};
+                JobResult result = train(
+                    party, job_, initial_, self != 2 ? &train_set_ : nullptr,
+                    [&](int epochs) { after_epoch(self, epochs); }, &checkpointing);
+                if (self == 0) out = std::move(result.network);
+            },
+            {.job = job_.digest()});
+        return out;
+    }
+
+    std::string folder_;
+    std::array<SecretBytes, 3> keys_;
+    data::Dataset train_set_;
+    TrainingJob job_;
+    NetworkWeights initial_;
+};
+
+void expect_equal(const NetworkWeights& a, const NetworkWeights& b) {
+    for (size_t l = 0; l < a.weights.size(); ++l) {
+        EXPECT_EQ(a.weights[l].values, b.weights[l].values);
+        EXPECT_EQ(a.biases[l].values, b.biases[l].values);
+    }
+}
+
+// Party 2 dies after the first epoch; what is there then, and what each party has at other moments,
+// leads to the model of the run that went on.
+TEST_F(CheckpointTest, ResumedRunsGiveTheVeryModel) {
+    const auto die = [](int party, int epochs) {
+        if (party == 2 && epochs == 1) throw Error(ErrorCode::kUsage, "killed");
+    };
+    EXPECT_THAT(testonly::message_of([&] { (void)run(die); }, ErrorCode::kUsage),
+                HasSubstr("killed"));
+    const std::string copy = folder_ + ".copy";
+    std::filesystem::remove_all(copy);
+    std::filesystem::copy(folder_, copy);
+    int first_epoch = 0;
+    const NetworkWeights model = run([&](int party, int epochs) {
+        if (party == 0 && first_epoch == 0) first_epoch = epochs;
+    });
+    const auto again = [&](const std::function<void()>& change) {
+        std::filesystem::remove_all(folder_);
+        std::filesystem::copy(copy, folder_);
+        change();
+        return run([](int, int) {});
+    };
+    expect_equal(again([] {}), model);
+    // A party that was cut off before its last save.
+    expect_equal(
+        again([&] { std::filesystem::rename(place(1).path + ".previous", place(1).path); }), model);
+    std::filesystem::remove_all(copy);
+}
+
+TEST_F(CheckpointTest, OfAnotherJobKeyOrPartyDoesNotOpen) {
+    const Checkpoint checkpoint = {7, {SecretBytes(32), SecretBytes(32)}, "digest", {}};
+    save_checkpoint(place(0), checkpoint);
+    ASSERT_EQ(load_checkpoints(place(0)).size(), 1u);
+    EXPECT_EQ(load_checkpoints(place(0))[0].step, 7u);
+    CheckpointPlace other_job = place(0), other_key = place(0), other_party = place(0);
+    other_job.job = "another";
+    other_key.key = &keys_[1];
+    other_party.party = 1;
+    for (const CheckpointPlace& wrong : {other_job, other_key, other_party}) {
+        EXPECT_THAT(
+            testonly::message_of([&] { (void)load_checkpoints(wrong); }, ErrorCode::kCorrupt),
+            HasSubstr("no checkpoint of this job and party under this key"));
+    }
+}
+
+TEST_F(CheckpointTest, EveryChangedByteIsNoticed) {
+    SharedMatrix matrix(2, 2);
+    matrix.first = {1, 2, 3, 4};
+    matrix.second = {5, 6, 7, 8};
+    save_checkpoint(place(0), {3, {SecretBytes(32), SecretBytes(32)}, "d", {matrix}});
+    const std::vector<Checkpoint> good = load_checkpoints(place(0));
+    EXPECT_EQ(good[0].state[0].second, matrix.second);
+    EXPECT_EQ(good[0].data_digest, "d");
+    const Bytes whole = read_file(place(0).path);
+    for (size_t at = 0; at < whole.size(); at += 11) {
+        Bytes changed = whole;
+        changed[at] ^= 1;
+        write_file_atomically(place(0).path, ByteView(changed));
+        testonly::error_of([&] { (void)load_checkpoints(place(0)); }, ErrorCode::kCorrupt);
+    }
+    write_file_atomically(place(0).path, ByteView(whole).first(10));
+    testonly::error_of([&] { (void)load_checkpoints(place(0)); }, ErrorCode::kCorrupt);
+}
+
+TEST_F(CheckpointTest, KeepsTheOneBefore) {
+    for (uint64_t step : {5, 10, 15}) {
+        save_checkpoint(place(0), {step, {SecretBytes(32), SecretBytes(32)}, "", {}});
+    }
+    const std::vector<Checkpoint> found = load_checkpoints(place(0));
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0].step, 15u);
+    EXPECT_EQ(found[1].step, 10u);
+    remove_checkpoints(place(0));
+    EXPECT_TRUE(load_checkpoints(place(0)).empty());
+}
+
+TEST_F(CheckpointTest, RefusesWhatDoesNotBelongTogether) {
+    const auto stop = [](int party, int epochs) {
+        if (party == 0 && epochs == 2) throw Error(ErrorCode::kUsage, "killed");
+    };
+    testonly::error_of([&] { (void)run(stop); }, ErrorCode::kUsage);
+    train_set_.digest = "other rows";
+    EXPECT_THAT(testonly::message_of([&] { (void)run([](int, int) {}); }, ErrorCode::kRefused),
+                HasSubstr("the data of this party is not that of the checkpoint"));
+    remove_checkpoints(place(1));
+    EXPECT_THAT(testonly::message_of([&] { (void)run([](int, int) {}); }, ErrorCode::kRefused),
+                HasSubstr("but none that all three parties have"));
+}
+
+TEST_F(CheckpointTest, IsRefusedWithMaliciousSecurity) {
+    EXPECT_THAT(testonly::message_of(
+                    [&] {
+                        run_local(
+                            [&](Party& party) {
+                                const Checkpointing checkpointing = {place(party.index()), 5};
+                                (void)train(party, job_, initial_, &train_set_, nullptr,
+                                            &checkpointing);
+                            },
+                            {.security = Security::kMalicious});
+                    },
+                    ErrorCode::kUnsupported),
+                HasSubstr("a checkpoint is not secure against parties that deviate"));
+}
+
+}  // namespace
+}  // namespace ward::mpc

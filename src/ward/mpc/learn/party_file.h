@@ -1,0 +1,35 @@
+// The party file of a node: who it is, whom it talks to, what it brings. YAML, all keys checked
+// before a byte is sent. Keys and an example are in docs/mpc.md. Thread safety: free functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "ward/net/connect.h"
+
+namespace ward::mpc {
+
+struct PartyFile {
+    struct Peer {
+        std::string name;
+        std::string pin;
+    };
+    int index = 0;
+    std::string identity;  // name of an own key (`ward key party`)
+    std::string keys;      // its folder; empty: the default one
+    net::Endpoint listen;
+    net::Endpoint next_address;
+    Peer next, previous;
+    std::string data;            // of this owner; empty: it brings none
+    std::string checkpoint;      // file; empty: none
+    std::string checkpoint_key;  // file of 32 bytes
+    uint64_t checkpoint_steps = 100;
+};
+
+// Throws Error kInvalid with `name` and the line: unknown, repeated or missing keys, values out of
+// range.
+PartyFile parse_party(std::string_view text, const std::string& name);
+// Also throws Error kNotFound and kIo.
+PartyFile read_party(const std::string& path);
+
+}  // namespace ward::mpc
