@@ -13,6 +13,7 @@ void add_attack_command(CLI::App& app) {
     add_attack_evasion_command(*command);
     add_attack_membership_command(*command);
     add_attack_poison_command(*command);
+    add_attack_gradient_inversion_command(*command);
 }
 
 }  // namespace ward::cli

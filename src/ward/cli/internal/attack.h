@@ -19,6 +19,7 @@ namespace ward::cli {
 void add_attack_evasion_command(CLI::App& attack);
 void add_attack_membership_command(CLI::App& attack);
 void add_attack_poison_command(CLI::App& attack);
+void add_attack_gradient_inversion_command(CLI::App& attack);
 
 // A model under attack and the examples to attack it with, in the attacker's space: images and
 // arrays as they are before standardisation (pixels in [0, 1]), which then is part of the target;
