@@ -22,8 +22,8 @@ constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kAdamEpsilon = 1e-8;
 // LibTorch's own products for as long as this lives.
 class TwiceDifferentiable {
   public:
-    TwiceDifferentiable() { nn::use_onednn_products(false); }
-    ~TwiceDifferentiable() { nn::use_onednn_products(cpu_features().avx512); }
+    TwiceDifferentiable() { nn::use_own_kernels(false); }
+    ~TwiceDifferentiable() { nn::use_own_kernels(cpu_features().avx512); }
     TwiceDifferentiable(const TwiceDifferentiable&) = delete;
     TwiceDifferentiable& operator=(const TwiceDifferentiable&) = delete;
 };
