@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Three `ward mpc node` processes over TLS on this machine: a job to its end, a party killed with SIGKILL and all three
-# started again, a wrong job, a wrong identity: mpc_node_test.sh WARD
+# started again, a slow party, a full disk, another job, another identity: mpc_node_test.sh WARD
 set -euo pipefail
 ward=$1
 . "$(dirname "$0")/lib.sh"
@@ -32,6 +32,7 @@ previous:
 checkpoint: $work/state$1
 checkpoint_key: $work/state$1.key
 checkpoint_steps: 5
+connect_seconds: 4
 YAML
     if [[ $1 == 0 ]]; then echo "data: breast-cancer"; fi
 }
@@ -73,8 +74,21 @@ if wait_all 2>/dev/null; then fail "a job ended although a party was killed"; fi
 grep -q 'party-1' "$work/err0" || fail "party 0 does not name who is missing: $(cat "$work/err0")"
 [[ -f "$work/state0" && -f "$work/state1" && ! -f "$work/model.safetensors" ]] || fail "no checkpoint after a kill"
 start_all "$work/long.yaml"
+sleep 0.3
+kill -STOP "${pids[2]}"  # a slow party: the others wait for it
+sleep 2
+kill -CONT "${pids[2]}"
 wait_all || fail "the job did not go on: $(cat "$work"/err?)"
 [[ -f "$work/model.safetensors" ]] || fail "no model after the resumption"
+
+# A full disk (here: files may not grow beyond 4 KiB) ends the job of all with the reason, and nothing broken is left.
+rm -f "$work"/model.safetensors "$work"/state?{,.previous}
+pids=()
+for i in 0 2; do start "$i" "$work/job.yaml" & pids+=($!); done
+(trap '' XFSZ; ulimit -f 4; start 1 "$work/job.yaml") & pids+=($!)
+if wait_all 2>/dev/null; then fail "a job ended although a checkpoint could not be written"; fi
+grep -q "$work/state1" "$work/err1" || fail "the full disk is not named: $(cat "$work/err1")"
+[[ ! -e "$work/state1" && ! -e "$work/model.safetensors" ]] || fail "something is left of a full disk"
 
 # Another job at one party, and another identity than the pinned one.
 sed -i '/^checkpoint/d' "$work"/party?.yaml
@@ -85,6 +99,14 @@ start 2 "$work/other.yaml" & pids+=($!)
 if wait_all 2>/dev/null; then fail "parties with different jobs have computed together"; fi
 grep -q 'has another job' "$work/err0" || fail "another job: $(cat "$work/err0")"
 expect 3 "the job has the digest" "$ward" mpc node "$work/job.yaml" --party "$work/party1.yaml" --digest 00
+
+# Another key under the right name.
+"$ward" key party party-2 --dir "$work/impostor" >"$work/pin"
+sed "s|^keys: .*|keys: $work/impostor|" "$work/party2.yaml" >"$work/impostor.yaml"
+cp "$work/party2.yaml" "$work/honest.yaml" && cp "$work/impostor.yaml" "$work/party2.yaml"
+start_all "$work/job.yaml"
+if wait_all 2>/dev/null; then fail "a party with another key was let in"; fi
+cp "$work/honest.yaml" "$work/party2.yaml"
 
 # Security against deviations, end to end.
 job 1 malicious >"$work/malicious.yaml"

@@ -1,5 +1,6 @@
 #include "ward/cli/internal/mpc_node.h"
 
+#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -122,7 +123,9 @@ void run_node(const Options& options) {
     net::Listener listener(party_file.listen);
     mpc::PartyLinks links =
         mpc::connect_parties(party_file.index, listener, party_file.next_address, identity,
-                             expected(party_file.previous), expected(party_file.next));
+                             expected(party_file.previous), expected(party_file.next),
+                             {.connect_timeout = std::chrono::seconds(party_file.connect_seconds),
+                              .idle_timeout = std::chrono::seconds(party_file.silence_seconds)});
     mpc::Party party(
         party_file.index, std::move(links.previous), std::move(links.next),
         {.job = job.digest(), .truncation = job_file.truncation, .security = job_file.security});

@@ -5,7 +5,8 @@
 // anew; the third sees nothing. Every party misses one of the three permutations.
 //
 // Cost: 3 rounds, 16 bytes per value and party. Security: semi-honest, one corrupt party; all
-// messages are masked by a key that the receiver does not hold. Thread safety: as Party.
+// messages are masked by a key that the receiver does not hold. A party's memory accesses follow
+// the permutations it knows: who watches its cache may learn those. Thread safety: as Party.
 #pragma once
 
 #include <span>

@@ -1,4 +1,7 @@
 // The proof that sums of products of bits are right: sum over bits of u v = a + b, word by word.
+//
+// Not constant-time: tables are indexed by bytes of this party's own shares, so a program that
+// watches this machine's cache may learn something about those. Thread safety: free functions.
 #pragma once
 
 #include "ward/mpc/internal/sessions.h"

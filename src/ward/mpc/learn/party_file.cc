@@ -118,6 +118,10 @@ class PartyReader {
             party_.checkpoint_key = text(value, key);
         } else if (key == "checkpoint_steps") {
             party_.checkpoint_steps = number(value, key, 1, 1'000'000);
+        } else if (key == "connect_seconds") {
+            party_.connect_seconds = number(value, key, 1, 86'400);
+        } else if (key == "silence_seconds") {
+            party_.silence_seconds = number(value, key, 1, 86'400);
         } else {
             fail(at, "there is no key " + key);
         }

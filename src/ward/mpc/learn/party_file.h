@@ -24,6 +24,8 @@ struct PartyFile {
     std::string checkpoint;      // file; empty: none
     std::string checkpoint_key;  // file of 32 bytes
     uint64_t checkpoint_steps = 100;
+    uint64_t connect_seconds = 300;  // so long the others may take to come
+    uint64_t silence_seconds = 300;  // so long a message may take
 };
 
 // Throws Error kInvalid with `name` and the line: unknown, repeated or missing keys, values out of

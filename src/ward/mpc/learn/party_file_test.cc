@@ -18,7 +18,8 @@ const std::string kGood =
 TEST(PartyFile, ReadsAllKeys) {
     const PartyFile party = parse_party(kGood +
                                             "data: digits\nkeys: /k\ncheckpoint: a.state\n"
-                                            "checkpoint_key: a.key\ncheckpoint_steps: 7\n",
+                                            "checkpoint_key: a.key\ncheckpoint_steps: 7\n"
+                                            "connect_seconds: 9\nsilence_seconds: 8\n",
                                         "party.yaml");
     EXPECT_EQ(party.index, 2);
     EXPECT_EQ(party.identity, "bank-c");
@@ -32,6 +33,8 @@ TEST(PartyFile, ReadsAllKeys) {
     EXPECT_EQ(party.data, "digits");
     EXPECT_EQ(party.checkpoint, "a.state");
     EXPECT_EQ(party.checkpoint_steps, 7u);
+    EXPECT_EQ(party.connect_seconds, 9u);
+    EXPECT_EQ(party.silence_seconds, 8u);
 }
 
 TEST(PartyFile, RefusesWithFileAndLine) {
