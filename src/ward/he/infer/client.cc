@@ -105,10 +105,17 @@ std::vector<double> InferenceClient::decrypt(std::span<const Ciphertext> outputs
         slots.push_back(encoder_.decode(decrypt_for_owner(secret_, c)));
     }
     const auto units = static_cast<size_t>(plan_.outputs);
+    const bool single = plan_.packing == Packing::kSingle;
     std::vector<double> out(static_cast<size_t>(examples) * units);
     for (size_t i = 0; i < out.size(); ++i) {
-        out[i] = plan_.packing == Packing::kSingle ? slots[0].at(plan_.output_slots[i % units])
-                                                   : slots[i % units][i / units];
+        const auto& values = slots[single ? 0 : i % units];
+        const size_t slot = single ? static_cast<size_t>(plan_.output_slots[i % units]) : i / units;
+        if (slot >= values.size()) {  // the ciphertext says how many it has
+            throw Error(ErrorCode::kInvalid, "a result has " + std::to_string(values.size()) +
+                                                 " slots, the plan reads number " +
+                                                 std::to_string(slot));
+        }
+        out[i] = values[slot];
     }
     return out;
 }

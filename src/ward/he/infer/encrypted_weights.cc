@@ -223,6 +223,10 @@ int WeightPlan::output_stride() const { return stages.back().by_columns ? 1 : st
 
 std::vector<double> outputs_of(const WeightPlan& plan, std::span<const double> slots) {
     std::vector<double> out;
+    if (slots.size() <= static_cast<size_t>((plan.outputs() - 1) * plan.output_stride())) {
+        throw Error(ErrorCode::kInvalid, "a result of " + std::to_string(slots.size()) +
+                                             " slots is too short for the plan");
+    }
     for (int i = 0; i < plan.outputs(); ++i) out.push_back(slots[i * plan.output_stride()]);
     return out;
 }

@@ -94,7 +94,7 @@ class EncryptedWeightsProgram {
     CkksEvaluator evaluator_;
 };
 
-// Outputs out of the decoded slots.
+// Outputs out of the decoded slots. Throws Error kInvalid when there are too few.
 std::vector<double> outputs_of(const WeightPlan& plan, std::span<const double> slots);
 
 }  // namespace ward::he

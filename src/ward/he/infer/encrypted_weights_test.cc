@@ -123,6 +123,8 @@ TEST(EncryptedWeights, RefusesWhatDoesNotFit) {
                                             weight_evaluation_keys(w.secret, w.plan, w.random));
                 }),
                 HasSubstr("do not belong together"));
+    EXPECT_THAT(message_of([&] { outputs_of(w.plan, std::vector<double>(2)); }),
+                HasSubstr("too short"));
     const model::Model wide = random_model("wide", {4}, 2,
                                            {{"l1", model::Linear{1024, true, ""}},
                                             {"a", kSquare},

@@ -20,6 +20,7 @@ using internal::WireWriter;
 constexpr size_t kDigestCharacters = 64;
 constexpr int64_t kMostUnits = 1 << 24;
 constexpr uint32_t kMostText = 1 << 24;
+constexpr size_t kMostRotations = 2048;  // each is a key of megabytes for the reader to make
 
 void check_fields(const ClientPlan& p) {
     const bool range =
@@ -106,7 +107,8 @@ ClientPlan client_plan_from_bytes(ByteView bytes) {
     const size_t parameters = in.number<uint32_t>();
     const auto text = in.number<uint32_t>();
     in.zeros(8);
-    if (text > kMostText || p.inputs > kMostUnits || p.outputs > kMostUnits) {
+    if (text > kMostText || rotations > kMostRotations || p.inputs > kMostUnits ||
+        p.outputs > kMostUnits) {
         fail_corrupt("the counts of a plan are not possible");
     }
     const size_t slots = single ? 4 * static_cast<size_t>(p.inputs + p.outputs) : 0;

@@ -101,6 +101,10 @@ TEST(Files, DamagedAndHostilePlansAreRefused) {
     EXPECT_THAT(message_of([&] { client_plan_from_bytes(to_bytes(wrong)); }),
                 HasSubstr("out of range"));
     wrong = good;
+    for (int step = 1; step < 2100; ++step) wrong.rotations[step] = 0;
+    EXPECT_THAT(message_of([&] { client_plan_from_bytes(to_bytes(wrong)); }),
+                HasSubstr("counts of a plan"));
+    wrong = good;
     wrong.input.low = 3;
     EXPECT_THAT(message_of([&] { client_plan_from_bytes(to_bytes(wrong)); }),
                 HasSubstr("not possible"));

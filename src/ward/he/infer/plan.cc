@@ -13,6 +13,10 @@ namespace {
 
 constexpr int kMostIntegerBits = 40;  // of CkksRequest
 
+// Whole inferences of single examples over the sum of their key switches, as measured: memory
+// traffic, sums, encodings.
+constexpr double kSingleShare = 2;
+
 // Seconds of one transform of one prime, for the cost model: 18 us at N = 16384.
 double transform_seconds(int log_degree) {
     return 18e-6 * std::exp2(log_degree - 14) * log_degree / 14;
@@ -222,8 +226,8 @@ class Planner {
             step.method = std::string(grid ? "grid" : "dense") + ", " +
                           std::to_string(chosen.layout.diagonals.size()) + " diagonals" +
                           (folds > 0 ? ", " + std::to_string(folds) + " folds" : "");
-            step.seconds = chosen.cost * key_switch_seconds(p, step.level) +
-                           activation_seconds(network_.stages[i], step.level - 1);
+            step.seconds = kSingleShare * (chosen.cost * key_switch_seconds(p, step.level) +
+                                           activation_seconds(network_.stages[i], step.level - 1));
             memory += static_cast<double>(chosen.layout.diagonals.size()) * row_bytes(p) *
                       (step.level + p.base_primes + special);
             plan_.seconds += step.seconds;

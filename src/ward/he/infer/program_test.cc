@@ -286,6 +286,14 @@ TEST(Program, RefusesWhatDoesNotFit) {
                     world.program.run(std::vector<Ciphertext>{up[0], up[0]}, world.keys);
                 }),
                 HasSubstr("expected one ciphertext, got 2"));
+    // A result of fewer slots than the plan reads.
+    const Ciphertext one_slot =
+        encrypt(world.client.secret(),
+                CkksEncoder(world.client.context())
+                    .encode(std::vector<double>{0.5}, {.bound = 1, .slots = 1}),
+                world.random);
+    EXPECT_THAT(message_of([&] { world.client.decrypt(std::vector<Ciphertext>{one_slot}, 1); }),
+                HasSubstr("a result has 1 slots"));
     const EvaluationKeys none{world.keys.relin, GaloisKeys(world.client.context())};
     EXPECT_THAT(message_of([&] { world.program.run(up, none); }), HasSubstr("no Galois key"));
     const InferenceClient other(world.client.plan(), world.random);
