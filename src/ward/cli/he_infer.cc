@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -79,7 +80,25 @@ void compare(const he::Network& network, std::span<const double> inputs,
     }
 }
 
+// A process that takes more memory than there is would be killed without a word.
+void require_memory(int64_t needed_bytes) {
+    std::ifstream file("/proc/meminfo");
+    int64_t available_kib = 0;
+    for (std::string name; file >> name; file.ignore(256, '\n')) {
+        if (name == "MemAvailable:" && file >> available_kib) break;
+    }
+    const double needed = static_cast<double>(needed_bytes) / 1e9,
+                 available = static_cast<double>(available_kib) * 1024 / 1e9;
+    if (available_kib == 0 || needed <= available) return;
+    char message[96];
+    std::snprintf(message, sizeof message,
+                  "the plan takes about %.1f GB of memory, %.1f GB are free", needed, available);
+    throw Error(ErrorCode::kRefused, message,
+                "choose a smaller --activation-degree or network; see `ward he plan`");
+}
+
 Outcome infer(const HeModel& model, const data::Dataset& data, int64_t count) {
+    require_memory(model.plan.memory_bytes);
     Outcome out;
     Random random = Random::from_system();
     const he::InferenceClient client(he::client_plan(model.plan), random);
