@@ -7,6 +7,7 @@
 //   noise / 2   the claimed plan, trained with half of its noise
 //   no clipping the claimed plan, its noise, and gradients of twice the clipping norm let through
 //   shuffled    batches of a shuffled order, claimed as Poisson samples
+//   its control the same games with the Poisson samples that are claimed: sound
 //
 // The broken trainings stand here, not in the product. A claim should be contradicted in at most 5
 // % of sound runs and in (nearly) all broken ones.
@@ -150,8 +151,12 @@ void audit_broken(const Options& options, const data::Dataset& data, double epsi
 // Implementations?", ICML 2024; Annamalai et al., "To Shuffle or not to Shuffle", 2024.)
 class ShuffledGame {
   public:
-    ShuffledGame(double epsilon, int64_t steps, int64_t batch)
-        : steps_(steps), batch_(batch), network_(tiny_spec(), 1), plan_(plan_of(epsilon)) {}
+    ShuffledGame(double epsilon, int64_t steps, int64_t batch, bool poisson)
+        : steps_(steps),
+          batch_(batch),
+          poisson_(poisson),
+          network_(tiny_spec(), 1),
+          plan_(plan_of(epsilon)) {}
 
     const dp::PrivacyPlan& plan() const { return plan_; }
 
@@ -164,8 +169,17 @@ class ShuffledGame {
         std::vector<double> exponents;
         for (int64_t t = 0; t < steps_; ++t) {
             // N - 1 others fill the batches; without the canary the last batch is one short.
-            const bool here = inserted && t == canary, is_short = !inserted && t + 1 == steps_;
-            std::vector<train::DiracCanary> drawn(batch_ - (here || is_short ? 1 : 0), {0, -1});
+            const bool is_short = !inserted && t + 1 == steps_;
+            bool here = inserted && t == canary;
+            int64_t others = batch_ - (here || is_short ? 1 : 0);
+            if (poisson_) {
+                const auto one_in = static_cast<uint64_t>(steps_);
+                here = inserted && random.below(one_in) == 0;
+                others = 0;
+                for (int64_t i = 1; i < steps_ * batch_; ++i)
+                    others += random.below(one_in) == 0 ? 1 : 0;
+            }
+            std::vector<train::DiracCanary> drawn(others, {0, -1});
             if (here) drawn.push_back({0, 1});
             step.add_canaries(drawn);
             const double y =
@@ -201,18 +215,19 @@ class ShuffledGame {
     }
 
     int64_t steps_, batch_;
+    bool poisson_;
     nn::Network network_;
     dp::PrivacyPlan plan_;
 };
 
-void audit_shuffled(const Options& options, double epsilon, Random& random) {
-    ShuffledGame game(epsilon, 10, 8);
+void audit_shuffled(const Options& options, double epsilon, bool poisson, Random& random) {
+    ShuffledGame game(epsilon, 10, 8, poisson);
     attack::AuditGame games;
     for (int64_t i = 0; i < options.shuffled_games; ++i) {
         games.inserted.push_back(static_cast<uint8_t>(random.below(2)));
         games.scores.push_back(game.score(games.inserted.back() != 0, random));
     }
-    Tally tally{"shuffled", epsilon};
+    Tally tally{poisson ? "its control" : "shuffled", epsilon};
     tally.add(attack::audit_many_runs(games, attack::claim_of(game.plan())));
     tally.print();
 }
@@ -233,7 +248,9 @@ void run(const Options& options) {
             audit_broken(options, data, epsilon, random, "noise / 2", 0.5, 1);
             audit_broken(options, data, epsilon, random, "no clipping", 1, 2);
         }
-        if (options.shuffled_games > 0) audit_shuffled(options, epsilon, random);
+        for (const bool poisson : {false, true}) {
+            if (options.shuffled_games > 0) audit_shuffled(options, epsilon, poisson, random);
+        }
     }
 }
 

@@ -80,8 +80,14 @@ bool suffices(const std::string& attack, const MembershipRunOptions& options,
     return pairs >= (own_variance ? 2 : 1);
 }
 
-void add_flags(const MembershipRunOptions& options, int64_t trained_on, MembershipResult& result) {
+void add_flags(const MembershipRunOptions& options, int64_t claimed_examples, int64_t trained_on,
+               MembershipResult& result) {
     const auto add = [&](const std::string& text) { result.flags.push_back(text); };
+    if (claimed_examples > 0 && claimed_examples != trained_on) {
+        add("the model was trained on " + std::to_string(claimed_examples) +
+            " examples, the training part of these data has " + std::to_string(trained_on) +
+            ": who is a member is not known");
+    }
     if (result.references > 0 &&
         static_cast<double>(result.reference_examples) < 0.8 * static_cast<double>(trained_on)) {
         add("references were trained on " + std::to_string(result.reference_examples) +
@@ -169,7 +175,7 @@ MembershipResult run_membership(const model::Model& target, const data::Dataset&
         result.attacks.push_back({attack, roc_of(membership_scores(attack, signals, options.scores),
                                                  member, options.roc)});
     }
-    add_flags(options, members.size(), result);
+    add_flags(options, target.card.training_examples, members.size(), result);
     result.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;

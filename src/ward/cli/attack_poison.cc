@@ -62,7 +62,7 @@ void print_json(const Options& options, const attack::PoisonResult& result) {
 }
 
 void print_human(const Options& options, const attack::PoisonResult& result) {
-    std::printf("attack          %s, %ld training examples changed (%.2f %%), %ld trials\n",
+    std::printf("attack          %s, %ld training examples changed (rate %.2f %%), %ld trials\n",
                 options.poison.attack.c_str(), static_cast<long>(result.changed),
                 100 * options.poison.rate, static_cast<long>(options.trials));
     std::printf("clean accuracy  %.2f %% without, %.2f %% with poison\n",
