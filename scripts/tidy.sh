@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# clang-tidy on the sources of the Torch-free modules, tests left out: tidy.sh [FILES]. About 3 minutes on two cores.
+# clang-tidy on the sources of the Torch-free modules, tests left out: tidy.sh [FILES]. About 25 minutes on two cores.
 # Needs the compile commands of the preset no-torch.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -24,7 +25,7 @@ std::atomic<ProgressMode>& process_mode() {
 }
 
 std::string duration_text(double seconds) {
-    const int64_t whole = static_cast<int64_t>(seconds + 0.5);
+    const int64_t whole = std::llround(seconds);
     char text[32];
     if (whole >= 3600) {
         std::snprintf(text, sizeof(text), "%ldh%02ldm", static_cast<long>(whole / 3600),

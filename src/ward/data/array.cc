@@ -125,7 +125,7 @@ class NpyHeader {
         if (quote == '\'') expect('\'');
         const size_t end = text_.find(quote, at_);
         if (end == std::string_view::npos) corrupt(source_, "the NPY header has an open string");
-        const std::string value(text_.substr(at_, end - at_));
+        std::string value(text_.substr(at_, end - at_));
         at_ = end + 1;
         return value;
     }

@@ -14,7 +14,6 @@ namespace ward::data {
 namespace {
 
 using internal::ByteSource;
-using internal::CsvPiece;
 using internal::CsvStream;
 using internal::FieldPlan;
 using internal::FieldType;

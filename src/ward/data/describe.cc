@@ -52,6 +52,7 @@ void describe_numbers(const Column& column, ColumnDescription* out) {
     out->distinct = static_cast<int64_t>(counts.size());
     if (counts.size() > kMostValues) return;
     std::vector<ValueCount> values;
+    values.reserve(counts.size());
     for (const auto& [value, count] : counts) values.push_back({number_text(value), count});
     out->values = most_frequent(std::move(values));
 }

@@ -156,7 +156,7 @@ class SchemaReader {
 
     // A name inside the folder of the set, never a way out of it.
     std::string read_file_name(const YAML::Node& node) const {
-        const std::string name = text(node);
+        std::string name = text(node);
         if (name.empty() || name.find('/') != std::string::npos || name == "." || name == "..")
             fail(node, "expected a file name without folders, got '" + name + "'");
         return name;

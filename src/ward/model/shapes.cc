@@ -112,7 +112,7 @@ class ShapeRule {
     }
     Shape operator()(const Flatten&) const { return {element_count(input_)}; }
     Shape operator()(const Residual& layer) const {
-        const Shape body = follow(layer.body, "body");
+        Shape body = follow(layer.body, "body");
         const Shape shortcut = follow(layer.shortcut, "shortcut");
         if (layer.body.empty()) fail("body must hold at least one layer");
         if (body != shortcut) {

@@ -416,7 +416,7 @@ void encode_example(const RawSet& set, const ArrayEncoding& encoding, int64_t ro
 
 void encode_inputs(const RawSet& set, const ArrayEncoding& encoding, Dataset* data) {
     const int64_t rows = size_of(set);
-    const int64_t width = set.inputs.elements() / rows;
+    const int64_t width = set.inputs.elements() / std::max<int64_t>(rows, 1);
     data->inputs.resize(static_cast<size_t>(rows * width));
     parallel_for(0, rows, 256, [&](int64_t first, int64_t last) {
         for (int64_t row = first; row < last; ++row)

@@ -98,8 +98,8 @@ LossMoments::Window LossMoments::window(double theta, double decay) const {
     const double unit = std::sqrt(2 * decay / std::max(v.curvature, 1e-300));
     Window window{-std::numeric_limits<double>::infinity(), std::numeric_limits<double>::infinity(),
                   unit, unit};
-    for (double factor = 1.0 / 128; factor <= 8; factor *= std::numbers::sqrt2) {
-        const double lambda = unit * factor;
+    for (int half_octave = -14; half_octave <= 6; ++half_octave) {
+        const double lambda = unit * std::exp2(0.5 * half_octave);
         const double high = (k(theta + lambda) - v.k + decay) / lambda;
         const double low = (v.k - k(theta - lambda) - decay) / lambda;
         if (high < window.high) {
