@@ -104,6 +104,7 @@ void add_flags(const MembershipRunOptions& options, int64_t claimed_examples, in
                 std::to_string(result.others));
         }
     }
+    if (result.references == 0) add("no references: LiRA and RMIA, which find most, were left out");
     if (result.references > 0 && result.references < 16)
         add("fewer than 16 references: LiRA and RMIA gain from more");
 }

@@ -41,6 +41,12 @@ train::TrainOptions training_of(const model::Model& model) {
         options.schedule.warmup_fraction = card.value("warmup", 0.0);
         options.batch_size = card.at("batch_size").get<int64_t>();
         options.epochs = card.at("epochs").get<double>();
+        // A budget may have ended the run before its epochs were over.
+        if (const auto steps = card.value("steps", int64_t{0});
+            steps > 0 && model.card.training_examples > 0) {
+            options.epochs = static_cast<double>(steps) * static_cast<double>(options.batch_size) /
+                             static_cast<double>(model.card.training_examples);
+        }
         options.ema_decay = card.value("ema_decay", 0.0);
         options.augmentation.views = card.value("views", int64_t{1});
         options.augmentation.shift_pixels = card.value("shift", int64_t{0});

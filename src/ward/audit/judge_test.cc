@@ -21,6 +21,7 @@ ExperimentResult robust(const std::string& norm, std::vector<RobustPoint> points
     ExperimentResult result;
     result.spec.id = "evasion-" + norm;
     result.spec.norm = norm;
+    result.spec.attack = "autoattack";
     result.clean_accuracy = 0.9;
     result.robust = std::move(points);
     return result;
@@ -70,6 +71,29 @@ TEST(Judge, GreenNeedsGatesThatHoldAndNoWarning) {
     results[2].status = ExperimentStatus::kSkipped;
     results[2].reason = "no time";
     EXPECT_EQ(judge(kClaims, results, gates).verdict, Verdict::kAmber) << "nothing may be missing";
+}
+
+// What cannot fail shows nothing.
+TEST(Judge, WeakEvidenceIsNotGreen) {
+    Gates gates;
+    gates.max_auc = 0.6;
+    gates.max_tpr_at_fpr = {{0.01, 0.05}};
+    ExperimentResult weak = membership(0.55, 0.01, 0.03, 0.02);
+    weak.curves[0].attack = "loss";
+    for (const GateResult& gate : judge(kClaims, {weak}, gates).gates)
+        EXPECT_EQ(gate.outcome, Outcome::kNotShown) << gate.gate;
+    ExperimentResult leaking = membership(0.9, 0.1, 0.3, 0.02);
+    leaking.curves[0].attack = "loss";
+    for (const GateResult& gate : judge(kClaims, {leaking}, gates).gates)
+        EXPECT_EQ(gate.outcome, Outcome::kFails) << gate.gate;
+    Gates epsilon;
+    epsilon.max_epsilon = 4;
+    EXPECT_EQ(judge({3.0, 1e-5, {}}, {}, epsilon).gates[0].outcome, Outcome::kNotShown);
+    Gates robustness;
+    robustness.min_robust_accuracy = {{"linf", 0.1, 0.4}};
+    ExperimentResult fgsm = robust("linf", {{0.1, 0.5, {0.45, 0.55}, 0.5}});
+    fgsm.spec.attack = "fgsm";
+    EXPECT_EQ(judge(kClaims, {fgsm}, robustness).verdict, Verdict::kAmber);
 }
 
 TEST(Judge, AnAuditAboveTheClaimIsAContradiction) {

@@ -4,6 +4,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 
 #include "ward/attack/evasion.h"
@@ -21,7 +22,7 @@ struct Options {
     std::string attack = "autoattack";
     std::string norm = "linf";
     attack::EvasionOptions evasion;
-    int64_t wanted = -1;
+    std::optional<int64_t> wanted;
     std::string bits;
     bool json = false;
 };
@@ -86,9 +87,15 @@ void run(Options options) {
     options.evasion.upper = loaded.upper;
     const auto attack = attack::make_attack(options.attack, options.evasion);
     attack::Points points{loaded.x, loaded.y, at::Tensor()};
-    if (options.wanted >= 0) {
-        points = points.select((points.y != options.wanted).nonzero().flatten());
-        points.wanted = torch::full_like(points.y, options.wanted);
+    if (options.wanted) {
+        const int64_t classes = loaded.target->logits(loaded.x.narrow(0, 0, 1)).size(1);
+        if (*options.wanted < 0 || *options.wanted >= classes) {
+            throw Error(ErrorCode::kUsage, "--target-class must be between 0 and " +
+                                               std::to_string(classes - 1) + ", got " +
+                                               std::to_string(*options.wanted));
+        }
+        points = points.select((points.y != *options.wanted).nonzero().flatten());
+        points.wanted = torch::full_like(points.y, *options.wanted);
     }
     const attack::EvasionResult result =
         attack::evade(*loaded.target, *attack, points, options.evasion);

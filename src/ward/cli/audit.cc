@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 
+#include "ward/attack/evasion.h"
 #include "ward/audit/audit_report.h"
 #include "ward/audit/render_html.h"
 #include "ward/audit/run_experiments.h"
@@ -56,6 +57,13 @@ audit::AuditPlan choose_plan(const Options& options, const AuditSubject& subject
         options.plan.empty() ? audit::plan_of_level(options.level, subject.traits())
                              : audit::parse_audit_plan(read_text_file(options.plan), options.plan);
     if (options.budget_seconds) plan.budget_seconds = *options.budget_seconds;
+    for (const audit::ExperimentSpec& spec : plan.experiments) {  // a typo is found before the work
+        if (spec.kind != audit::ExperimentKind::kEvasion) continue;
+        attack::EvasionOptions evasion;
+        evasion.norm = attack::parse_norm(spec.norm);
+        evasion.epsilon = spec.epsilons.empty() ? 1 : spec.epsilons.front();
+        (void)attack::make_attack(spec.attack, evasion);
+    }
     return plan;
 }
 
@@ -97,7 +105,13 @@ void run(Options options) {
     if (!options.gate.empty())
         gates = audit::parse_gates(read_text_file(options.gate), options.gate);
     const std::filesystem::path folder = options.out;
-    std::filesystem::create_directories(folder);
+    std::error_code error;
+    std::filesystem::create_directories(folder, error);
+    if (error) {
+        throw Error(ErrorCode::kIo,
+                    "cannot make the folder " + folder.string() + ": " + error.message(),
+                    "give --out a folder");
+    }
     options.subject.cache = (folder / "references").string();
     const FileLock lock((folder / "audit.lock").string());
     const AuditSubject subject(options.subject);

@@ -77,4 +77,6 @@ std::string local_digest(const std::string& digest) {
     return hex(crypto::hmac(crypto::Hash::kSha256, key->reveal(), message));
 }
 
+bool keeps_local_key() { return stored_key().has_value(); }
+
 }  // namespace ward::cli

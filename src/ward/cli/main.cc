@@ -66,11 +66,18 @@ std::string nearest_name(const CLI::App& command, const std::string& typed) {
     return best;
 }
 
+// "ward attack evasion"
+std::string full_name(const CLI::App& command) {
+    return command.get_parent() == nullptr
+               ? "ward"
+               : full_name(*command.get_parent()) + " " + command.get_name();
+}
+
 int report_usage_error(const CLI::App& app, const CLI::ParseError& error,
                        const std::vector<std::string>& arguments) {
     const CLI::App* command = chosen_command(app);
     std::string hint = "see `" + command->get_display_name() + " --help`";
-    if (command->get_parent() != nullptr) hint = "see `ward " + command->get_name() + " --help`";
+    if (command->get_parent() != nullptr) hint = "see `" + full_name(*command) + " --help`";
     if (const auto extras = command->remaining(); !extras.empty()) {
         const std::string near =
             nearest_name(*command, extras.front().substr(0, extras.front().find('=')));
@@ -81,6 +88,9 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error,
     }
     std::string message = error.what();
     std::replace(message.begin(), message.end(), '\n', ' ');
+    // CLI11 writes "any number from 0 on" with the 309 digits of the largest double.
+    if (const size_t range = message.find("not in range 0"); range != std::string::npos)
+        message = message.substr(0, range) + "is not a number >= 0";
     if (!message.empty())
         message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
     if (command == &app && !arguments.empty() && !arguments.front().starts_with('-')) {

@@ -8,6 +8,7 @@
 
 #include "ward/cli/internal/commands.h"
 #include "ward/cli/internal/mpc_node.h"
+#include "ward/cli/internal/output_paths.h"
 #include "ward/core/progress.h"
 #include "ward/data/load.h"
 #include "ward/model/model.h"
@@ -63,6 +64,7 @@ Outcome train_locally(const mpc::JobFile& file, const mpc::TrainingJob& job,
 
 void run_mpc_local(const Options& options) {
     const mpc::JobFile file = mpc::read_job(options.job);
+    check_outputs({{"the job", options.job}}, {{"--out", options.out}});
     const data::Dataset train_set = load_part(file, "train"), test_set = load_part(file, "test");
     mpc::TrainingJob job = mpc::job_for(file, train_set);
     job.input_owner = job.label_owner = 0;  // all of it is on this machine

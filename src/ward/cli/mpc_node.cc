@@ -133,7 +133,7 @@ void run_node(const Options& options) {
     try {
         result = take_part(party, party_file, job, own ? &*own : nullptr);
     } catch (const std::exception& error) {
-        party.fail(error.what());
+        party.fail("this party has stopped with an error of its own");  // its text names own files
         throw;
     }
     if (!options.out.empty()) {

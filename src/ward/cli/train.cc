@@ -97,9 +97,8 @@ train::TrainOptions run_options(const Options& options, const data::Dataset& dat
         options.recipe.empty()
             ? train::default_recipe(data, private_run ? options.epsilon : std::nullopt)
             : train::recipe_named(options.recipe);
-    train::TrainOptions run = private_run
-                                  ? train::options_of(recipe)
-                                  : train::options_without_privacy(recipe, data.size());
+    train::TrainOptions run = private_run ? train::options_of(recipe)
+                                          : train::options_without_privacy(recipe, data.size());
     run.spec = choose_spec(options, data, recipe);
     run.batch_size = std::min(run.batch_size, data.size());
     overrule(run.batch_size, options.batch);
@@ -121,6 +120,12 @@ train::TrainOptions run_options(const Options& options, const data::Dataset& dat
     run.show_training_loss = options.show_training_loss;
     run.checkpoint = options.checkpoint;
     if (!run.checkpoint.empty()) {
+        if (!keeps_local_key()) {
+            throw Error(
+                ErrorCode::kRefused,
+                "no key can be kept on this machine, so no checkpoint could be opened again",
+                "set WARD_STATE_DIR to a folder of yours, or train without --checkpoint");
+        }
         run.data_mark = local_digest(data.digest);
         run.checkpoint_seal = local_digest;
     }

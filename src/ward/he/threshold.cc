@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 
+#include "ward/core/digest.h"
 #include "ward/core/error.h"
 #include "ward/he/internal/bodies.h"
 #include "ward/he/internal/evaluate.h"
@@ -38,10 +39,18 @@ using internal::Ring;
 // Messages are decoded from two primes at most.
 constexpr size_t kMostLimbs = 2;
 
-// Two words that hardly two ciphertexts share.
+// 128 bits of a SHA-256 over all residues: no two ciphertexts can be made to share them.
 void mark(const CiphertextBody& c, uint64_t& first, uint64_t& last) {
-    first = c.parts[1].limb(0)[0];
-    last = c.parts[0].limb(0)[c.context->degree() - 1];
+    Sha256 digest;
+    for (const Poly& part : c.parts) {
+        for (size_t i = 0; i < part.limbs(); ++i) {
+            digest.update(ByteView(reinterpret_cast<const uint8_t*>(part.limb(i)),
+                                   c.context->degree() * sizeof(uint64_t)));
+        }
+    }
+    const std::string hex = digest.hex();
+    first = std::stoull(hex.substr(0, 16), nullptr, 16);
+    last = std::stoull(hex.substr(16, 16), nullptr, 16);
 }
 
 Poly uniform(const Ring& ring, size_t limbs, Random& random) {

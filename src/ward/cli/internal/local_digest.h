@@ -13,4 +13,7 @@ namespace ward::cli {
 // reports then cannot pair this run with its twin.
 std::string local_digest(const std::string& digest);
 
+// Whether the key outlives this process.
+bool keeps_local_key();
+
 }  // namespace ward::cli

@@ -181,15 +181,28 @@ PlanRequest parse_plan_settings(const std::string& text) {
 
 namespace ward::dp {
 
+namespace {
+
+// To four digits, towards the side on which the sentence stays true.
+double four_digits(double value, bool up) {
+    if (!(value > 0) || std::isinf(value)) return value;
+    const double unit = std::pow(10, std::floor(std::log10(value)) - 3);
+    return (up ? std::ceil(value / unit - 1e-9) : std::floor(value / unit + 1e-9)) * unit;
+}
+
+}  // namespace
+
 std::string PrivacyPlan::statement() const {
-    const PlanEpsilon e = epsilon();
+    const PlanEpsilon exact = epsilon();
+    const PlanEpsilon e{four_digits(exact.upper, true), four_digits(exact.lower, false),
+                        four_digits(exact.rdp, true), exact.rdp_order};
     const PlanRequest& s = settings();
     std::ostringstream text;
     text.precision(4);
     text << "The model is (" << e.upper << ", " << delta() << ")-differentially private: adding or "
          << "removing " << internal::unit_in_words(s) << " changes the probability of any outcome "
-         << "of training by a factor of at most exp(" << e.upper << ") = " << std::exp(e.upper)
-         << ", plus " << delta() << ".\n"
+         << "of training by a factor of at most exp(" << e.upper
+         << ") = " << four_digits(std::exp(e.upper), true) << ", plus " << delta() << ".\n"
          << "How: in each of " << s.steps << " steps every example is drawn independently with "
          << "probability " << s.expected_batch << "/" << s.examples << " (Poisson sampling), "
          << "gradients are " << internal::clipping_in_words(*this)

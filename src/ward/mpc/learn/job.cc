@@ -69,6 +69,12 @@ template <typename AnyNetwork, typename Step>
 void for_batches(const TrainingJob& job, AnyNetwork& network, uint64_t first,
                  const std::function<void(int)>& after_epoch, Step step) {
     const size_t batch = job.options.batch_size;
+    if (batch < 1 || batch > job.examples) {
+        throw Error(ErrorCode::kInvalid,
+                    "the batch size must be between 1 and the " + std::to_string(job.examples) +
+                        " examples, got " + std::to_string(batch),
+                    "change batch_size in the job");
+    }
     uint64_t number = 0;
     for (int epoch = 0; epoch < job.epochs; ++epoch) {
         network.set_learning_rate(job.options.learning_rate * std::pow(job.decay, epoch));
@@ -172,7 +178,7 @@ class Resumption {
 }  // namespace
 
 std::string TrainingJob::digest() const {
-    std::string text = "ward mpc training job 1";
+    std::string text = "ward mpc training job 2|" + protocol;
     for (size_t width : shape.widths) text += "|" + std::to_string(width);
     text += "|batch " + std::to_string(options.batch_size) + "|rate " +
             std::to_string(encode_constant(options.learning_rate)) + "|momentum " +

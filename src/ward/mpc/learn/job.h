@@ -27,6 +27,9 @@ struct TrainingJob {
     size_t examples = 0;  // public; what does not fill a batch is left out of the epoch
     int input_owner = 0;
     int label_owner = 0;
+    // How it is computed and on what: truncation, security, the label. Part of the digest, so that
+    // nobody weakens them unseen and no checkpoint is continued by other messages.
+    std::string protocol;
 
     // What all parties must agree on.
     std::string digest() const;

@@ -147,6 +147,9 @@ TrainingJob job_of(const JobFile& file, size_t examples, size_t inputs, size_t c
     job.examples = examples;
     job.input_owner = file.input_owner;
     job.label_owner = file.label_owner;
+    job.protocol = std::string(file.truncation == Truncation::kExact ? "exact" : "fast") +
+                   (file.security == Security::kMalicious ? "|malicious" : "|semi-honest") +
+                   "|label " + std::to_string(file.label.size()) + " " + file.label;
     return job;
 }
 
