@@ -102,6 +102,10 @@ std::vector<double> InferenceClient::decrypt(std::span<const Ciphertext> outputs
     }
     std::vector<std::vector<double>> slots;
     for (const Ciphertext& c : outputs) {
+        if (c.level() == context_->max_level()) {  // every program takes a level or more
+            throw Error(ErrorCode::kInvalid, "these are encrypted inputs, not the result",
+                        "give what the evaluator sent back");
+        }
         slots.push_back(encoder_.decode(decrypt_for_owner(secret_, c)));
     }
     const auto units = static_cast<size_t>(plan_.outputs);

@@ -290,8 +290,10 @@ TEST(Program, RefusesWhatDoesNotFit) {
     const Ciphertext one_slot =
         encrypt(world.client.secret(),
                 CkksEncoder(world.client.context())
-                    .encode(std::vector<double>{0.5}, {.bound = 1, .slots = 1}),
+                    .encode(std::vector<double>{0.5}, {.bound = 1, .level = 0, .slots = 1}),
                 world.random);
+    EXPECT_THAT(message_of([&] { world.client.decrypt(up, 1); }),
+                HasSubstr("encrypted inputs, not the result"));
     EXPECT_THAT(message_of([&] { world.client.decrypt(std::vector<Ciphertext>{one_slot}, 1); }),
                 HasSubstr("a result has 1 slots"));
     const EvaluationKeys none{world.keys.relin, GaloisKeys(world.client.context())};
