@@ -38,6 +38,7 @@ data::Dataset load_part(const mpc::JobFile& file, const char* split) {
     request.data = file.data;
     request.split = split;
     request.label = file.label;
+    request.schema = file.schema;
     return data::load_dataset(request).dataset;
 }
 

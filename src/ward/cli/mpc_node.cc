@@ -75,6 +75,7 @@ std::optional<data::Dataset> load_own(const mpc::PartyFile& party, const mpc::Jo
     data::LoadRequest request;
     request.data = party.data;
     request.label = file.label;
+    request.schema = file.schema;
     data::Dataset set = data::load_dataset(request).dataset;
     if (static_cast<size_t>(set.size()) == job.examples &&
         static_cast<size_t>(set.example_size()) == job.shape.widths.front()) {

@@ -91,6 +91,8 @@ class JobReader {
             job_.data = text(value, key);
         } else if (key == "label") {
             job_.label = text(value, key);
+        } else if (key == "schema") {
+            job_.schema = text(value, key);
         } else if (key == "hidden") {
             read_hidden(value);
         } else if (key == "epochs") {

@@ -11,8 +11,9 @@
 namespace ward::mpc {
 
 struct JobFile {
-    std::string data;   // as data::LoadRequest::data
-    std::string label;  // column of a table, if its schema names none
+    std::string data;    // as data::LoadRequest::data
+    std::string schema;  // file; of a table
+    std::string label;   // column of a table, if its schema names none
     std::vector<size_t> hidden;
     TrainOptions options;
     int epochs = 1;
