@@ -75,6 +75,8 @@ GateResult epsilon_gate(const ModelClaims& claims, double most) {
 
 // Attacks without reference models are the weakest: that they fail shows nothing.
 bool shows_membership(const ExperimentResult& result) {
+    constexpr int64_t kFewest = 50;  // intervals of fewer examples may shrink to a point
+    if (std::min(result.members, result.others) < kFewest) return false;
     return std::any_of(
         result.curves.begin(), result.curves.end(), [](const MembershipCurve& curve) {
             return curve.attack.starts_with("lira") || curve.attack.starts_with("rmia");

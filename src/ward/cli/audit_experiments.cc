@@ -8,6 +8,7 @@
 #include "ward/attack/membership_run.h"
 #include "ward/cli/internal/attack.h"
 #include "ward/cli/internal/audit.h"
+#include "ward/cli/internal/local_digest.h"
 #include "ward/cli/internal/model_file.h"
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
@@ -191,6 +192,12 @@ audit::ExperimentResult AuditSubject::membership(const audit::ExperimentSpec& sp
     result.members = found.members;
     result.others = found.others;
     result.flags = found.flags;
+    if (!model_.card.data_digest.empty() &&
+        local_digest(members_.digest) != model_.card.data_digest) {
+        result.flags.push_back(
+            "these are not the rows the card names, or another user trained on them: who is a "
+            "member is not known");
+    }
     for (const attack::AttackedMembership& attacked : found.attacks)
         result.curves.push_back(curve_of(attacked));
     result.rerun = "ward attack membership --shadows " + std::to_string(spec.shadows) +
