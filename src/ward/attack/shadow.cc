@@ -64,29 +64,8 @@ nlohmann::json privacy_json(const std::optional<train::PrivacyOptions>& privacy)
 // Everything that decides about a model, its half and its seed included.
 std::string key_of(const train::TrainOptions& options, const std::string& content,
                    const std::vector<uint8_t>& held) {
-    const train::OptimizerOptions& o = options.optimizer;
-    const nlohmann::json all = {"ward shadow 1",
-                                content,
-                                sha256_hex(bytes_of(held)),
-                                model::to_json(options.spec),
-                                privacy_json(options.privacy),
-                                static_cast<int>(o.kind),
-                                o.momentum,
-                                o.beta1,
-                                o.beta2,
-                                o.epsilon,
-                                o.weight_decay,
-                                static_cast<int>(options.schedule.kind),
-                                options.schedule.learning_rate,
-                                options.schedule.warmup_fraction,
-                                options.batch_size,
-                                options.epochs,
-                                options.ema_decay,
-                                options.augmentation.views,
-                                options.augmentation.shift_pixels,
-                                options.augmentation.flip_horizontally,
-                                static_cast<int>(options.precision),
-                                options.seed};
+    const nlohmann::json all = {"ward shadow 2", content, sha256_hex(bytes_of(held)),
+                                privacy_json(options.privacy), train::settings_text(options)};
     return sha256_hex(all.dump());
 }
 

@@ -35,28 +35,7 @@ double seconds_since(Clock::time_point start) {
 // Everything that decides the result, so that a checkpoint is continued by its own run only.
 std::string run_digest(const TrainOptions& options, const data::Dataset& data,
                        const std::string& plan_json) {
-    const auto& o = options.optimizer;
-    const nlohmann::json all = {options.data_mark,
-                                data.size(),
-                                model::to_json(options.spec),
-                                plan_json,
-                                optimizer_name(o.kind),
-                                o.momentum,
-                                o.beta1,
-                                o.beta2,
-                                o.epsilon,
-                                o.weight_decay,
-                                schedule_name(options.schedule.kind),
-                                options.schedule.learning_rate,
-                                options.schedule.warmup_fraction,
-                                options.batch_size,
-                                options.epochs,
-                                options.ema_decay,
-                                options.augmentation.views,
-                                options.augmentation.shift_pixels,
-                                options.augmentation.flip_horizontally,
-                                static_cast<int>(options.precision),
-                                options.seed};
+    const nlohmann::json all = {options.data_mark, data.size(), plan_json, settings_text(options)};
     return sha256_hex(all.dump());
 }
 
@@ -434,6 +413,29 @@ class Run {
 };
 
 }  // namespace
+
+std::string settings_text(const TrainOptions& options) {
+    const OptimizerOptions& o = options.optimizer;
+    const nlohmann::json all = {model::to_json(options.spec),
+                                optimizer_name(o.kind),
+                                o.momentum,
+                                o.beta1,
+                                o.beta2,
+                                o.epsilon,
+                                o.weight_decay,
+                                schedule_name(options.schedule.kind),
+                                options.schedule.learning_rate,
+                                options.schedule.warmup_fraction,
+                                options.batch_size,
+                                options.epochs,
+                                options.ema_decay,
+                                options.augmentation.views,
+                                options.augmentation.shift_pixels,
+                                options.augmentation.flip_horizontally,
+                                static_cast<int>(options.precision),
+                                options.seed};
+    return all.dump();
+}
 
 TrainResult train(const data::Dataset& data, const TrainOptions& options,
                   const data::Dataset* test) {

@@ -96,6 +96,10 @@ struct TrainResult {
     std::vector<int64_t> resumed_at;  // the steps from which the run went on after a stop
 };
 
+// All settings of the loop that decide about the model, as text to be digested: everything but the
+// data, the privacy settings and what only changes speed or where things are kept.
+std::string settings_text(const TrainOptions& options);
+
 // The plan a run would follow, without running it. Throws Error kUsage or kRefused.
 dp::PrivacyPlan plan_for(const TrainOptions& options, const data::Dataset& data);
 
