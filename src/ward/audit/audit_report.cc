@@ -116,10 +116,13 @@ Section claims_section(const ModelClaims& claims, const std::vector<ExperimentRe
     }
     if (!gates.rows.empty()) section.tables.push_back(gates);
     if (!evidence.rows.empty()) section.tables.push_back(evidence);
-    section.notes_title = "Contradictions and warnings";
+    section.notes_title = "Contradictions, warnings and limits";
     for (const std::string& text : judgement.contradictions)
         section.notes.push_back("CONTRADICTION: " + text);
     section.notes.insert(section.notes.end(), judgement.warnings.begin(), judgement.warnings.end());
+    section.notes.push_back(
+        "These figures were computed from the private rows without noise: no guarantee of the "
+        "training covers this page.");
     return section;
 }
 
