@@ -7,6 +7,8 @@
 #include "ward/mpc/bits.h"
 #include "ward/mpc/internal/gf64.h"
 #include "ward/mpc/internal/verify.h"
+#include "ward/mpc/internal/verify_bit_kernels.h"
+#include "ward/mpc/internal/wide_kernels.h"
 #include "ward/mpc/local.h"
 #include "ward/mpc/multiply.h"
 #include "ward/mpc/noise.h"
@@ -65,10 +67,13 @@ TEST(Gf64, VectorsOfAllLengthsAgreeWithThePortableProduct) {
         random.fill(std::span<uint64_t>(a));
         random.fill(std::span<uint64_t>(b));
         const uint64_t factor = random.next_u64();
-        std::vector<uint64_t> scaled = a, each = a, sum = b;
+        std::vector<uint64_t> scaled = a, each = a, sum(count);
         internal::gf64_scale(factor, scaled.data(), count);
         internal::gf64_scale_each(b.data(), each.data(), count);
-        internal::gf64_add_multiple(factor, a.data(), sum.data(), count);
+        std::vector<uint64_t> pieces = a;
+        pieces.insert(pieces.end(), b.begin(), b.end());
+        const uint64_t factors[] = {factor, 1};
+        internal::gf64_combine(factors, pieces.data(), 2, count, sum.data());
         uint64_t dot = 0;
         for (size_t i = 0; i < count; ++i) {
             const uint64_t product = internal::gf64_multiply_portable(factor, a[i]);
@@ -79,6 +84,72 @@ TEST(Gf64, VectorsOfAllLengthsAgreeWithThePortableProduct) {
             dot ^= both;
         }
         EXPECT_EQ(internal::gf64_dot(a.data(), b.data(), count), dot);
+    }
+}
+
+RingVector random_words(size_t count) {
+    RingVector out(count);
+    Random random = Random::from_system();
+    random.fill(std::span<uint64_t>(out));
+    return out;
+}
+
+// All ones are what comes nearest to an overflow of the limbs.
+TEST(WideKernels, AgreeWithThePortableOnes) {
+    if (!internal::has_wide_ifma()) GTEST_SKIP() << "no AVX-512 IFMA";
+    using internal::Uint128;
+    for (bool extreme : {false, true}) {
+        for (size_t length : {8, 512, 1528}) {
+            constexpr size_t kRows = 16;
+            RingVector low = random_words(kRows * length), high = random_words(kRows * length),
+                       v = random_words(kRows * length);
+            if (extreme) {
+                for (RingVector* words : {&low, &high, &v}) {
+                    std::fill(words->begin(), words->end(), ~Ring{0});
+                }
+            }
+            const RingVector factors(v.begin(), v.begin() + kRows);
+            for (const Ring* upper :
+                 {static_cast<const Ring*>(nullptr), static_cast<const Ring*>(high.data())}) {
+                const internal::WideRows u = {low.data(), upper, length};
+                std::vector<Uint128> one(kRows * kRows), other(one.size());
+                internal::wide_table_scalar(u, kRows, v.data(), length, kRows, length, one.data());
+                internal::wide_table_ifma(u, kRows, v.data(), length, kRows, length, other.data());
+                EXPECT_TRUE(one == other) << length;
+                std::vector<Uint128> sum(length), same(length);
+                internal::wide_fold_scalar(factors.data(), u, kRows, length, sum.data());
+                internal::wide_fold_ifma(factors.data(), u, kRows, length, same.data());
+                EXPECT_TRUE(sum == same) << length;
+            }
+        }
+    }
+}
+
+// The first element of a table by hand, all others by the two variants.
+TEST(BitKernels, AgreeWithThePortableOnesAndTheDefinition) {
+    for (size_t pieces : {4, 16}) {
+        for (size_t length : {8, 264}) {
+            const size_t n = pieces * length;
+            const RingVector r = random_words(n), a = random_words(n), b = random_words(n),
+                             c = random_words(n), d = random_words(n), y = random_words(pieces);
+            const internal::BitFactors words = {a.data(), b.data(), c.data(), d.data()};
+            std::vector<uint64_t> fast(pieces * pieces), slow(fast.size());
+            internal::bit_table(r.data(), words, pieces, length, fast.data());
+            internal::bit_table_portable(r.data(), words, pieces, length, slow.data());
+            EXPECT_EQ(fast, slow);
+            uint64_t first = 0;
+            for (size_t i = 0; i < length; ++i) {
+                first ^= internal::gf64_multiply(r[i], (a[i] & c[i]) ^ (b[i] & d[i]));
+            }
+            EXPECT_EQ(fast[0], first);
+            RingVector of_word(64 * length), of_piece(of_word), word(of_word), piece(of_word);
+            internal::bit_fold(a.data(), {r.data(), y.data(), of_word.data(), of_piece.data()},
+                               pieces, length);
+            internal::bit_fold_portable(a.data(), {r.data(), y.data(), word.data(), piece.data()},
+                                        pieces, length);
+            EXPECT_EQ(of_word, word);
+            EXPECT_EQ(of_piece, piece);
+        }
     }
 }
 
