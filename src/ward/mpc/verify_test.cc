@@ -5,7 +5,9 @@
 
 #include "ward/core/testing/errors.h"
 #include "ward/mpc/bits.h"
+#include "ward/mpc/internal/bit_planes.h"
 #include "ward/mpc/internal/gf64.h"
+#include "ward/mpc/internal/row_sums.h"
 #include "ward/mpc/internal/verify.h"
 #include "ward/mpc/internal/verify_bit_kernels.h"
 #include "ward/mpc/internal/wide_kernels.h"
@@ -96,32 +98,79 @@ RingVector random_words(size_t count) {
 
 // All ones are what comes nearest to an overflow of the limbs.
 TEST(WideKernels, AgreeWithThePortableOnes) {
-    if (!internal::has_wide_ifma()) GTEST_SKIP() << "no AVX-512 IFMA";
+    if (internal::ifma_wide_kernels() == nullptr) GTEST_SKIP() << "no AVX-512 IFMA";
     using internal::Uint128;
+    const internal::WideKernels& fast = *internal::ifma_wide_kernels();
+    const internal::WideKernels& slow = internal::portable_wide_kernels();
     for (bool extreme : {false, true}) {
         for (size_t length : {8, 512, 1528}) {
             constexpr size_t kRows = 16;
             RingVector low = random_words(kRows * length), high = random_words(kRows * length),
-                       v = random_words(kRows * length);
+                       v = random_words(2 * kRows * length);
             if (extreme) {
                 for (RingVector* words : {&low, &high, &v}) {
                     std::fill(words->begin(), words->end(), ~Ring{0});
                 }
             }
-            const RingVector factors(v.begin(), v.begin() + kRows);
-            for (const Ring* upper :
-                 {static_cast<const Ring*>(nullptr), static_cast<const Ring*>(high.data())}) {
-                const internal::WideRows u = {low.data(), upper, length};
-                std::vector<Uint128> one(kRows * kRows), other(one.size());
-                internal::wide_table_scalar(u, kRows, v.data(), length, kRows, length, one.data());
-                internal::wide_table_ifma(u, kRows, v.data(), length, kRows, length, other.data());
+            RingVector factors(v.begin(), v.begin() + kRows);
+            for (Ring& factor : factors) factor >>= 12;
+            std::vector<Uint128> one(kRows * kRows), other(one), sum(length), same(length);
+            const internal::WideRows words = {low.data(), nullptr, length},
+                                     numbers = {low.data(), high.data(), length},
+                                     vs = {v.data(), nullptr, length};
+            for (const internal::WideRows& u : {words, numbers}) {
+                slow.wide_table(u, kRows, vs, kRows, length, one.data());
+                fast.wide_table(u, kRows, vs, kRows, length, other.data());
                 EXPECT_TRUE(one == other) << length;
-                std::vector<Uint128> sum(length), same(length);
-                internal::wide_fold_scalar(factors.data(), u, kRows, length, sum.data());
-                internal::wide_fold_ifma(factors.data(), u, kRows, length, same.data());
+                slow.wide_fold(factors.data(), u, kRows, length, sum.data());
+                fast.wide_fold(factors.data(), u, kRows, length, same.data());
                 EXPECT_TRUE(sum == same) << length;
             }
+            slow.narrow_table(words, kRows, vs, kRows, length, one.data());
+            fast.narrow_table(words, kRows, vs, kRows, length, other.data());
+            EXPECT_TRUE(one == other) << length;
+            for (int shift : {0, 24}) {
+                slow.narrow_fold(factors.data(), words, kRows, length, shift, sum.data());
+                fast.narrow_fold(factors.data(), words, kRows, length, shift, same.data());
+                EXPECT_TRUE(sum == same) << length;
+            }
+            const auto* long_u = reinterpret_cast<const Uint128*>(v.data());
+            slow.full_table(long_u, long_u, kRows, length, one.data());
+            fast.full_table(long_u, long_u, kRows, length, other.data());
+            EXPECT_TRUE(one == other) << length;
         }
+    }
+}
+
+TEST(WideKernels, ScalingAndRowSumsAgreeWithThePortableOnes) {
+    const internal::WideKernels& slow = internal::portable_wide_kernels();
+    for (size_t count : {1, 7, 8, 41}) {
+        const RingVector factors = random_words(count);
+        RingVector u = random_words(count), same = u, u_high(count), same_high(count);
+        internal::scale_narrow(factors.data(), count, u.data());
+        slow.scale_narrow(factors.data(), count, same.data());
+        EXPECT_EQ(u, same);
+        internal::scale_wide(factors.data(), count, u.data(), u_high.data());
+        slow.scale_wide(factors.data(), count, same.data(), same_high.data());
+        EXPECT_EQ(u, same);
+        EXPECT_EQ(u_high, same_high);
+    }
+    for (size_t count : {1, 64, 200}) {
+        const RingVector words = random_words(4);
+        RingVector bits(count), same(count);
+        internal::expand_bits(words.data(), count, bits.data());
+        internal::expand_bits_portable(words.data(), count, same.data());
+        EXPECT_EQ(bits, same);
+    }
+    const size_t shapes[][2] = {{1, 1}, {5, 10}, {130, 24}, {64, 8}, {4, 7}};
+    for (const auto& [rows, cols] : shapes) {
+        const size_t stride = cols + 3;
+        const RingVector selection = random_words(rows), x = random_words(rows * cols);
+        RingVector sums = random_words(internal::kRowSums * stride), same = sums;
+        internal::add_row_sums(selection.data(), x.data(), rows, cols, sums.data(), stride);
+        internal::add_row_sums_portable(selection.data(), x.data(), rows, cols, same.data(),
+                                        stride);
+        EXPECT_EQ(sums, same);
     }
 }
 

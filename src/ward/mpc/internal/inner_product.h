@@ -65,16 +65,22 @@ struct Wide {
             out[i] = sum;
         }
     }
+    // table[j arity + k] = <u_j, v_k>.
+    static void table(const Element* u, const Element* v, size_t arity, size_t length,
+                      Element* out) {
+        full_table(u, v, arity, length, out);
+    }
     static Element draw(KeyStream& stream) {
         std::array<uint64_t, 2> words;
         stream.fill(std::span<uint64_t>(words));
         return Element{words[0]} << 64 | words[1];
     }
-    // 64 random bits: what matters is that no low bit of a factor is known.
+    // 52 random bits, one limb of the kernels: what matters is that no low bit of a factor is
+    // known.
     static Element draw_challenge(KeyStream& stream) {
         std::array<uint64_t, 1> word;
         stream.fill(std::span<uint64_t>(word));
-        return word[0];
+        return word[0] >> (64 - kLimbBits);
     }
 };
 
@@ -91,6 +97,14 @@ struct Binary {
     static void combine(const Element* factors, const Element* pieces, size_t count, size_t length,
                         Element* out) {
         gf64_combine(factors, pieces, count, length, out);
+    }
+    static void table(const Element* u, const Element* v, size_t arity, size_t length,
+                      Element* out) {
+        for (size_t j = 0; j < arity; ++j) {
+            for (size_t k = 0; k < arity; ++k) {
+                out[j * arity + k] = gf64_dot(u + j * length, v + k * length, length);
+            }
+        }
     }
     static Element draw(KeyStream& stream) {
         std::array<uint64_t, 1> word;
@@ -124,7 +138,7 @@ class InnerProductCheck {
     // challenge. 1 round.
     InnerProductCheck(Sessions& sessions, size_t length) : sessions_(sessions) {
         for (; length > R::kShort && folds_ < R::kMaxFolds; ++folds_) {
-            length = (length + kArity - 1) / kArity;
+            length = folded(length);
         }
         alpha_ = draw_vector(sessions.with_left(kProver), length);
         beta_ = draw_vector(sessions.with_right(kProver), length);
@@ -187,6 +201,11 @@ class InnerProductCheck {
     }
 
   private:
+    // In whole registers.
+    static size_t folded(size_t length) {
+        return ((length + kArity - 1) / kArity + kWideLengthStep - 1) / kWideLengthStep *
+               kWideLengthStep;
+    }
     static void combine(Vector& pieces, const Vector& factors, size_t length) {
         Vector out(length);
         R::combine(factors.data(), pieces.data(), kArity, length, out.data());
@@ -194,15 +213,11 @@ class InnerProductCheck {
     }
 
     void fold(Statement<R>& s) {
-        const size_t length = (s.u.size() + kArity - 1) / kArity;
+        const size_t length = folded(s.u.size());
         for (Vector* vector : {&s.u, &s.v, &s.left_u, &s.right_v})
             vector->resize(kArity * length, Element{});
         Vector table(kArity * kArity);
-        for (size_t j = 0; j < kArity; ++j) {
-            for (size_t k = 0; k < kArity; ++k) {
-                table[j * kArity + k] = R::dot(&s.u[j * length], &s.v[k * length], length);
-            }
-        }
+        R::table(s.u.data(), s.v.data(), kArity, length, table.data());
         // T_00 follows from the claim; what is sent in its place is not used.
         Parts parts = exchange_table(sessions_, table);
         set_first(parts.left.data(), kArity, s.a);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ward/mpc/bits.h"
+#include "ward/mpc/internal/bit_planes.h"
 #include "ward/mpc/internal/roles.h"
 #include "ward/mpc/internal/verify.h"
 
@@ -14,7 +15,11 @@ using Room = NumberRelations::Room;
 // Narrow relations serve a result of up to 22 bits (verify_numbers.h).
 constexpr int kNarrowShift = 20;
 
-Ring bit_at(const RingVector& words, size_t i) { return words[i / 64] >> (i % 64) & 1; }
+RingVector expanded(const RingVector& words, size_t count) {
+    RingVector out(count);
+    expand_bits(words.data(), count, out.data());
+    return out;
+}
 
 // What the pivot deals to role 1 (a common draw) and role 2 (the rest): one, two are empty where
 // unknown.
@@ -34,14 +39,17 @@ Dealt deal_xor(Party& party, const Roles& roles, Width width, std::span<const Sh
         const Room room = relations.add(kProver, total, 1);
         out.one = party.draw(roles.one, total);
         out.two.resize(total);
-        for (size_t k = 0, at = 0; k < bits.size(); ++k) {
-            for (size_t i = 0; i < n; ++i, ++at) {
-                const Ring first = bit_at(bits[k].first, i), second = bit_at(bits[k].second, i);
-                out.two[at] = (first ^ second) - out.one[at];
-                room.u[at] = 2 * first;
-                room.v[at] = second;
-                if (wide) room.claim[at] = out.one[at] - second;
+        for (size_t k = 0; k < bits.size(); ++k) {
+            const RingVector first = expanded(bits[k].first, n);
+            Ring *u = room.u + k * n, *v = room.v + k * n;
+            expand_bits(bits[k].second.data(), n, v);
+            const Ring* one = &out.one[k * n];
+            Ring* two = &out.two[k * n];
+            for (size_t i = 0; i < n; ++i) {
+                u[i] = 2 * first[i];
+                two[i] = (first[i] ^ v[i]) - one[i];
             }
+            for (size_t i = 0; wide && i < n; ++i) room.claim[k * n + i] = one[i] - v[i];
         }
         Party::Round round(party);
         round.send(roles.two, out.two);
@@ -58,18 +66,13 @@ Dealt deal_xor(Party& party, const Roles& roles, Width width, std::span<const Sh
     }
     round.finish();
     const Room room = relations.add(roles.role == 1 ? kRight : kLeft, total, 1);
-    for (size_t k = 0, at = 0; k < bits.size(); ++k) {
+    Ring* factors = roles.role == 1 ? room.v : room.u;
+    for (size_t k = 0; k < bits.size(); ++k) {
         const RingVector& words = roles.role == 1 ? bits[k].first : bits[k].second;
-        for (size_t i = 0; i < n; ++i, ++at) {
-            const Ring bit = bit_at(words, i);
-            if (roles.role == 1) {
-                room.v[at] = bit;
-            } else {
-                room.u[at] = 2 * bit;
-            }
-            room.claim[at] = own[at] - bit;
-        }
+        expand_bits(words.data(), n, factors + k * n);
     }
+    for (size_t i = 0; i < total; ++i) room.claim[i] = own[i] - factors[i];
+    for (size_t i = 0; roles.role == 2 && i < total; ++i) factors[i] *= 2;
     return out;
 }
 
@@ -100,11 +103,13 @@ void join_at_pivot(Party& party, const Roles& roles, NumberRelations& relations,
     out.second = party.draw(roles.one, n);
     Party::Round(party).finish();
     const Room left = relations.add(kLeft, n, kTerms), right = relations.add(kRight, n, kTerms);
-    for (size_t i = 0; i < n; ++i) {
-        for (size_t k = 0; k < kTerms; ++k) {
-            left.u[kTerms * i + k] = weights[k] * c.one[k * n + i];
-            right.v[kTerms * i + k] = weights[k] * c.two[k * n + i];
+    for (size_t k = 0; k < kTerms; ++k) {
+        for (size_t at = k * n; at < (k + 1) * n; ++at) {
+            left.u[at] = weights[k] * c.one[at];
+            right.v[at] = weights[k] * c.two[at];
         }
+    }
+    for (size_t i = 0; i < n; ++i) {
         left.claim[i] = 0 - out.second[i];
         right.claim[i] = 0 - out.first[i];
     }
@@ -126,19 +131,23 @@ void join_xor(Party& party, const Roles& roles, Width width, const Ring (&weight
     Ring* parts = is_one ? proved.u : proved.v;
     Ring* signs = is_one ? proved.v : proved.u;
     Ring* their_signs = is_one ? checked.u : checked.v;
-    for (size_t i = 0; i < n; ++i) {
-        Ring sum = 0, of_bits = 0;
-        for (size_t k = 0; k < kTerms; ++k) {
-            const Ring m2 = bit_at(is_one ? bits[k].second : bits[k].first, i);
-            const Ring sign = 1 - 2 * m2, part = weights[k] * own_c[k * n + i];
-            signs[kTerms * i + k] = their_signs[kTerms * i + k] = sign;
-            parts[kTerms * i + k] = part;
-            sum += part * sign;
-            of_bits += weights[k] * m2;
+    std::fill(common.begin(), common.end(), Ring{0});
+    for (size_t i = 0; i < n; ++i) own[i] = 0 - mask[i];
+    RingVector m2(n);
+    for (size_t k = 0; k < kTerms; ++k) {
+        expand_bits((is_one ? bits[k].second : bits[k].first).data(), n, m2.data());
+        const Ring weight = weights[k];
+        const Ring* part_of_c = &own_c[k * n];
+        Ring *part = parts + k * n, *sign = signs + k * n, *same = their_signs + k * n;
+        for (size_t i = 0; i < n; ++i) {
+            const Ring value = weight * part_of_c[i], minus = 0 - m2[i];
+            part[i] = value;
+            sign[i] = same[i] = 1 + 2 * minus;
+            own[i] += (value ^ minus) - minus;  // value times the sign
+            common[i] += weight & minus;
         }
-        common[i] = of_bits;
-        own[i] = sum + (is_one ? 0 : of_bits) - mask[i];
     }
+    for (size_t i = 0; !is_one && i < n; ++i) own[i] += common[i];
     exchange_parts(party, roles, own, theirs);
     for (size_t i = 0; i < n; ++i) {
         if (width == Width::kWide) proved.claim[i] = 0 - (is_one ? own[i] : mask[i]);

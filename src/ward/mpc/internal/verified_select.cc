@@ -39,10 +39,10 @@ void deal_at_pivot(NumberRelations& relations, const Term& term, Dealt& dealt) {
         const Ring xp = term.x.first[i], xq = term.x.second[i];
         const Ring one = dealt.one[term.at + i];
         dealt.two[term.at + i] = ((xp + xq) & (0 - (bp ^ bq))) - one;
-        first.u[2 * i] = xp * (1 - 2 * bp);
-        first.v[2 * i] = bq;
-        first.u[2 * i + 1] = bp;
-        first.v[2 * i + 1] = xq * (1 - 2 * bq);
+        first.u[i] = xp * (1 - 2 * bp);
+        first.v[i] = bq;
+        first.u[n + i] = bp;
+        first.v[n + i] = xq * (1 - 2 * bq);
         first.claim[i] = (xq & (0 - bq)) - one;
     }
     const Room second = relations.add(kProver, n, 1);
@@ -62,8 +62,8 @@ void check_at_two(NumberRelations& relations, const Term& term, const RingVector
     const Room first = relations.add(kLeft, n, 2);
     for (size_t i = 0; i < n; ++i) {
         const Ring bp = bit_at(term.bits.second, i), xp = term.x.second[i];
-        first.u[2 * i] = xp * (1 - 2 * bp);
-        first.u[2 * i + 1] = bp;
+        first.u[i] = xp * (1 - 2 * bp);
+        first.u[n + i] = bp;
         first.claim[i] = (xp & (0 - bp)) - two[term.at + i];
     }
     const Room second = relations.add(kLeft, n, 1);
@@ -80,8 +80,8 @@ void check_at_one(NumberRelations& relations, const Term& term, const RingVector
     const Room first = relations.add(kRight, n, 2);
     for (size_t i = 0; i < n; ++i) {
         const Ring bq = bit_at(term.bits.first, i), xq = term.x.first[i];
-        first.v[2 * i] = bq;
-        first.v[2 * i + 1] = xq * (1 - 2 * bq);
+        first.v[i] = bq;
+        first.v[n + i] = xq * (1 - 2 * bq);
         first.claim[i] = (xq & (0 - bq)) - one[term.at + i];
     }
     const Room second = relations.add(kRight, n, 1);
@@ -120,19 +120,21 @@ void join_at_pivot(Party& party, const Roles& roles, std::span<const Term> terms
     Party::Round(party).finish();
     NumberRelations& relations = party.verifier()->numbers(Width::kWide);
     const Room left = relations.add(kLeft, n, width), right = relations.add(kRight, n, width);
-    for (size_t i = 0; i < n; ++i) {
-        Ring of_one = 0, of_two = 0;
-        for (size_t k = 0; k < terms.size(); ++k) {
-            const size_t from = terms[k].at + i, to = width * i + 2 * k;
+    RingVector of_one(n, Ring{0}), of_two(n, Ring{0});
+    for (size_t k = 0; k < terms.size(); ++k) {
+        for (size_t i = 0; i < n; ++i) {
+            const size_t from = terms[k].at + i, to = 2 * k * n + i;
             left.u[to] = terms[k].x.second[i] - 2 * dealt.one[from];
-            left.u[to + 1] = dealt.one[from + n];
+            left.u[to + n] = dealt.one[from + n];
             right.v[to] = terms[k].x.first[i] - 2 * dealt.two[from];
-            right.v[to + 1] = dealt.two[from + n];
-            of_one += dealt.one[from];
-            of_two += dealt.two[from];
+            right.v[to + n] = dealt.two[from + n];
+            of_one[i] += dealt.one[from];
+            of_two[i] += dealt.two[from];
         }
-        left.claim[i] = of_one - out.second[i];
-        right.claim[i] = of_two - out.first[i];
+    }
+    for (size_t i = 0; i < n; ++i) {
+        left.claim[i] = of_one[i] - out.second[i];
+        right.claim[i] = of_two[i] - out.first[i];
     }
 }
 
@@ -150,30 +152,35 @@ void join_at_others(Party& party, const Roles& roles, std::span<const Term> term
     Ring* parts = is_one ? proved.u : proved.v;
     Ring* known = is_one ? proved.v : proved.u;
     Ring* their_known = is_one ? checked.u : checked.v;
-    for (size_t i = 0; i < n; ++i) {
-        Ring sum = 0, of_parts = 0, of_known = 0;
-        for (size_t k = 0; k < terms.size(); ++k) {
-            const size_t from = terms[k].at + i, to = width * i + 2 * k;
-            const Ring m2 = bit_at(is_one ? terms[k].bits.second : terms[k].bits.first, i);
-            const Ring x2 = is_one ? terms[k].x.second[i] : terms[k].x.first[i];
-            const Ring x_own = is_one ? terms[k].x.first[i] : terms[k].x.second[i];
-            parts[to] = x_own - 2 * c[from];
-            parts[to + 1] = c[from + n];
+    RingVector of_parts(n, Ring{0});
+    std::fill(common.begin(), common.end(), Ring{0});
+    for (size_t i = 0; i < n; ++i) own[i] = 0 - mask[i];
+    for (size_t k = 0; k < terms.size(); ++k) {
+        const RingVector& m2_words = is_one ? terms[k].bits.second : terms[k].bits.first;
+        const RingVector& x2 = is_one ? terms[k].x.second : terms[k].x.first;
+        const RingVector& x_own = is_one ? terms[k].x.first : terms[k].x.second;
+        for (size_t i = 0; i < n; ++i) {
+            const size_t from = terms[k].at + i, to = 2 * k * n + i;
+            const Ring m2 = bit_at(m2_words, i), minus = 0 - m2;
+            const Ring part = x_own[i] - 2 * c[from], signed_x2 = (x2[i] ^ minus) - minus;
+            parts[to] = part;
+            parts[to + n] = c[from + n];
             known[to] = their_known[to] = m2;
-            known[to + 1] = their_known[to + 1] = x2 * (1 - 2 * m2);
-            sum += parts[to] * known[to] + parts[to + 1] * known[to + 1];
-            of_parts += c[from];
-            of_known += x2 & (0 - m2);
+            known[to + n] = their_known[to + n] = signed_x2;
+            own[i] += (part & minus) + c[from + n] * signed_x2;
+            of_parts[i] += c[from];
+            common[i] += x2[i] & minus;
         }
-        own[i] = sum + of_parts + (is_one ? 0 : of_known) - mask[i];
-        common[i] = is_one ? of_known : 0;
-        proved.claim[i] = is_one ? 0 - own[i] : of_parts - mask[i];
+    }
+    for (size_t i = 0; i < n; ++i) {
+        own[i] += of_parts[i] + (is_one ? 0 : common[i]);
+        proved.claim[i] = is_one ? 0 - own[i] : of_parts[i] - mask[i];
     }
     Party::Round round(party);
     round.send(other, own);
     round.receive(other, theirs);
     round.finish();
-    for (size_t i = 0; i < n; ++i) checked.claim[i] = common[i] - theirs[i];
+    for (size_t i = 0; i < n; ++i) checked.claim[i] = (is_one ? common[i] : 0) - theirs[i];
     for (size_t i = 0; i < n; ++i) own[i] += theirs[i];
     out.first = is_one ? std::move(mask) : std::move(own);
     out.second = is_one ? std::move(own) : std::move(mask);

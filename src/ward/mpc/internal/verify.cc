@@ -20,20 +20,22 @@ void Verifier::add_products(std::span<const SharedMatrix* const> xs,
     const NumberRelations::Room own = wide_.add(kProver, n, terms),
                                 left = wide_.add(kLeft, n, terms),
                                 right = wide_.add(kRight, n, terms);
-    for (size_t i = 0; i < n; ++i) {
-        Ring second = 0;
-        for (size_t k = 0; k < xs.size(); ++k) {
+    RingVector second(n, Ring{0});
+    for (size_t k = 0; k < xs.size(); ++k) {
+        for (size_t i = 0; i < n; ++i) {
             const Ring x1 = xs[k]->first[i], x2 = xs[k]->second[i];
             const Ring y1 = ys[k]->first[i], y2 = ys[k]->second[i];
-            const size_t at = i * terms + 2 * k;
-            own.u[at] = right.v[at + 1] = x1;
-            own.u[at + 1] = right.v[at] = y1;
-            own.v[at] = left.u[at + 1] = y2;
-            own.v[at + 1] = left.u[at] = x2;
-            second += x2 * y2;
+            const size_t at = 2 * k * n + i;
+            own.u[at] = right.v[at + n] = x1;
+            own.u[at + n] = right.v[at] = y1;
+            own.v[at] = left.u[at + n] = y2;
+            own.v[at + n] = left.u[at] = x2;
+            second[i] += x2 * y2;
         }
+    }
+    for (size_t i = 0; i < n; ++i) {
         own.claim[i] = 0 - z.next_mask[i];
-        left.claim[i] = second + z.next_mask[i] - received[i];
+        left.claim[i] = second[i] + z.next_mask[i] - received[i];
         right.claim[i] = 0 - z.own_mask[i];
     }
 }

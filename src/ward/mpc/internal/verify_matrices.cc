@@ -3,25 +3,20 @@
 #include <algorithm>
 
 #include "ward/mpc/internal/matmul.h"
+#include "ward/mpc/internal/row_sums.h"
 #include "ward/mpc/internal/wide_kernels.h"
 
 namespace ward::mpc::internal {
 namespace {
 
 constexpr size_t kSide = MatrixRelations::kSide;
+static_assert(kSide == kRowSums);
 
-// Uniform zeros and ones.
+// For each row (or column) of a matrix the sums that it is in.
 RingVector draw_selection(KeyStream& stream, size_t count) {
-    RingVector words(words_for_bits(count)), out(count);
-    stream.fill(std::span<uint64_t>(words));
-    for (size_t i = 0; i < count; ++i) out[i] = words[i / 64] >> (i % 64) & 1;
+    RingVector out(count);
+    stream.fill(std::span<uint64_t>(out));
     return out;
-}
-
-void multiply_into(const Ring* a, const Ring* b, Ring* out, size_t rows, size_t inner,
-                   size_t cols) {
-    std::fill_n(out, rows * cols, Ring{0});
-    matmul_accumulate(a, b, out, rows, inner, cols);
 }
 
 RingVector zeros(size_t count) { return RingVector(count, Ring{0}); }
@@ -59,36 +54,33 @@ void MatrixRelations::project(KeyStream& challenge) {
         project_product(product, challenge, at);
         at += padded(product.x.cols);
     }
+    for (RingVector* mask : {&own_mask_, &next_mask_, &received_}) {
+        RingVector upright(mask->size());
+        transpose(mask->data(), upright.data(), kSide, kSide);
+        *mask = std::move(upright);
+    }
 }
 
-// Into the columns from `at` on.
+// Into the columns from `at` on; masks are added up turned.
 void MatrixRelations::project_product(const Product& product, KeyStream& challenge, size_t at) {
     const size_t rows = product.x.rows, inner = product.x.cols, cols = product.y.cols;
-    const RingVector left = draw_selection(challenge, kSide * rows);
-    const RingVector right = draw_selection(challenge, cols * kSide);
-    RingVector wide(kSide * inner), turned(kSide * inner), thin(kSide * cols);
-    const auto place = [&](const RingVector& from, RingVector& to) {
-        for (size_t r = 0; r < kSide; ++r) {
-            std::copy_n(&from[r * inner], inner, &to[r * inner_ + at]);
-        }
-    };
-    const auto project_x = [&](const RingVector& x, RingVector& to) {
-        multiply_into(left.data(), x.data(), wide.data(), kSide, rows, inner);
-        place(wide, to);
-    };
+    const RingVector left = draw_selection(challenge, rows);
+    const RingVector right = draw_selection(challenge, cols);
+    add_row_sums(left.data(), product.x.first.data(), rows, inner, &x_.first[at], inner_);
+    add_row_sums(left.data(), product.x.second.data(), rows, inner, &x_.second[at], inner_);
+    RingVector turned(std::max(inner, kSide) * cols);
     const auto project_y = [&](const RingVector& y, RingVector& to) {
-        multiply_into(y.data(), right.data(), wide.data(), inner, cols, kSide);
-        transpose(wide.data(), turned.data(), inner, kSide);
-        place(turned, to);
+        transpose(y.data(), turned.data(), inner, cols);
+        add_row_sums(right.data(), turned.data(), cols, inner, &to[at], inner_);
     };
-    const auto project_z = [&](const RingVector& z, RingVector& to) {
-        multiply_into(left.data(), &z[product.offset], thin.data(), kSide, rows, cols);
-        matmul_accumulate(thin.data(), right.data(), to.data(), kSide, cols, kSide);
-    };
-    project_x(product.x.first, x_.first);
-    project_x(product.x.second, x_.second);
     project_y(product.y.first, y_.first);
     project_y(product.y.second, y_.second);
+    const auto project_z = [&](const RingVector& z, RingVector& to) {
+        RingVector thin = zeros(kSide * cols);
+        add_row_sums(left.data(), &z[product.offset], rows, cols, thin.data(), cols);
+        transpose(thin.data(), turned.data(), kSide, cols);
+        add_row_sums(right.data(), turned.data(), cols, kSide, to.data(), kSide);
+    };
     const Batch& batch = batches_[product.batch];
     project_z(batch.own_mask, own_mask_);
     project_z(batch.next_mask, next_mask_);
@@ -99,7 +91,8 @@ void MatrixRelations::project_product(const Product& product, KeyStream& challen
 void MatrixRelations::high_words(Ring* out) const {
     std::vector<Uint128> one(kRelations), other(kRelations);
     const auto products = [&](const RingVector& x, const RingVector& y, Uint128* to) {
-        wide_table({x.data(), nullptr, inner_}, kSide, y.data(), inner_, kSide, inner_, to);
+        wide_table({x.data(), nullptr, inner_}, kSide, {y.data(), nullptr, inner_}, kSide, inner_,
+                   to);
     };
     products(x_.first, y_.second, one.data());
     products(x_.second, y_.first, other.data());
@@ -112,8 +105,11 @@ void MatrixRelations::high_words(Ring* out) const {
 void MatrixRelations::combine(KeyStream& challenge, const Ring* left_w, const Ring* right_w,
                               Statement<Wide>& statement, size_t at) const {
     uint64_t of_row[kSide], of_column[kSide];
-    challenge.fill(std::span<uint64_t>(of_row));
-    challenge.fill(std::span<uint64_t>(of_column));
+    for (uint64_t* factors : {of_row, of_column}) {
+        for (size_t i = 0; i < kSide; ++i) {
+            factors[i] = static_cast<uint64_t>(Wide::draw_challenge(challenge));
+        }
+    }
     const auto fold = [&](const uint64_t* factors, const RingVector& rows, Uint128* out) {
         wide_fold(factors, {rows.data(), nullptr, inner_}, kSide, inner_, out);
     };
@@ -128,8 +124,8 @@ void MatrixRelations::combine(KeyStream& challenge, const Ring* left_w, const Ri
     std::copy_n(&statement.u[behind], inner_, &statement.right_v[at]);
     std::copy_n(&statement.u[at], inner_, &statement.right_v[behind]);
     std::vector<Uint128> second(kRelations);
-    wide_table({x_.second.data(), nullptr, inner_}, kSide, y_.second.data(), inner_, kSide, inner_,
-               second.data());
+    wide_table({x_.second.data(), nullptr, inner_}, kSide, {y_.second.data(), nullptr, inner_},
+               kSide, inner_, second.data());
     for (size_t r = 0; r < kSide; ++r) {
         for (size_t c = 0; c < kSide; ++c) {
             const size_t i = r * kSide + c;

@@ -60,11 +60,15 @@ void NumberRelations::high_words(Ring* out) const {
     const Side& side = sides_[kProver];
     const Ring *u = side.u.data(), *v = side.v.data(), *b = side.claim.data();
     for (const Group& group : side.groups) {
-        for (size_t i = 0; i < group.count; ++i) {
+        for (size_t i = 0; i < group.count; ++i, ++u, ++v) {
             Uint128 sum = *b++;
-            for (size_t k = 0; k < group.terms; ++k) sum += Uint128{*u++} * *v++;
+            for (size_t k = 0; k < group.terms; ++k) {
+                sum += Uint128{u[k * group.count]} * v[k * group.count];
+            }
             *out++ = static_cast<Ring>(sum >> 64) + (static_cast<Ring>(sum) != 0 ? 1 : 0);
         }
+        u += group.count * (group.terms - 1);
+        v += group.count * (group.terms - 1);
     }
 }
 
@@ -81,28 +85,39 @@ void NumberRelations::combine(KeyStream& challenge, const Ring* left_w, const Ri
     }
 }
 
+Uint128 NumberRelations::sum_of_claims(const Side& side, const RingVector& factors) {
+    Ring sum = 0;
+    for (size_t i = 0; i < side.claim.size(); ++i) sum -= factors[i] * side.claim[i];
+    return sum;
+}
+
+Uint128 NumberRelations::sum_of_claims(const Side& side, const RingVector& factors, const Ring* w) {
+    Uint128 sum = 0;
+    for (size_t i = 0; i < side.claim.size(); ++i) {
+        sum += factors[i] * ((Uint128{w[i]} << 64) - side.claim[i]);
+    }
+    return sum;
+}
+
 void NumberRelations::combine_side(Role role, const RingVector& factors, const Ring* w) {
     Side& side = sides_[role];
     const bool wide = width_ == Width::kWide;
-    if (role != kProver) {
-        side.sum = 0;
-        for (size_t i = 0; i < side.claim.size(); ++i) {
-            const Uint128 high = wide ? Uint128{w[i]} << 64 : 0;
-            side.sum += factors[i] * (high - side.claim[i]);
-        }
-    }
+    if (role != kProver)
+        side.sum = wide ? sum_of_claims(side, factors, w) : sum_of_claims(side, factors);
     if (role == kRight) return;
-    if (wide) side.u_high.resize(side.u.size());
-    Ring *u = side.u.data(), *u_high = side.u_high.data();
+    Ring* u = side.u.data();
     const Ring* factor = factors.data();
+    if (wide) side.u_high.resize(side.u.size());
+    Ring* u_high = side.u_high.data();
     for (const Group& group : side.groups) {
-        for (size_t i = 0; i < group.count; ++i, ++factor) {
-            for (size_t k = 0; k < group.terms; ++k, ++u) {
-                const Uint128 product = Uint128{*factor} * *u;
-                *u = static_cast<Ring>(product);
-                if (wide) *u_high++ = static_cast<Ring>(product >> 64);
+        for (size_t k = 0; k < group.terms; ++k, u += group.count, u_high += group.count) {
+            if (wide) {
+                scale_wide(factor, group.count, u, u_high);
+            } else {
+                scale_narrow(factor, group.count, u);
             }
         }
+        factor += group.count;
     }
 }
 
@@ -110,9 +125,14 @@ WideRows NumberRelations::u_rows(const Side& side) const {
     return {side.u.data(), width_ == Width::kWide ? side.u_high.data() : nullptr, piece_length()};
 }
 
+WideRows NumberRelations::v_rows(const Side& side) const {
+    return {side.v.data(), nullptr, piece_length()};
+}
+
 void NumberRelations::table(Uint128* out) const {
     const Side& side = sides_[kProver];
-    wide_table(u_rows(side), kPieces, side.v.data(), piece_length(), kPieces, piece_length(), out);
+    const auto table = width_ == Width::kWide ? wide_table : narrow_table;
+    table(u_rows(side), kPieces, v_rows(side), kPieces, piece_length(), out);
 }
 
 // sum of T_jj - claim is zero; each verifier has a part of it.
@@ -134,20 +154,27 @@ void NumberRelations::set_tables(std::span<const Uint128> left, std::span<const 
 void NumberRelations::fold(KeyStream& challenge, std::span<const Uint128> left,
                            std::span<const Uint128> right, Statement<Wide>& statement,
                            size_t at) const {
-    uint64_t x[kPieces], y[kPieces];
-    challenge.fill(std::span<uint64_t>(x));
-    challenge.fill(std::span<uint64_t>(y));
+    const Vector x = InnerProductCheck<Wide>::draw_challenges(challenge, kPieces);
+    const Vector y = InnerProductCheck<Wide>::draw_challenges(challenge, kPieces);
     const size_t length = piece_length();
-    const auto fold_v = [&](const Side& side, Vector& out) {
-        wide_fold(y, {side.v.data(), nullptr, length}, kPieces, length, &out[at]);
+    const bool wide = width_ == Width::kWide;
+    const auto fold = [&](const Vector& factors, const WideRows& rows, Vector& out, int shift) {
+        uint64_t words[kPieces];
+        std::copy(factors.begin(), factors.end(), words);
+        if (wide) {
+            wide_fold(words, rows, kPieces, length, &out[at]);
+        } else {
+            narrow_fold(words, rows, kPieces, length, shift, &out[at]);
+        }
     };
-    wide_fold(x, u_rows(sides_[kProver]), kPieces, length, &statement.u[at]);
-    wide_fold(x, u_rows(sides_[kLeft]), kPieces, length, &statement.left_u[at]);
-    fold_v(sides_[kProver], statement.v);
-    fold_v(sides_[kRight], statement.right_v);
-    const Vector xs(std::begin(x), std::end(x)), ys(std::begin(y), std::end(y));
-    statement.a += InnerProductCheck<Wide>::folded_claim(left.data(), xs, ys);
-    statement.b += InnerProductCheck<Wide>::folded_claim(right.data(), xs, ys);
+    constexpr int kShift = 128 - kNarrowBits;
+    fold(x, u_rows(sides_[kProver]), statement.u, kShift);
+    fold(x, u_rows(sides_[kLeft]), statement.left_u, kShift);
+    fold(y, v_rows(sides_[kProver]), statement.v, 0);
+    fold(y, v_rows(sides_[kRight]), statement.right_v, 0);
+    const int shift = wide ? 0 : kShift;
+    statement.a += InnerProductCheck<Wide>::folded_claim(left.data(), x, y) << shift;
+    statement.b += InnerProductCheck<Wide>::folded_claim(right.data(), x, y) << shift;
 }
 
 }  // namespace ward::mpc::internal

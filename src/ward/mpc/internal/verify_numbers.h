@@ -5,15 +5,15 @@
 // widths:
 //
 //   kNarrow  what matters is the relation modulo 2^22. Times a random factor of 64 bits, an error
-//            of valuation below 22 stays one modulo 2^64 but for a probability of 2^-42.
+//            of valuation below 22 stays one modulo 2^64 but for a probability of 2^-43.
 //   kWide    matters modulo 2^64, so the prover says what the sum of integers has above 64 bits,
 //            w (masked, 8 bytes), and the proof is modulo 2^128.
 //
-// The products are cut into 16 pieces, and the prover sends all <u_j, v_k> modulo 2^128, where u is
-// already multiplied by the factor of its relation (of a narrow one modulo 2^64, taken as an
-// integer). The verifiers compare the sum over j = k with what they know of a, b and w, modulo 2^64
-// or 2^128; from there on everything is modulo 2^128, so that narrow relations have 64 bits to lose
-// in the folds that follow.
+// The products are cut into 16 pieces, and the prover sends all <u_j, v_k>, where u is already
+// multiplied by the factor of its relation: of wide ones modulo 2^128; of narrow ones modulo 2^104,
+// u being taken modulo 2^64 and then as an integer. The verifiers compare the sum over j = k with
+// what they know of a, b and w, modulo 2^64 or 2^128. From there on narrow ones are times 2^24 and
+// modulo 2^128 too, so that they have 40 bits more to lose in the folds that follow.
 //
 // Thread safety: as Party.
 #pragma once
@@ -37,9 +37,9 @@ class NumberRelations {
     explicit NumberRelations(Width width) : width_(width) {}
 
     // Room for `count` relations in the session in which this party has the given role, to be
-    // filled before the next call for this role. Products of one relation stand beside one another;
-    // what the role does not know is nullptr. `claim` is a for the left verifier and b for the
-    // right one; a prover gives b of wide relations.
+    // filled before the next call for this role: u[k count + i] and v[k count + i] are product k of
+    // relation i. What the role does not know is nullptr. `claim` is a for the left verifier and b
+    // for the right one; a prover gives b of wide relations.
     struct Room {
         Ring* u;
         Ring* v;
@@ -65,6 +65,7 @@ class NumberRelations {
     // Length behind the fold, known before.
     size_t folded_length() const { return empty() ? 0 : piece_length(); }
     // Folds into the elements of `statement` from `at` on.
+    // Challenges of folds have 52 bits.
     void fold(KeyStream& challenge, std::span<const Uint128> left, std::span<const Uint128> right,
               Statement<Wide>& statement, size_t at) const;
 
@@ -83,7 +84,11 @@ class NumberRelations {
     size_t count(Role role) const;
     size_t piece_length() const;
     void combine_side(Role role, const RingVector& factors, const Ring* w);
+    // Of narrow relations modulo 2^64, of wide ones with their w.
+    static Uint128 sum_of_claims(const Side& side, const RingVector& factors);
+    static Uint128 sum_of_claims(const Side& side, const RingVector& factors, const Ring* w);
     WideRows u_rows(const Side& side) const;
+    WideRows v_rows(const Side& side) const;
 
     Width width_;
     Side sides_[3];  // by role
