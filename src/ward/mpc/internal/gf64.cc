@@ -208,10 +208,11 @@ void gf64_combine(const uint64_t* factors, const uint64_t* pieces, size_t count,
     if (has_wide_clmul()) return combine_wide(factors, pieces, count, length, out);
     if (has_clmul()) return combine_clmul(factors, pieces, count, length, 0, length, out);
     for (size_t i = 0; i < length; ++i) {
-        out[i] = 0;
+        uint64_t sum = 0;
         for (size_t j = 0; j < count; ++j) {
-            out[i] ^= gf64_multiply_portable(factors[j], pieces[j * length + i]);
+            sum ^= gf64_multiply_portable(factors[j], pieces[j * length + i]);
         }
+        out[i] = sum;
     }
 }
 

@@ -20,7 +20,7 @@ uint64_t gf64_multiply(uint64_t a, uint64_t b);
 
 // sum of a[i] b[i].
 uint64_t gf64_dot(const uint64_t* a, const uint64_t* b, size_t count);
-// out[i] = sum over j of factors[j] pieces[j length + i].
+// out[i] = sum over j of factors[j] pieces[j length + i]; `out` may be `pieces`.
 void gf64_combine(const uint64_t* factors, const uint64_t* pieces, size_t count, size_t length,
                   uint64_t* out);
 // values[i] *= factor.

@@ -54,7 +54,7 @@ struct Wide {
         }
         return even + odd + (i < count ? a[i] * b[i] : 0);
     }
-    // out[i] = sum over j of factors[j] pieces[j length + i].
+    // out[i] = sum over j of factors[j] pieces[j length + i]; `out` may be `pieces`.
     static void combine(const Element* factors, const Element* pieces, size_t count, size_t length,
                         Element* out) {
         for (size_t i = 0; i < length; ++i) {
@@ -124,6 +124,13 @@ struct Statement {
     // Values that the two verifiers of a session must have alike, and each knows beforehand if all
     // are honest.
     Vector left_alike, right_alike;
+
+    void reset(size_t length) {
+        for (Vector* vector : {&u, &v, &left_u, &right_v}) vector->resize(length);
+        left_alike.clear();
+        right_alike.clear();
+        a = b = {};
+    }
 };
 
 template <typename R>
@@ -153,7 +160,8 @@ class InnerProductCheck {
     }
 
     // Throws Error kCorrupt unless all three statements hold. 2 rounds per fold and 2.
-    void run(Statement<R> s) {
+    // `s` is used up; its memory may serve the next statement.
+    void run(Statement<R>& s) {
         for (size_t i = 0; i < folds_; ++i) fold(s);
         finish(s);
     }
@@ -207,9 +215,8 @@ class InnerProductCheck {
                kWideLengthStep;
     }
     static void combine(Vector& pieces, const Vector& factors, size_t length) {
-        Vector out(length);
-        R::combine(factors.data(), pieces.data(), kArity, length, out.data());
-        pieces = std::move(out);
+        R::combine(factors.data(), pieces.data(), kArity, length, pieces.data());
+        pieces.resize(length);
     }
 
     void fold(Statement<R>& s) {

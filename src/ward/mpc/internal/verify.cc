@@ -80,13 +80,11 @@ void Verifier::check_numbers(Sessions& sessions) {
     }
     const HighWords high = exchange_high_words(sessions);
     KeyStream challenge = sessions.challenge();
-    Statement<Wide> statement;
+    Statement<Wide>& statement = statement_;
     const size_t narrow_at = matrices_.folded_length();
     const size_t wide_at = narrow_at + narrow_.folded_length();
     const size_t length = wide_at + wide_.folded_length();
-    for (Vector* vector : {&statement.u, &statement.v, &statement.left_u, &statement.right_v}) {
-        vector->resize(length);
-    }
+    statement.reset(length);
     if (!matrices_.empty()) {
         matrices_.combine(challenge, high.left.data() + wide_.wide_count(kLeft),
                           high.right.data() + wide_.wide_count(kRight), statement, 0);
@@ -114,7 +112,7 @@ void Verifier::check_numbers(Sessions& sessions) {
         part.relations.set_tables(left, right, statement);
         part.relations.fold(challenge, left, right, statement, part.at);
     }
-    inner.run(std::move(statement));
+    inner.run(statement);
 }
 
 }  // namespace ward::mpc::internal

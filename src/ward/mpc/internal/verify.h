@@ -59,6 +59,7 @@ class Verifier {
     BitRelations bits_;
     NumberRelations narrow_{Width::kNarrow}, wide_{Width::kWide};
     MatrixRelations matrices_;
+    Statement<Wide> statement_;  // kept for the next check
 };
 
 }  // namespace ward::mpc::internal

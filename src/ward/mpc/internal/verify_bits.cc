@@ -62,7 +62,8 @@ void BitRelations::check(Sessions& sessions) {
     const size_t words = left_claim_.size(), pieces = pieces_of(words), length = length_of(words);
     fill_up(pieces * length);
     KeyStream challenge = sessions.challenge();
-    RingVector factors(pieces * length);
+    RingVector& factors = factors_;
+    factors.resize(pieces * length);
     challenge.fill(std::span<uint64_t>(factors));
     Vector table(pieces * pieces);
     bit_table(factors.data(),
@@ -79,10 +80,8 @@ void BitRelations::check(Sessions& sessions) {
     const Vector x = Check::draw_challenges(challenge, pieces);
     const Vector y = Check::draw_challenges(challenge, pieces);
     for (size_t j = 0; j < pieces; ++j) gf64_scale(x[j], &factors[j * length], length);
-    Statement<Binary> statement;
-    for (Vector* vector : {&statement.u, &statement.v, &statement.left_u, &statement.right_v}) {
-        vector->resize(2 * half);
-    }
+    Statement<Binary>& statement = statement_;
+    statement.reset(2 * half);
     const auto fold = [&](const RingVector& bits, uint64_t* by_word, uint64_t* by_piece) {
         bit_fold(bits.data(), {factors.data(), y.data(), by_word, by_piece}, pieces, length);
     };
@@ -92,7 +91,7 @@ void BitRelations::check(Sessions& sessions) {
     fold(x_.second, &statement.left_u[0], &statement.v[half]);
     statement.a = Check::folded_claim(parts.left.data(), x, y);
     statement.b = Check::folded_claim(parts.right.data(), x, y);
-    inner.run(std::move(statement));
+    inner.run(statement);
 }
 
 }  // namespace ward::mpc::internal

@@ -9,6 +9,7 @@
 // Thread safety: as Party.
 #pragma once
 
+#include "ward/mpc/internal/inner_product.h"
 #include "ward/mpc/internal/sessions.h"
 #include "ward/mpc/shared.h"
 
@@ -38,6 +39,9 @@ class BitRelations {
 
     Parts x_, y_;
     RingVector left_claim_, right_claim_;
+    // Kept for the next check.
+    RingVector factors_;
+    Statement<Binary> statement_;
 };
 
 }  // namespace ward::mpc::internal

@@ -31,7 +31,12 @@ void MatrixRelations::add(std::span<const Factors> products, RingVector own_mask
                           RingVector next_mask, RingVector received) {
     size_t offset = 0;
     for (const Factors& product : products) {
-        products_.push_back({*product.x, *product.y, batches_.size(), offset});
+        if (used_ == products_.size()) products_.emplace_back();
+        Product& kept = products_[used_++];
+        kept.x = *product.x;
+        kept.y = *product.y;
+        kept.batch = batches_.size();
+        kept.offset = offset;
         offset += product.x->rows * product.y->cols;
         inner_ += padded(product.x->cols);
     }
@@ -39,20 +44,21 @@ void MatrixRelations::add(std::span<const Factors> products, RingVector own_mask
 }
 
 void MatrixRelations::clear() {
-    products_.clear();
+    used_ = 0;
     batches_.clear();
     inner_ = 0;
 }
 
 void MatrixRelations::project(KeyStream& challenge) {
     for (RingVector* part : {&x_.first, &x_.second, &y_.first, &y_.second}) {
-        *part = zeros(kSide * inner_);
+        part->assign(kSide * inner_, Ring{0});
     }
-    for (RingVector* mask : {&own_mask_, &next_mask_, &received_}) *mask = zeros(kSide * kSide);
+    for (RingVector* mask : {&own_mask_, &next_mask_, &received_})
+        mask->assign(kSide * kSide, Ring{0});
     size_t at = 0;
-    for (const Product& product : products_) {
-        project_product(product, challenge, at);
-        at += padded(product.x.cols);
+    for (size_t i = 0; i < used_; ++i) {
+        project_product(products_[i], challenge, at);
+        at += padded(products_[i].x.cols);
     }
     for (RingVector* mask : {&own_mask_, &next_mask_, &received_}) {
         RingVector upright(mask->size());

@@ -73,11 +73,11 @@ void NumberRelations::high_words(Ring* out) const {
 }
 
 void NumberRelations::combine(KeyStream& challenge, const Ring* left_w, const Ring* right_w) {
-    RingVector factors(std::max({count(kProver), count(kLeft), count(kRight)}));
-    challenge.fill(std::span<uint64_t>(factors));
+    factors_.resize(std::max({count(kProver), count(kLeft), count(kRight)}));
+    challenge.fill(std::span<uint64_t>(factors_));
     const size_t terms = kPieces * piece_length();
     for (Role role : kRoles) {
-        combine_side(role, factors, role == kLeft ? left_w : right_w);
+        combine_side(role, factors_, role == kLeft ? left_w : right_w);
         Side& side = sides_[role];
         if (role != kRight) side.u.resize(terms, Ring{0});
         if (role != kRight && width_ == Width::kWide) side.u_high.resize(terms, Ring{0});

@@ -91,7 +91,8 @@ class NumberRelations {
     WideRows v_rows(const Side& side) const;
 
     Width width_;
-    Side sides_[3];  // by role
+    Side sides_[3];       // by role
+    RingVector factors_;  // kept for the next check
 };
 
 }  // namespace ward::mpc::internal
