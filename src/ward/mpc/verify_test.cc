@@ -171,6 +171,12 @@ TEST(WideKernels, ScalingAndRowSumsAgreeWithThePortableOnes) {
         internal::add_row_sums_portable(selection.data(), x.data(), rows, cols, same.data(),
                                         stride);
         EXPECT_EQ(sums, same);
+        const RingVector of_columns = random_words(cols);
+        RingVector turned = random_words(internal::kRowSums * (rows + 1)), alike = turned;
+        internal::add_column_sums(of_columns.data(), x.data(), rows, cols, turned.data(), rows + 1);
+        internal::add_column_sums_portable(of_columns.data(), x.data(), rows, cols, alike.data(),
+                                           rows + 1);
+        EXPECT_EQ(turned, alike);
     }
 }
 

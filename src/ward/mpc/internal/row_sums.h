@@ -17,8 +17,15 @@ inline constexpr size_t kRowSums = 48;
 void add_row_sums(const uint64_t* selection, const uint64_t* x, size_t rows, size_t cols,
                   uint64_t* out, size_t out_stride);
 
-// The portable variant, for tests.
+// The same of the columns of x: out[r out_stride + j] += sum of x[j cols + c] over all c < cols
+// with bit r of selection[c].
+void add_column_sums(const uint64_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                     uint64_t* out, size_t out_stride);
+
+// The portable variants, for tests.
 void add_row_sums_portable(const uint64_t* selection, const uint64_t* x, size_t rows, size_t cols,
                            uint64_t* out, size_t out_stride);
+void add_column_sums_portable(const uint64_t* selection, const uint64_t* x, size_t rows,
+                              size_t cols, uint64_t* out, size_t out_stride);
 
 }  // namespace ward::mpc::internal

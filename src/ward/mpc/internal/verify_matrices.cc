@@ -74,18 +74,12 @@ void MatrixRelations::project_product(const Product& product, KeyStream& challen
     const RingVector right = draw_selection(challenge, cols);
     add_row_sums(left.data(), product.x.first.data(), rows, inner, &x_.first[at], inner_);
     add_row_sums(left.data(), product.x.second.data(), rows, inner, &x_.second[at], inner_);
-    RingVector turned(std::max(inner, kSide) * cols);
-    const auto project_y = [&](const RingVector& y, RingVector& to) {
-        transpose(y.data(), turned.data(), inner, cols);
-        add_row_sums(right.data(), turned.data(), cols, inner, &to[at], inner_);
-    };
-    project_y(product.y.first, y_.first);
-    project_y(product.y.second, y_.second);
+    add_column_sums(right.data(), product.y.first.data(), inner, cols, &y_.first[at], inner_);
+    add_column_sums(right.data(), product.y.second.data(), inner, cols, &y_.second[at], inner_);
     const auto project_z = [&](const RingVector& z, RingVector& to) {
         RingVector thin = zeros(kSide * cols);
         add_row_sums(left.data(), &z[product.offset], rows, cols, thin.data(), cols);
-        transpose(thin.data(), turned.data(), kSide, cols);
-        add_row_sums(right.data(), turned.data(), cols, kSide, to.data(), kSide);
+        add_column_sums(right.data(), thin.data(), kSide, cols, to.data(), kSide);
     };
     const Batch& batch = batches_[product.batch];
     project_z(batch.own_mask, own_mask_);
@@ -130,8 +124,8 @@ void MatrixRelations::combine(KeyStream& challenge, const Ring* left_w, const Ri
     std::copy_n(&statement.u[behind], inner_, &statement.right_v[at]);
     std::copy_n(&statement.u[at], inner_, &statement.right_v[behind]);
     std::vector<Uint128> second(kRelations);
-    wide_table({x_.second.data(), nullptr, inner_}, kSide, {y_.second.data(), nullptr, inner_},
-               kSide, inner_, second.data());
+    narrow_table({x_.second.data(), nullptr, inner_}, kSide, {y_.second.data(), nullptr, inner_},
+                 kSide, inner_, second.data());
     for (size_t r = 0; r < kSide; ++r) {
         for (size_t c = 0; c < kSide; ++c) {
             const size_t i = r * kSide + c;
