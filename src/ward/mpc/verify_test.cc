@@ -5,7 +5,6 @@
 
 #include "ward/core/testing/errors.h"
 #include "ward/mpc/bits.h"
-#include "ward/mpc/internal/bit_planes.h"
 #include "ward/mpc/internal/gf64.h"
 #include "ward/mpc/internal/row_sums.h"
 #include "ward/mpc/internal/verify.h"
@@ -154,13 +153,6 @@ TEST(WideKernels, ScalingAndRowSumsAgreeWithThePortableOnes) {
         slow.scale_wide(factors.data(), count, same.data(), same_high.data());
         EXPECT_EQ(u, same);
         EXPECT_EQ(u_high, same_high);
-    }
-    for (size_t count : {1, 64, 200}) {
-        const RingVector words = random_words(4);
-        RingVector bits(count), same(count);
-        internal::expand_bits(words.data(), count, bits.data());
-        internal::expand_bits_portable(words.data(), count, same.data());
-        EXPECT_EQ(bits, same);
     }
     const size_t shapes[][2] = {{1, 1}, {5, 10}, {130, 24}, {64, 8}, {4, 7}};
     for (const auto& [rows, cols] : shapes) {

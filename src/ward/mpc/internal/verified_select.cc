@@ -10,6 +10,7 @@
 #include <algorithm>
 
 #include "ward/mpc/internal/roles.h"
+#include "ward/mpc/internal/vector_loops.h"
 #include "ward/mpc/internal/verified.h"
 #include "ward/mpc/internal/verify.h"
 
@@ -18,7 +19,84 @@ namespace {
 
 using Room = NumberRelations::Room;
 
-Ring bit_at(const RingVector& words, size_t i) { return words[i / 64] >> (i % 64) & 1; }
+using In = const Ring* __restrict;
+using Out = Ring* __restrict;
+
+__attribute__((always_inline)) inline Ring bit_of(In words, size_t i) {
+    return words[i / 64] >> (i % 64) & 1;
+}
+
+// A c at the pivot, with its relation: two products, (x_p (1 - 2 b_p)) b_q and b_p (x_q (1 - 2
+// b_q)).
+WARD_LOOP void deal_product_loop(In bp_words, In bq_words, In xp, In xq, In one, size_t n, Out two,
+                                 Out u, Out v, Out claim) {
+    for (size_t i = 0; i < n; ++i) {
+        const Ring bp = bit_of(bp_words, i), bq = bit_of(bq_words, i);
+        two[i] = ((xp[i] + xq[i]) & (0 - (bp ^ bq))) - one[i];
+        u[i] = (xp[i] ^ (0 - bp)) + bp;  // negated where the bit is set
+        v[i] = bq;
+        u[n + i] = bp;
+        v[n + i] = (xq[i] ^ (0 - bq)) + bq;
+        claim[i] = (xq[i] & (0 - bq)) - one[i];
+    }
+}
+// c at the pivot.
+WARD_LOOP void deal_bit_loop(In bp_words, In bq_words, In one, size_t n, Out two, Out u, Out v,
+                             Out claim) {
+    for (size_t i = 0; i < n; ++i) {
+        const Ring bp = bit_of(bp_words, i), bq = bit_of(bq_words, i);
+        two[i] = (bp ^ bq) - one[i];
+        u[i] = 1 - 2 * bp;
+        v[i] = bq;
+        claim[i] = 0 - one[i];
+    }
+}
+// A verifier's factors of A c: x (1 - 2 b) and b.
+WARD_LOOP void check_product_loop(In words, In x, In own, size_t n, Out signed_x, Out bits,
+                                  Out claim) {
+    for (size_t i = 0; i < n; ++i) {
+        const Ring bit = bit_of(words, i);
+        signed_x[i] = (x[i] ^ (0 - bit)) + bit;
+        bits[i] = bit;
+        claim[i] = (x[i] & (0 - bit)) - own[i];
+    }
+}
+WARD_LOOP void check_bit_at_two_loop(In words, In own, size_t n, Out u, Out claim) {
+    for (size_t i = 0; i < n; ++i) {
+        const Ring bit = bit_of(words, i);
+        u[i] = 1 - 2 * bit;
+        claim[i] = bit - own[i];
+    }
+}
+WARD_LOOP void check_bit_at_one_loop(In words, In own, size_t n, Out v, Out claim) {
+    for (size_t i = 0; i < n; ++i) {
+        v[i] = bit_of(words, i);
+        claim[i] = 0 - own[i];
+    }
+}
+// One term of a join at the pivot: x - 2 (A c) and c, of one of the others.
+WARD_LOOP void parts_loop(In x, In dealt, size_t n, Out factors, Out sum) {
+    for (size_t i = 0; i < n; ++i) {
+        factors[i] = x[i] - 2 * dealt[i];
+        factors[n + i] = dealt[n + i];
+        sum[i] += dealt[i];
+    }
+}
+// The same at the others, with m2 and x2 (1 - 2 m2).
+WARD_LOOP void join_loop(In m2_words, In x2, In x_own, In dealt, size_t n, Out parts, Out known,
+                         Out their_known, Out own, Out of_parts, Out common) {
+    for (size_t i = 0; i < n; ++i) {
+        const Ring m2 = bit_of(m2_words, i), minus = 0 - m2;
+        const Ring part = x_own[i] - 2 * dealt[i], signed_x2 = (x2[i] ^ minus) + m2;
+        parts[i] = part;
+        parts[n + i] = dealt[n + i];
+        known[i] = their_known[i] = m2;
+        known[n + i] = their_known[n + i] = signed_x2;
+        own[i] += (part & minus) + dealt[n + i] * signed_x2;
+        of_parts[i] += dealt[i];
+        common[i] += x2[i] & minus;
+    }
+}
 
 struct Dealt {
     RingVector one, two;  // A c and c of each term in turn
@@ -32,63 +110,36 @@ struct Term {
 };
 
 void deal_at_pivot(NumberRelations& relations, const Term& term, Dealt& dealt) {
-    const size_t n = term.x.size();
+    const size_t n = term.x.size(), at = term.at;
     const Room first = relations.add(kProver, n, 2);
-    for (size_t i = 0; i < n; ++i) {
-        const Ring bp = bit_at(term.bits.first, i), bq = bit_at(term.bits.second, i);
-        const Ring xp = term.x.first[i], xq = term.x.second[i];
-        const Ring one = dealt.one[term.at + i];
-        dealt.two[term.at + i] = ((xp + xq) & (0 - (bp ^ bq))) - one;
-        first.u[i] = xp * (1 - 2 * bp);
-        first.v[i] = bq;
-        first.u[n + i] = bp;
-        first.v[n + i] = xq * (1 - 2 * bq);
-        first.claim[i] = (xq & (0 - bq)) - one;
-    }
+    run_loop<deal_product_loop>(term.bits.first.data(), term.bits.second.data(),
+                                term.x.first.data(), term.x.second.data(), &dealt.one[at], n,
+                                &dealt.two[at], first.u, first.v, first.claim);
     const Room second = relations.add(kProver, n, 1);
-    for (size_t i = 0; i < n; ++i) {
-        const Ring bp = bit_at(term.bits.first, i), bq = bit_at(term.bits.second, i);
-        const Ring one = dealt.one[term.at + n + i];
-        dealt.two[term.at + n + i] = (bp ^ bq) - one;
-        second.u[i] = 1 - 2 * bp;
-        second.v[i] = bq;
-        second.claim[i] = 0 - one;
-    }
+    run_loop<deal_bit_loop>(term.bits.first.data(), term.bits.second.data(), &dealt.one[at + n], n,
+                            &dealt.two[at + n], second.u, second.v, second.claim);
 }
 
 // The left verifier of the pivot.
 void check_at_two(NumberRelations& relations, const Term& term, const RingVector& two) {
     const size_t n = term.x.size();
     const Room first = relations.add(kLeft, n, 2);
-    for (size_t i = 0; i < n; ++i) {
-        const Ring bp = bit_at(term.bits.second, i), xp = term.x.second[i];
-        first.u[i] = xp * (1 - 2 * bp);
-        first.u[n + i] = bp;
-        first.claim[i] = (xp & (0 - bp)) - two[term.at + i];
-    }
+    run_loop<check_product_loop>(term.bits.second.data(), term.x.second.data(), &two[term.at], n,
+                                 first.u, first.u + n, first.claim);
     const Room second = relations.add(kLeft, n, 1);
-    for (size_t i = 0; i < n; ++i) {
-        const Ring bp = bit_at(term.bits.second, i);
-        second.u[i] = 1 - 2 * bp;
-        second.claim[i] = bp - two[term.at + n + i];
-    }
+    run_loop<check_bit_at_two_loop>(term.bits.second.data(), &two[term.at + n], n, second.u,
+                                    second.claim);
 }
 
 // The right verifier of the pivot.
 void check_at_one(NumberRelations& relations, const Term& term, const RingVector& one) {
     const size_t n = term.x.size();
     const Room first = relations.add(kRight, n, 2);
-    for (size_t i = 0; i < n; ++i) {
-        const Ring bq = bit_at(term.bits.first, i), xq = term.x.first[i];
-        first.v[i] = bq;
-        first.v[n + i] = xq * (1 - 2 * bq);
-        first.claim[i] = (xq & (0 - bq)) - one[term.at + i];
-    }
+    run_loop<check_product_loop>(term.bits.first.data(), term.x.first.data(), &one[term.at], n,
+                                 first.v + n, first.v, first.claim);
     const Room second = relations.add(kRight, n, 1);
-    for (size_t i = 0; i < n; ++i) {
-        second.v[i] = bit_at(term.bits.first, i);
-        second.claim[i] = 0 - one[term.at + n + i];
-    }
+    run_loop<check_bit_at_one_loop>(term.bits.first.data(), &one[term.at + n], n, second.v,
+                                    second.claim);
 }
 
 Dealt deal(Party& party, const Roles& roles, std::span<const Term> terms, size_t total) {
@@ -122,15 +173,11 @@ void join_at_pivot(Party& party, const Roles& roles, std::span<const Term> terms
     const Room left = relations.add(kLeft, n, width), right = relations.add(kRight, n, width);
     RingVector of_one(n, Ring{0}), of_two(n, Ring{0});
     for (size_t k = 0; k < terms.size(); ++k) {
-        for (size_t i = 0; i < n; ++i) {
-            const size_t from = terms[k].at + i, to = 2 * k * n + i;
-            left.u[to] = terms[k].x.second[i] - 2 * dealt.one[from];
-            left.u[to + n] = dealt.one[from + n];
-            right.v[to] = terms[k].x.first[i] - 2 * dealt.two[from];
-            right.v[to + n] = dealt.two[from + n];
-            of_one[i] += dealt.one[from];
-            of_two[i] += dealt.two[from];
-        }
+        const size_t from = terms[k].at, to = 2 * k * n;
+        run_loop<parts_loop>(terms[k].x.second.data(), &dealt.one[from], n, left.u + to,
+                             of_one.data());
+        run_loop<parts_loop>(terms[k].x.first.data(), &dealt.two[from], n, right.v + to,
+                             of_two.data());
     }
     for (size_t i = 0; i < n; ++i) {
         left.claim[i] = of_one[i] - out.second[i];
@@ -159,18 +206,11 @@ void join_at_others(Party& party, const Roles& roles, std::span<const Term> term
         const RingVector& m2_words = is_one ? terms[k].bits.second : terms[k].bits.first;
         const RingVector& x2 = is_one ? terms[k].x.second : terms[k].x.first;
         const RingVector& x_own = is_one ? terms[k].x.first : terms[k].x.second;
-        for (size_t i = 0; i < n; ++i) {
-            const size_t from = terms[k].at + i, to = 2 * k * n + i;
-            const Ring m2 = bit_at(m2_words, i), minus = 0 - m2;
-            const Ring part = x_own[i] - 2 * c[from], signed_x2 = (x2[i] ^ minus) - minus;
-            parts[to] = part;
-            parts[to + n] = c[from + n];
-            known[to] = their_known[to] = m2;
-            known[to + n] = their_known[to + n] = signed_x2;
-            own[i] += (part & minus) + c[from + n] * signed_x2;
-            of_parts[i] += c[from];
-            common[i] += x2[i] & minus;
-        }
+        const Ring* dealt_c = &c[terms[k].at];
+        const size_t to = 2 * k * n;
+        run_loop<join_loop>(m2_words.data(), x2.data(), x_own.data(), dealt_c, n, parts + to,
+                            known + to, their_known + to, own.data(), of_parts.data(),
+                            common.data());
     }
     for (size_t i = 0; i < n; ++i) {
         own[i] += of_parts[i] + (is_one ? 0 : common[i]);

@@ -9,7 +9,7 @@
 //   kWide    matters modulo 2^64, so the prover says what the sum of integers has above 64 bits,
 //            w (masked, 8 bytes), and the proof is modulo 2^128.
 //
-// The products are cut into 16 pieces, and the prover sends all <u_j, v_k>, where u is already
+// The products are cut into 8 pieces, and the prover sends all <u_j, v_k>, where u is already
 // multiplied by the factor of its relation: of wide ones modulo 2^128; of narrow ones modulo 2^104,
 // u being taken modulo 2^64 and then as an integer. The verifiers compare the sum over j = k with
 // what they know of a, b and w, modulo 2^64 or 2^128. From there on narrow ones are times 2^24 and
@@ -31,7 +31,7 @@ enum class Width { kNarrow, kWide };
 
 class NumberRelations {
   public:
-    static constexpr size_t kPieces = 16;
+    static constexpr size_t kPieces = 8;
     using Vector = Statement<Wide>::Vector;
 
     explicit NumberRelations(Width width) : width_(width) {}
