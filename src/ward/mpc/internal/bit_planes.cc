@@ -2,10 +2,15 @@
 
 #include <algorithm>
 
+#include "ward/mpc/internal/vector_loops.h"
+
 namespace ward::mpc::internal {
 
-void transpose_64x64(uint64_t* words) {
+namespace {
+
+WARD_LOOP void transpose_loop(uint64_t* words) {
     uint64_t mask = 0x0000'0000'ffff'ffff;
+#pragma GCC unroll 6
     for (size_t width = 32; width != 0; width >>= 1, mask ^= mask << width) {
         for (size_t block = 0; block < 64; block += 2 * width) {
             for (size_t i = block; i < block + width; ++i) {
@@ -17,16 +22,24 @@ void transpose_64x64(uint64_t* words) {
     }
 }
 
-void to_planes(const uint64_t* values, size_t count, uint64_t* planes) {
+WARD_LOOP void planes_loop(const uint64_t* values, size_t count, uint64_t* planes) {
     const size_t words = (count + 63) / 64;
     std::array<uint64_t, 64> block;
     for (size_t w = 0; w < words; ++w) {
         const size_t here = std::min<size_t>(64, count - 64 * w);
         std::copy_n(values + 64 * w, here, block.begin());
         std::fill(block.begin() + static_cast<std::ptrdiff_t>(here), block.end(), 0);
-        transpose_64x64(block.data());
+        transpose_loop(block.data());
         for (size_t j = 0; j < 64; ++j) planes[j * words + w] = block[j];
     }
+}
+
+}  // namespace
+
+void transpose_64x64(uint64_t* words) { run_loop<transpose_loop>(words); }
+
+void to_planes(const uint64_t* values, size_t count, uint64_t* planes) {
+    run_loop<planes_loop>(values, count, planes);
 }
 
 void group_levels(const uint64_t* bits, size_t num_bits, uint64_t* out) {

@@ -5,7 +5,6 @@
 #include "ward/mpc/internal/row_sums.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "ward/core/cpu.h"
 
@@ -16,24 +15,16 @@
 namespace ward::mpc::internal {
 namespace {
 
+uint64_t selected(const uint8_t* selection, size_t row, size_t sum) {
+    return selection[row / kRowGroup * kRowSums + sum] >> (row % kRowGroup) & 1;
+}
+
 #if defined(__x86_64__)
 #define WARD_AVX512 __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl")))
 
-constexpr size_t kGroup = 4;
+constexpr size_t kGroup = kRowGroup;
 constexpr size_t kSubsets = size_t{1} << kGroup;
 constexpr size_t kInRegisters = kRowSums / 2;
-
-// For each group of rows and each result the subset that belongs to it; room for `capacity` rows.
-std::vector<uint8_t> subsets_of(const uint64_t* selection, size_t capacity, size_t rows) {
-    std::vector<uint8_t> out((capacity + kGroup - 1) / kGroup * kRowSums, 0);
-    for (size_t j = 0; j < rows; ++j) {
-        uint8_t* subset = &out[j / kGroup * kRowSums];
-        for (size_t r = 0; r < kRowSums; ++r) {
-            subset[r] = static_cast<uint8_t>(subset[r] | ((selection[j] >> r & 1) << (j % kGroup)));
-        }
-    }
-    return out;
-}
 
 constexpr size_t kGroups = 16;  // whose subsets stay in the first-level cache
 constexpr size_t kInBlock = kGroups * kGroup;
@@ -56,10 +47,11 @@ WARD_AVX512 void add_sums(const uint8_t* subsets, const __m512i* sums, size_t gr
             total[r] = _mm512_maskz_loadu_epi64(lanes, out + (begin + r) * out_stride);
         }
         for (size_t g = 0; g < groups; ++g) {
-            const uint8_t* subset = subsets + g * kRowSums + begin;
+            const uint8_t* subset = subsets + g * kRowSums + begin;  // below kSubsets each
 #pragma GCC unroll 24
             for (size_t r = 0; r < kInRegisters; ++r) {
-                total[r] = _mm512_add_epi64(total[r], sums[g * kSubsets + subset[r]]);
+                total[r] =
+                    _mm512_add_epi64(total[r], sums[g * kSubsets + (subset[r] & (kSubsets - 1))]);
             }
         }
         for (size_t r = 0; r < kInRegisters; ++r) {
@@ -72,9 +64,8 @@ __mmask8 first_lanes(size_t count) {
     return static_cast<__mmask8>(count >= 8 ? 0xff : (1u << count) - 1);
 }
 
-WARD_AVX512 void add_row_sums_avx512(const uint64_t* selection, const uint64_t* x, size_t rows,
+WARD_AVX512 void add_row_sums_avx512(const uint8_t* selection, const uint64_t* x, size_t rows,
                                      size_t cols, uint64_t* out, size_t out_stride) {
-    const std::vector<uint8_t> subsets = subsets_of(selection, rows, rows);
     __m512i sums[kGroups * kSubsets];
     for (size_t begin = 0; begin < rows; begin += kInBlock) {
         const size_t end = std::min(rows, begin + kInBlock);
@@ -91,7 +82,8 @@ WARD_AVX512 void add_row_sums_avx512(const uint64_t* selection, const uint64_t* 
                 }
                 sums_of_subsets(vectors, sums + g * kSubsets);
             }
-            add_sums(&subsets[begin / kGroup * kRowSums], sums, groups, lanes, out + c, out_stride);
+            add_sums(selection + begin / kGroup * kRowSums, sums, groups, lanes, out + c,
+                     out_stride);
         }
     }
 }
@@ -119,13 +111,12 @@ WARD_AVX512 inline void transpose_8x8(__m512i* v) {
     }
 }
 
-WARD_AVX512 void add_column_sums_avx512(const uint64_t* selection, const uint64_t* x, size_t rows,
+WARD_AVX512 void add_column_sums_avx512(const uint8_t* selection, const uint64_t* x, size_t rows,
                                         size_t cols, uint64_t* out, size_t out_stride) {
-    const std::vector<uint8_t> subsets = subsets_of(selection, (cols + 7) / 8 * 8, cols);
     __m512i sums[kGroups * kSubsets];
     for (size_t begin = 0; begin < cols; begin += kInBlock) {
         const size_t end = std::min(cols, begin + kInBlock);
-        const size_t groups = (end - begin + 7) / 8 * 2;
+        const size_t groups = (end - begin + kGroup - 1) / kGroup;
         for (size_t j = 0; j < rows; j += 8) {
             const __mmask8 lanes = first_lanes(rows - j);
             for (size_t g = 0; g < groups; g += 2) {
@@ -138,9 +129,10 @@ WARD_AVX512 void add_column_sums_avx512(const uint64_t* selection, const uint64_
                 }
                 transpose_8x8(block);
                 sums_of_subsets(block, sums + g * kSubsets);
-                sums_of_subsets(block + kGroup, sums + (g + 1) * kSubsets);
+                sums_of_subsets(block + kGroup, sums + (g + 1) * kSubsets);  // unused if too many
             }
-            add_sums(&subsets[begin / kGroup * kRowSums], sums, groups, lanes, out + j, out_stride);
+            add_sums(selection + begin / kGroup * kRowSums, sums, groups, lanes, out + j,
+                     out_stride);
         }
     }
 }
@@ -148,28 +140,28 @@ WARD_AVX512 void add_column_sums_avx512(const uint64_t* selection, const uint64_
 
 }  // namespace
 
-void add_row_sums_portable(const uint64_t* selection, const uint64_t* x, size_t rows, size_t cols,
+void add_row_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
                            uint64_t* out, size_t out_stride) {
     for (size_t j = 0; j < rows; ++j) {
         for (size_t r = 0; r < kRowSums; ++r) {
-            const uint64_t factor = selection[j] >> r & 1;
+            const uint64_t factor = selected(selection, j, r);
             for (size_t c = 0; c < cols; ++c) out[r * out_stride + c] += factor * x[j * cols + c];
         }
     }
 }
 
-void add_column_sums_portable(const uint64_t* selection, const uint64_t* x, size_t rows,
-                              size_t cols, uint64_t* out, size_t out_stride) {
+void add_column_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                              uint64_t* out, size_t out_stride) {
     for (size_t j = 0; j < rows; ++j) {
         for (size_t c = 0; c < cols; ++c) {
             for (size_t r = 0; r < kRowSums; ++r) {
-                out[r * out_stride + j] += (selection[c] >> r & 1) * x[j * cols + c];
+                out[r * out_stride + j] += selected(selection, c, r) * x[j * cols + c];
             }
         }
     }
 }
 
-void add_row_sums(const uint64_t* selection, const uint64_t* x, size_t rows, size_t cols,
+void add_row_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
                   uint64_t* out, size_t out_stride) {
 #if defined(__x86_64__)
     if (isa() == Isa::kAvx512) {
@@ -179,7 +171,7 @@ void add_row_sums(const uint64_t* selection, const uint64_t* x, size_t rows, siz
     add_row_sums_portable(selection, x, rows, cols, out, out_stride);
 }
 
-void add_column_sums(const uint64_t* selection, const uint64_t* x, size_t rows, size_t cols,
+void add_column_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
                      uint64_t* out, size_t out_stride) {
 #if defined(__x86_64__)
     if (isa() == Isa::kAvx512) {

@@ -12,10 +12,10 @@ namespace {
 constexpr size_t kSide = MatrixRelations::kSide;
 static_assert(kSide == kRowSums);
 
-// For each row (or column) of a matrix the sums that it is in.
-RingVector draw_selection(KeyStream& stream, size_t count) {
-    RingVector out(count);
-    stream.fill(std::span<uint64_t>(out));
+// Which rows (or columns) of a matrix are in which sums.
+Bytes draw_selection(KeyStream& stream, size_t count) {
+    Bytes out(selection_bytes(count));
+    stream.fill(std::span<uint8_t>(out));
     return out;
 }
 
@@ -70,8 +70,8 @@ void MatrixRelations::project(KeyStream& challenge) {
 // Into the columns from `at` on; masks are added up turned.
 void MatrixRelations::project_product(const Product& product, KeyStream& challenge, size_t at) {
     const size_t rows = product.x.rows, inner = product.x.cols, cols = product.y.cols;
-    const RingVector left = draw_selection(challenge, rows);
-    const RingVector right = draw_selection(challenge, cols);
+    const Bytes left = draw_selection(challenge, rows);
+    const Bytes right = draw_selection(challenge, cols);
     add_row_sums(left.data(), product.x.first.data(), rows, inner, &x_.first[at], inner_);
     add_row_sums(left.data(), product.x.second.data(), rows, inner, &x_.second[at], inner_);
     add_column_sums(right.data(), product.y.first.data(), inner, cols, &y_.first[at], inner_);

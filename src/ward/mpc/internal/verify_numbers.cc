@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ward/mpc/internal/vector_loops.h"
+
 namespace ward::mpc::internal {
 namespace {
 
@@ -10,6 +12,12 @@ constexpr Role kRoles[] = {kProver, kLeft, kRight};
 Ring* grow(RingVector& vector, size_t more) {
     vector.resize(vector.size() + more);
     return vector.data() + (vector.size() - more);
+}
+
+WARD_LOOP void dot_loop(const Ring* a, const Ring* b, size_t n, Ring* out) {
+    Ring sum = 0;
+    for (size_t i = 0; i < n; ++i) sum += a[i] * b[i];
+    *out = sum;
 }
 
 }  // namespace
@@ -87,8 +95,8 @@ void NumberRelations::combine(KeyStream& challenge, const Ring* left_w, const Ri
 
 Uint128 NumberRelations::sum_of_claims(const Side& side, const RingVector& factors) {
     Ring sum = 0;
-    for (size_t i = 0; i < side.claim.size(); ++i) sum -= factors[i] * side.claim[i];
-    return sum;
+    run_loop<dot_loop>(factors.data(), side.claim.data(), side.claim.size(), &sum);
+    return 0 - sum;
 }
 
 Uint128 NumberRelations::sum_of_claims(const Side& side, const RingVector& factors, const Ring* w) {
