@@ -10,6 +10,7 @@
 namespace ward::mpc::internal {
 namespace {
 
+using Place = NumberRelations::Place;
 using Room = NumberRelations::Room;
 
 // Narrow relations serve a result of up to 22 bits (verify_numbers.h).
@@ -25,31 +26,23 @@ WARD_LOOP void expand(Ring word, Ring (&bits)[kWord]) {
     for (size_t i = 0; i < kWord; ++i) bits[i] = word >> i & 1;
 }
 
-// At the pivot: two = (b_p xor b_q) - one, with its relation.
-WARD_LOOP void deal_loop(In p_words, In q_words, In one, size_t n, Out two, Out u, Out v) {
+// At the pivot: two = (b_p xor b_q) - one.
+WARD_LOOP void deal_loop(In p_words, In q_words, In one, size_t n, Out two) {
     for (size_t begin = 0; begin < n; begin += kWord) {
-        Ring p[kWord], q[kWord];
-        expand(p_words[begin / kWord], p);
-        expand(q_words[begin / kWord], q);
+        Ring bits[kWord];
+        expand(p_words[begin / kWord] ^ q_words[begin / kWord], bits);
         const size_t count = std::min(kWord, n - begin);
-        for (size_t i = 0; i < count; ++i) {
-            u[begin + i] = 2 * p[i];
-            v[begin + i] = q[i];
-            two[begin + i] = (p[i] ^ q[i]) - one[begin + i];
-        }
+        for (size_t i = 0; i < count; ++i) two[begin + i] = bits[i] - one[begin + i];
     }
 }
 
-// At its verifiers: the factor is 1 or 2 times the bit.
-WARD_LOOP void check_loop(In words, In own, size_t n, Ring times, Out factors, Out claim) {
+// out = own - bit.
+WARD_LOOP void less_bits_loop(In words, In own, size_t n, Out out) {
     for (size_t begin = 0; begin < n; begin += kWord) {
         Ring bits[kWord];
         expand(words[begin / kWord], bits);
         const size_t count = std::min(kWord, n - begin);
-        for (size_t i = 0; i < count; ++i) {
-            factors[begin + i] = times * bits[i];
-            claim[begin + i] = own[begin + i] - bits[i];
-        }
+        for (size_t i = 0; i < count; ++i) out[begin + i] = own[begin + i] - bits[i];
     }
 }
 
@@ -67,10 +60,9 @@ WARD_LOOP void scale_loop(In a, size_t n, Out out) {
     for (size_t i = 0; i < n; ++i) out[i] = kWeight * a[i];
 }
 
-// One term of a join: own += weight c (1 - 2 m2), common += weight m2, and its relations.
+// One term of a join: own += weight c (1 - 2 m2), common += weight m2, part = weight c.
 template <Ring kWeight>
-WARD_LOOP void join_loop(In m2_words, In c, size_t n, Out part, Out sign, Out same_sign, Out own,
-                         Out common) {
+WARD_LOOP void join_loop(In m2_words, In c, size_t n, Out part, Out own, Out common) {
     for (size_t begin = 0; begin < n; begin += kWord) {
         Ring m2[kWord];
         expand(m2_words[begin / kWord], m2);
@@ -79,7 +71,6 @@ WARD_LOOP void join_loop(In m2_words, In c, size_t n, Out part, Out sign, Out sa
             const size_t at = begin + i;
             const Ring value = kWeight * c[at], minus = 0 - m2[i];
             part[at] = value;
-            sign[at] = same_sign[at] = 1 + 2 * minus;
             own[at] += (value ^ minus) - minus;  // value times the sign
             common[at] += kWeight & minus;
         }
@@ -101,14 +92,17 @@ Dealt deal_xor(Party& party, const Roles& roles, Width width, std::span<const Sh
     const bool wide = width == Width::kWide;
     Dealt out;
     if (roles.role == 0) {
-        const Room room = relations.add(kProver, total, 1);
+        const Place place = relations.add(kProver, total, 1);
         out.one = party.draw(roles.one, total);
         out.two.resize(total);
         for (size_t k = 0; k < bits.size(); ++k) {
             const size_t at = k * n;
+            place.u->add_bits(bits[k].first, n, 0, 2);
+            place.v->add_bits(bits[k].second, n, 0, 1);
             run_loop<deal_loop>(bits[k].first.data(), bits[k].second.data(), &out.one[at], n,
-                                &out.two[at], room.u + at, room.v + at);
-            if (wide) run_loop<subtract_loop>(&out.one[at], room.v + at, n, room.claim + at);
+                                &out.two[at]);
+            if (!wide) continue;
+            run_loop<less_bits_loop>(bits[k].second.data(), &out.one[at], n, place.claim + at);
         }
         Party::Round round(party);
         round.send(roles.two, out.two);
@@ -124,12 +118,15 @@ Dealt deal_xor(Party& party, const Roles& roles, Width width, std::span<const Sh
         round.receive(roles.pivot, own);
     }
     round.finish();
-    const Room room = relations.add(roles.role == 1 ? kRight : kLeft, total, 1);
-    Ring* factors = roles.role == 1 ? room.v : room.u;
+    const Place place = relations.add(roles.role == 1 ? kRight : kLeft, total, 1);
     for (size_t k = 0; k < bits.size(); ++k) {
         const RingVector& words = roles.role == 1 ? bits[k].first : bits[k].second;
-        run_loop<check_loop>(words.data(), &own[k * n], n, Ring{roles.role == 1 ? 1u : 2u},
-                             factors + k * n, room.claim + k * n);
+        if (roles.role == 1) {
+            place.v->add_bits(words, n, 0, 1);
+        } else {
+            place.u->add_bits(words, n, 0, 2);
+        }
+        run_loop<less_bits_loop>(words.data(), &own[k * n], n, place.claim + k * n);
     }
     return out;
 }
@@ -161,7 +158,8 @@ void join_at_pivot(Party& party, const Roles& roles, NumberRelations& relations,
     out.first = party.draw(roles.pivot, n);
     out.second = party.draw(roles.one, n);
     Party::Round(party).finish();
-    const Room left = relations.add(kLeft, n, kTerms), right = relations.add(kRight, n, kTerms);
+    const Room left = relations.add_numbers(kLeft, n, kTerms),
+               right = relations.add_numbers(kRight, n, kTerms);
     size_t at = 0;
     const auto copy = [&]<Ring kWeight>() {
         run_loop<scale_loop<kWeight>>(&c.one[at], n, left.u + at);
@@ -185,19 +183,19 @@ void join_xor(Party& party, const Roles& roles, Width width, const Dealt& c,
     const RingVector& own_c = is_one ? c.one : c.two;
     RingVector mask = party.draw(is_one ? roles.one : roles.pivot, n), own(n), common(n), theirs;
     // Role 1 has u in common with the pivot, role 2 with role 1.
-    const Room proved = relations.add(kProver, n, kTerms);
-    const Room checked = relations.add(is_one ? kLeft : kRight, n, kTerms);
-    Ring* parts = is_one ? proved.u : proved.v;
-    Ring* signs = is_one ? proved.v : proved.u;
-    Ring* their_signs = is_one ? checked.u : checked.v;
+    const Place proved = relations.add(kProver, n, kTerms);
+    const Place checked = relations.add(is_one ? kLeft : kRight, n, kTerms);
+    Ring* parts = (is_one ? proved.u : proved.v)->add_numbers(kTerms * n);
     std::fill(common.begin(), common.end(), Ring{0});
     run_loop<negate_loop>(mask.data(), n, own.data());
     size_t k = 0;
     const auto add_term = [&]<Ring kWeight>() {
         const RingVector& m2 = is_one ? bits[k].second : bits[k].first;
         const size_t at = k * n;
-        run_loop<join_loop<kWeight>>(m2.data(), &own_c[at], n, parts + at, signs + at,
-                                     their_signs + at, own.data(), common.data());
+        (is_one ? proved.v : proved.u)->add_bits(m2, n, 1, 0 - Ring{2});  // the sign
+        (is_one ? checked.u : checked.v)->add_bits(m2, n, 1, 0 - Ring{2});
+        run_loop<join_loop<kWeight>>(m2.data(), &own_c[at], n, parts + at, own.data(),
+                                     common.data());
         ++k;
     };
     (add_term.template operator()<kWeights>(), ...);

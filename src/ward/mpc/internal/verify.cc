@@ -17,9 +17,9 @@ void Verifier::add_products(std::span<const SharedMatrix* const> xs,
                             std::span<const SharedMatrix* const> ys, const Reshared& z,
                             const RingVector& received) {
     const size_t n = z.own_mask.size(), terms = 2 * xs.size();
-    const NumberRelations::Room own = wide_.add(kProver, n, terms),
-                                left = wide_.add(kLeft, n, terms),
-                                right = wide_.add(kRight, n, terms);
+    const NumberRelations::Room own = wide_.add_numbers(kProver, n, terms),
+                                left = wide_.add_numbers(kLeft, n, terms),
+                                right = wide_.add_numbers(kRight, n, terms);
     RingVector second(n, Ring{0});
     for (size_t k = 0; k < xs.size(); ++k) {
         for (size_t i = 0; i < n; ++i) {
