@@ -41,6 +41,7 @@ namespace ward::mpc::internal {
 struct Wide {
     using Element = Uint128;
     static constexpr size_t kMaxFolds = 1;
+    static constexpr size_t kArity = 16;
     static constexpr size_t kShort = 512;
     static Element add(Element a, Element b) { return a + b; }
     static Element subtract(Element a, Element b) { return a - b; }
@@ -87,7 +88,8 @@ struct Wide {
 struct Binary {
     using Element = uint64_t;
     static constexpr size_t kMaxFolds = 64;
-    static constexpr size_t kShort = 2048;
+    static constexpr size_t kArity = 8;
+    static constexpr size_t kShort = 4608;
     static Element add(Element a, Element b) { return a ^ b; }
     static Element subtract(Element a, Element b) { return a ^ b; }
     static Element multiply(Element a, Element b) { return gf64_multiply(a, b); }
@@ -135,7 +137,7 @@ class InnerProductCheck {
     using Element = typename R::Element;
     using Vector = typename Statement<R>::Vector;
 
-    static constexpr size_t kArity = 16;
+    static constexpr size_t kArity = R::kArity;
 
     // For statements of this length.
     InnerProductCheck(Sessions& sessions, size_t length) : sessions_(sessions) {

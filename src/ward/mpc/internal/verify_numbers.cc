@@ -31,7 +31,8 @@ struct NumberRelations::Chunk {
 
 NumberRelations::Place NumberRelations::add(Role role, size_t count, size_t terms) {
     Side& side = sides_[role];
-    side.groups.push_back({count, terms});
+    const size_t begin = side.groups.empty() ? 0 : side.groups.back().end;
+    side.groups.push_back({count, terms, begin, begin + count * terms, this->count(role)});
     Place out{role == kRight ? nullptr : &side.u, role == kLeft ? nullptr : &side.v, nullptr};
     if (role != kProver || width_ == Width::kWide) {
         side.claim.resize(side.claim.size() + count);
@@ -62,15 +63,16 @@ void NumberRelations::clear() {
 }
 
 size_t NumberRelations::count(Role role) const {
-    size_t out = 0;
-    for (const Group& group : sides_[role].groups) out += group.count;
-    return out;
+    const auto& groups = sides_[role].groups;
+    return groups.empty() ? 0 : groups.back().relation + groups.back().count;
 }
 
 // The same for all three sessions, each of which this party takes part in.
 size_t NumberRelations::piece_length() const {
     size_t longest = 0;
-    for (const Side& side : sides_) longest = std::max({longest, side.u.size(), side.v.size()});
+    for (const Side& side : sides_) {
+        if (!side.groups.empty()) longest = std::max(longest, side.groups.back().end);
+    }
     constexpr size_t kStep = kPieces * kWideLengthStep;
     return (longest + kStep - 1) / kStep * kWideLengthStep;
 }
@@ -124,12 +126,13 @@ Uint128 NumberRelations::sum_of_claims(const Side& side, const Ring* w) const {
 // Terms times the factors of their relations.
 void NumberRelations::scale(const Side& side, size_t at, size_t count, Ring* u,
                             Ring* u_high) const {
-    size_t term = 0, relation = 0;
-    for (const Group& group : side.groups) {
-        for (size_t k = 0; k < group.terms && count > 0; ++k, term += group.count) {
-            if (at >= term + group.count) continue;
-            const size_t from = at - term, here = std::min(count, group.count - from);
-            const Ring* factors = &factors_[relation + from];
+    auto group = std::upper_bound(side.groups.begin(), side.groups.end(), at,
+                                  [](size_t value, const Group& g) { return value < g.end; });
+    for (; count > 0 && group != side.groups.end(); ++group) {
+        while (count > 0 && at < group->end) {
+            const size_t relation = (at - group->begin) % group->count;
+            const size_t here = std::min(count, group->count - relation);
+            const Ring* factors = &factors_[group->relation + relation];
             if (u_high != nullptr) {
                 scale_wide(factors, here, u, u_high);
                 u_high += here;
@@ -140,7 +143,6 @@ void NumberRelations::scale(const Side& side, size_t at, size_t count, Ring* u,
             at += here;
             count -= here;
         }
-        relation += group.count;
     }
     if (u_high != nullptr) std::fill_n(u_high, count, Ring{0});  // behind the last term
 }

@@ -80,8 +80,10 @@ class NumberRelations {
 
   private:
     struct Group {
-        size_t count;
+        size_t count;  // of relations
         size_t terms;
+        size_t begin, end;  // in the list of products
+        size_t relation;    // number of the first one
     };
     struct Side {
         std::vector<Group> groups;
