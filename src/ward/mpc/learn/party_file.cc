@@ -31,6 +31,10 @@ class PartyReader {
         if (party_.checkpoint.empty() != party_.checkpoint_key.empty()) {
             fail(root, "checkpoint and checkpoint_key go together");
         }
+        // Two parties under one identity would be one party with two votes.
+        if (party_.next.name == party_.previous.name || party_.next.pin == party_.previous.pin) {
+            fail(root, "next and previous must be two parties with names and pins of their own");
+        }
         return party_;
     }
 
