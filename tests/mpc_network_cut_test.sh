@@ -29,9 +29,14 @@ while True:
     for s in ready:
         if s is server:
             one = server.accept()[0]
-            try:
-                other = socket.create_connection(("127.0.0.1", target))
-            except OSError:
+            other = None
+            for _ in range(500):  # party 1 may come later
+                try:
+                    other = socket.create_connection(("127.0.0.1", target))
+                    break
+                except OSError:
+                    time.sleep(0.02)
+            if other is None:
                 one.close()
                 continue
             for end in (one, other): end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
