@@ -144,7 +144,7 @@ TEST(CircuitPrivacy, RefusesWhatHasNoRoom) {
         encrypt(deep.key, BfvEncoder(deep.context).encode(std::vector<int64_t>{1}), deep.random);
     const Ciphertext square = BfvEvaluator(deep.context).multiply(x, x);
     EXPECT_THAT(message_of([&] { hide_computation(deep.key, square, deep.random); }),
-                HasSubstr("size"));
+                HasSubstr("expected a ciphertext of 2 polynomials"));
 }
 
 }  // namespace
