@@ -20,6 +20,7 @@ using internal::WireWriter;
 constexpr size_t kDigestCharacters = 64;
 constexpr int64_t kMostUnits = 1 << 24;
 constexpr uint32_t kMostText = 1 << 24;
+constexpr uint32_t kMostName = 4096;
 constexpr size_t kMostRotations = 2048;  // each is a key of megabytes for the reader to make
 
 void check_fields(const ClientPlan& p) {
@@ -28,6 +29,15 @@ void check_fields(const ClientPlan& p) {
     const bool counts = p.inputs >= 1 && p.inputs <= kMostUnits && p.outputs >= 1 &&
                         p.outputs <= kMostUnits && p.examples >= 1 && p.examples <= 1 << 16;
     if (!range || !counts) fail_corrupt("the counts or the range of a plan are not possible");
+    if (!p.class_names.empty() && static_cast<int64_t>(p.class_names.size()) != p.outputs) {
+        fail_corrupt("a plan has other classes than outputs");
+    }
+    for (const std::string& name : p.class_names) {  // they are printed on terminals
+        const auto control = [](char c) { return static_cast<unsigned char>(c) < 32 || c == 127; };
+        if (std::any_of(name.begin(), name.end(), control)) {
+            fail_corrupt("a class of a plan has control characters in its name");
+        }
+    }
     const int slots = 1 << std::clamp(p.parameters.log_degree - 1, 0, 16);
     if (p.packing != Packing::kSingle) {
         if (p.examples > slots) fail_corrupt("a plan has more examples than slots");
@@ -45,6 +55,15 @@ void check_fields(const ClientPlan& p) {
     }
 }
 
+ByteView bytes_of(const std::string& text) {
+    return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
+}
+
+std::string read_text(WireReader& in, size_t size) {
+    const ByteView bytes = in.take(size);
+    return {bytes.begin(), bytes.end()};
+}
+
 std::vector<int> read_slots(WireReader& in, int64_t count) {
     std::vector<int> out;
     for (int64_t i = 0; i < count; ++i) {
@@ -60,9 +79,11 @@ std::vector<int> read_slots(WireReader& in, int64_t count) {
 Bytes to_bytes(const ClientPlan& p) {
     const Bytes parameters = to_bytes(p.parameters);
     const bool single = p.packing == Packing::kSingle;
+    size_t names = 0;
+    for (const std::string& name : p.class_names) names += 4 + name.size();
     WireWriter out(WireKind::kClientPlan, "",
                    56 + parameters.size() + 8 * p.rotations.size() + p.preprocessing_json.size() +
-                       (single ? 4 * (p.input_slots.size() + p.output_slots.size()) : 0));
+                       names + (single ? 4 * (p.input_slots.size() + p.output_slots.size()) : 0));
     out.number(static_cast<uint32_t>(single ? 0 : 1));
     out.number(static_cast<uint32_t>(p.examples));
     out.number(p.input.low);
@@ -73,7 +94,8 @@ Bytes to_bytes(const ClientPlan& p) {
     out.number(static_cast<uint32_t>(p.rotations.size()));
     out.number(static_cast<uint32_t>(parameters.size()));
     out.number(static_cast<uint32_t>(p.preprocessing_json.size()));
-    out.zeros(8);
+    out.number(static_cast<uint32_t>(p.class_names.size()));
+    out.number(static_cast<uint32_t>(names));
     out.bytes(parameters);
     for (const auto& [step, level] : p.rotations) {
         out.number(static_cast<uint32_t>(step));
@@ -83,8 +105,11 @@ Bytes to_bytes(const ClientPlan& p) {
         for (int slot : p.input_slots) out.number(static_cast<uint32_t>(slot));
         for (int slot : p.output_slots) out.number(static_cast<uint32_t>(slot));
     }
-    out.bytes(ByteView(reinterpret_cast<const uint8_t*>(p.preprocessing_json.data()),
-                       p.preprocessing_json.size()));
+    out.bytes(bytes_of(p.preprocessing_json));
+    for (const std::string& name : p.class_names) {
+        out.number(static_cast<uint32_t>(name.size()));
+        out.bytes(bytes_of(name));
+    }
     return out.finish();
 }
 
@@ -106,13 +131,13 @@ ClientPlan client_plan_from_bytes(ByteView bytes) {
     const size_t rotations = in.number<uint32_t>();
     const size_t parameters = in.number<uint32_t>();
     const auto text = in.number<uint32_t>();
-    in.zeros(8);
-    if (text > kMostText || rotations > kMostRotations || p.inputs > kMostUnits ||
-        p.outputs > kMostUnits) {
+    const auto classes = in.number<uint32_t>(), names = in.number<uint32_t>();
+    if (text > kMostText || names > kMostText || rotations > kMostRotations ||
+        p.inputs > kMostUnits || p.outputs > kMostUnits) {
         fail_corrupt("the counts of a plan are not possible");
     }
     const size_t slots = single ? 4 * static_cast<size_t>(p.inputs + p.outputs) : 0;
-    in.expect_left(parameters + 8 * rotations + slots + text);
+    in.expect_left(parameters + 8 * rotations + slots + text + names);
     p.parameters = parameters_from_bytes(in.take(parameters));
     int previous = 0;
     for (size_t i = 0; i < rotations; ++i) {
@@ -127,8 +152,13 @@ ClientPlan client_plan_from_bytes(ByteView bytes) {
         p.input_slots = read_slots(in, p.inputs);
         p.output_slots = read_slots(in, p.outputs);
     }
-    const ByteView rest = in.take(text);
-    p.preprocessing_json.assign(rest.begin(), rest.end());
+    p.preprocessing_json = read_text(in, text);
+    for (uint32_t i = 0; i < classes; ++i) {
+        const auto size = in.number<uint32_t>();
+        if (size > kMostName) fail_corrupt("a class of a plan has too long a name");
+        p.class_names.push_back(read_text(in, size));
+    }
+    in.expect_left(0);
     p.ciphertexts_up = single ? 1 : p.inputs;
     p.ciphertexts_down = single ? 1 : p.outputs;
     check_fields(p);
@@ -149,8 +179,7 @@ Bytes to_bytes(const CiphertextList& list) {
                     "a list of ciphertexts needs one, and the digest of its plan");
     }
     WireWriter out(WireKind::kCiphertexts, list.ciphertexts[0].context()->id(), total);
-    out.bytes(
-        ByteView(reinterpret_cast<const uint8_t*>(list.plan_digest.data()), kDigestCharacters));
+    out.bytes(bytes_of(list.plan_digest));
     out.number(static_cast<uint64_t>(list.examples));
     out.number(static_cast<uint64_t>(objects.size()));
     for (const Bytes& object : objects) {
@@ -164,8 +193,7 @@ CiphertextList ciphertext_list_from_bytes(const ContextPtr& context, const Clien
                                           ByteView bytes) {
     WireReader in(WireKind::kCiphertexts, context->id(), bytes);
     CiphertextList out;
-    const ByteView name = in.take(kDigestCharacters);
-    out.plan_digest.assign(name.begin(), name.end());
+    out.plan_digest = read_text(in, kDigestCharacters);
     if (out.plan_digest != digest(plan)) {
         throw Error(ErrorCode::kInvalid, "the ciphertexts belong to another plan",
                     "both sides need the plan that the model's owner wrote for this model");

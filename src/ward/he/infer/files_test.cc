@@ -53,6 +53,7 @@ TEST(Files, CarryAnInferenceBetweenTwoSides) {
         const Plan whole = plan(network, {.packing = packing, .input = {-1, 1}});
         ClientPlan sent = client_plan(whole);
         sent.preprocessing_json = "{\"kind\":\"none\"}";
+        sent.class_names = {"benign", "malign"};
         const ClientPlan received = client_plan_from_bytes(to_bytes(sent));
         EXPECT_EQ(received, sent);
         const InferenceClient client(received, random);
@@ -76,7 +77,8 @@ TEST(Files, CarryAnInferenceBetweenTwoSides) {
 
 TEST(Files, DamagedAndHostilePlansAreRefused) {
     Random random = seeded_random(2);
-    const ClientPlan good = client_plan(plan(lower(small_model(random)), {.input = {-1, 1}}));
+    ClientPlan good = client_plan(plan(lower(small_model(random)), {.input = {-1, 1}}));
+    good.class_names = {"a", "bc"};
     const Bytes bytes = to_bytes(good);
     for (size_t size = 0; size < bytes.size(); ++size) {
         EXPECT_THROW(client_plan_from_bytes(ByteView(bytes).first(size)), Error);
@@ -104,6 +106,13 @@ TEST(Files, DamagedAndHostilePlansAreRefused) {
     for (int step = 1; step < 2100; ++step) wrong.rotations[step] = 0;
     EXPECT_THAT(message_of([&] { client_plan_from_bytes(to_bytes(wrong)); }),
                 HasSubstr("counts of a plan"));
+    wrong = good;
+    wrong.class_names[1] = "\x1b[2J";
+    EXPECT_THAT(message_of([&] { client_plan_from_bytes(to_bytes(wrong)); }),
+                HasSubstr("control characters"));
+    wrong.class_names = {"one"};
+    EXPECT_THAT(message_of([&] { client_plan_from_bytes(to_bytes(wrong)); }),
+                HasSubstr("other classes than outputs"));
     wrong = good;
     wrong.input.low = 3;
     EXPECT_THAT(message_of([&] { client_plan_from_bytes(to_bytes(wrong)); }),
