@@ -78,13 +78,13 @@ std::optional<data::Dataset> load_own(const mpc::PartyFile& party, const mpc::Jo
     request.schema = file.schema;
     data::Dataset set = data::load_dataset(request).dataset;
     if (static_cast<size_t>(set.size()) == job.examples &&
-        static_cast<size_t>(set.example_size()) == job.shape.widths.front()) {
+        static_cast<size_t>(set.example_size()) == job.shape.inputs()) {
         return set;
     }
     throw Error(ErrorCode::kInvalid, party.data + " has " + std::to_string(set.size()) +
                                          " examples of " + std::to_string(set.example_size()) +
                                          " inputs, the job says " + std::to_string(job.examples) +
-                                         " of " + std::to_string(job.shape.widths.front()));
+                                         " of " + std::to_string(job.shape.inputs()));
 }
 
 mpc::JobResult take_part(mpc::Party& party, const mpc::PartyFile& file, const mpc::TrainingJob& job,

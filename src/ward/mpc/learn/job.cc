@@ -16,6 +16,8 @@
 namespace ward::mpc {
 namespace {
 
+constexpr size_t kScoredRows = 256;  // at a time, which bounds the memory
+
 // A public order (Fisher-Yates); the generator is fixed by the C++ standard.
 std::vector<size_t> order_of_epoch(const TrainingJob& job, int epoch) {
     std::vector<size_t> order(job.examples);
@@ -27,7 +29,7 @@ std::vector<size_t> order_of_epoch(const TrainingJob& job, int epoch) {
 
 void require_fit(const TrainingJob& job, const data::Dataset* data) {
     if (data == nullptr) throw Error(ErrorCode::kUsage, "an owner must give its data");
-    const auto features = static_cast<int64_t>(job.shape.widths.front());
+    const auto features = static_cast<int64_t>(job.shape.inputs());
     if (data->size() == static_cast<int64_t>(job.examples) && data->example_size() == features) {
         return;
     }
@@ -179,8 +181,7 @@ class Resumption {
 
 std::string TrainingJob::digest() const {
     std::string text = "ward mpc training job 2|" + protocol;
-    for (size_t width : shape.widths) text += "|" + std::to_string(width);
-    text += "|batch " + std::to_string(options.batch_size) + "|rate " +
+    text += shape.text() + "|batch " + std::to_string(options.batch_size) + "|rate " +
             std::to_string(encode_constant(options.learning_rate)) + "|momentum " +
             std::to_string(encode_constant(options.momentum)) + "|epochs " +
             std::to_string(epochs) + "|decay " + std::to_string(encode_constant(decay)) +
@@ -195,7 +196,7 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
     const bool has_inputs = party.index() == job.input_owner;
     const bool has_labels = party.index() == job.label_owner;
     if (has_inputs || has_labels) require_fit(job, data);
-    const size_t features = job.shape.widths.front(), outputs = job.shape.widths.back();
+    const size_t features = job.shape.inputs(), outputs = job.shape.outputs();
     const auto start = std::chrono::steady_clock::now();
     const net::Traffic before = party.ledger().total();
     Network network(party, job.shape, initial, job.options);
@@ -251,23 +252,28 @@ NetworkWeights train_twin(Twin& twin, const TrainingJob& job, const NetworkWeigh
     require_fit(job, &data);
     TwinNetwork network(twin, job.shape, initial, job.options);
     for_batches(job, network, 0, nullptr, [&](uint64_t, std::span<const size_t> rows) {
-        network.train_step(input_rows(data, rows, job.shape.widths.front()),
-                           label_rows(data, rows, job.shape.widths.back()));
+        network.train_step(input_rows(data, rows, job.shape.inputs()),
+                           label_rows(data, rows, job.shape.outputs()));
     });
-    return {network.weights(), network.biases()};
+    return {job.shape, network.weights(), network.biases()};
 }
 
 double accuracy(const NetworkWeights& network, const data::Dataset& data) {
-    const size_t rows = static_cast<size_t>(data.size());
-    const size_t outputs = network.weights.back().cols;
-    const std::vector<double> inputs(data.inputs.begin(), data.inputs.end());
-    const std::vector<double> scores = plain_scores(network, inputs, rows);
+    const size_t rows = static_cast<size_t>(data.size()), outputs = network.shape.outputs();
+    const size_t features = network.shape.inputs();
     size_t right = 0;
-    for (size_t r = 0; r < rows; ++r) {
-        const double* row = &scores[r * outputs];
-        const auto best = outputs == 1 ? static_cast<int64_t>(row[0] > 0)
-                                       : std::max_element(row, row + outputs) - row;
-        right += best == data.labels[r] ? 1 : 0;
+    for (size_t begin = 0; begin < rows; begin += kScoredRows) {
+        const size_t count = std::min(kScoredRows, rows - begin);
+        const auto first = data.inputs.begin() + static_cast<std::ptrdiff_t>(begin * features);
+        const std::vector<double> inputs(first,
+                                         first + static_cast<std::ptrdiff_t>(count * features));
+        const std::vector<double> scores = plain_scores(network, inputs, count);
+        for (size_t r = 0; r < count; ++r) {
+            const double* row = &scores[r * outputs];
+            const auto best = outputs == 1 ? static_cast<int64_t>(row[0] > 0)
+                                           : std::max_element(row, row + outputs) - row;
+            right += best == data.labels[begin + r] ? 1 : 0;
+        }
     }
     return static_cast<double>(right) / static_cast<double>(rows);
 }

@@ -15,6 +15,8 @@ struct JobFile {
     std::string schema;  // file; of a table
     std::string label;   // column of a table, if its schema names none
     std::vector<size_t> hidden;
+    std::vector<NetworkLayer> layers;  // in place of `hidden`, up to the output layer
+    std::vector<int64_t> input_shape;  // with `layers`: channels, height, width
     TrainOptions options;
     int epochs = 1;
     double decay = 1;

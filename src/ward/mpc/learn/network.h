@@ -1,5 +1,6 @@
-// Dense networks that are trained and evaluated on shares: dense layers with ReLU between them, and
-// softmax with cross-entropy (or, for one output, the logistic loss) at the end; SGD with momentum.
+// Networks that are trained and evaluated on shares: dense layers, convolutions, pools and ReLU
+// (shape.h), with softmax and cross-entropy, the logistic loss (one output) or half the squared
+// error at the end; SGD with momentum.
 //
 //   NetworkShape shape{.widths = {784, 128, 128, 10}};
 //   Network network(party, shape, initial_weights(shape, random), {.batch_size = 128});
@@ -14,6 +15,9 @@
 // along, so momentum costs nothing. Steps are quantised: learning_rate / batch_size keeps at
 // least 6 significant bits, momentum 16.
 //
+// Convolutions are products of patches (patches.h): taking patches is local, and so is average
+// pooling. Weights of a convolution are (row, column, channel of the patch) x channels.
+//
 // Values before a ReLU and scores must stay below 2^13 in magnitude. Security and errors: as
 // party.h; shapes, the number of steps, and all options are public. Thread safety: as Party.
 #pragma once
@@ -24,30 +28,38 @@
 
 #include "ward/core/random.h"
 #include "ward/mpc/bits.h"
+#include "ward/mpc/learn/shape.h"
 #include "ward/mpc/learn/twin.h"
+#include "ward/mpc/max_pool.h"
 #include "ward/mpc/multiply.h"
 #include "ward/mpc/party.h"
 
 namespace ward::mpc {
 
-struct NetworkShape {
-    std::vector<size_t> widths;  // inputs, hidden layers, outputs; 1 output: logistic regression
+enum class Loss {
+    kCrossEntropy,  // of the softmax, or logistic for one output
+    kSquared,       // half the squared difference of scores and targets
 };
 
 struct TrainOptions {
     size_t batch_size = 128;
     double learning_rate = 0.1;
     double momentum = 0.9;
+    Loss loss = Loss::kCrossEntropy;
 };
 
-// In the clear, 16 fraction bits. weights[l] is inputs x outputs of layer l, biases[l] 1 x outputs.
+// In the clear, 16 fraction bits. weights[l] is patch x outputs of the l-th layer that has weights,
+// biases[l] 1 x outputs.
 struct NetworkWeights {
+    NetworkShape shape;
     std::vector<RingMatrix> weights;
     std::vector<RingMatrix> biases;
 };
 
 // He et al. 2015: uniform in +-sqrt(6 / inputs), zero biases.
 NetworkWeights initial_weights(const NetworkShape& shape, Random& random);
+
+NetworkWeights zero_weights(const NetworkShape& shape);
 
 // Scores of a revealed network in floating point, for checking it.
 std::vector<double> plain_scores(const NetworkWeights& network, std::span<const double> inputs,
@@ -60,6 +72,8 @@ struct OnShares {
     using Bits = SharedBits;
     using ProductOf = Product;
     using Relu = ReluResult;
+    using Largest = LargestResult;
+    using Winners = Tournament;
 };
 struct InTheClear {
     using Context = Twin;
@@ -67,6 +81,8 @@ struct InTheClear {
     using Bits = PlainBits;
     using ProductOf = PlainProduct;
     using Relu = PlainRelu;
+    using Largest = PlainLargest;
+    using Winners = PlainTournament;
 };
 
 template <typename World>
@@ -95,29 +111,41 @@ class BasicNetwork {
     std::vector<Matrix> state() const;
     void restore(std::vector<Matrix> state);
 
+    const NetworkShape& shape() const { return shape_; }
     const std::vector<Matrix>& weights() const { return weights_; }
     const std::vector<Matrix>& biases() const { return biases_; }
 
   private:
-    // What the way back needs of the way there.
+    // What the way back needs of the way there, per step.
+    struct Memory {
+        Matrix input;  // of a product: rows or patches
+        typename World::Bits active;
+        typename World::Winners winners;
+    };
     struct Pass {
-        std::vector<Matrix> inputs;  // of each layer
-        std::vector<typename World::Bits> active;
+        std::vector<Memory> memory;
         Matrix scores;
     };
 
     Pass forward(const Matrix& inputs);
-    std::vector<Matrix> errors(const Pass& pass, const Matrix& labels);
+    Matrix forward_step(const NetworkStep& step, Matrix x, Memory& memory);
+    Matrix pooled(const NetworkStep& step, const Matrix& x, Memory& memory);
+    Matrix loss_gradient(const Matrix& scores, const Matrix& labels);
+    // The derivative of the loss by the outputs of each product.
+    std::vector<Matrix> errors(Pass& pass, const Matrix& labels);
+    Matrix backward_step(const NetworkStep& step, const Memory& memory, Matrix error);
     void update(const Pass& pass, const std::vector<Matrix>& errors);
     void move_weights();
 
     Context& context_;
     NetworkShape shape_;
+    std::vector<NetworkStep> steps_;
+    std::vector<int> box_bits_;  // of each product: its gradients are 2^box_bits too large
     TrainOptions options_;
     std::vector<Matrix> weights_, biases_;
     std::vector<Matrix> weight_velocity_, bias_velocity_;
-    Ring step_ = 0;  // learning_rate / batch_size with step_bits_ fraction bits
-    int step_bits_ = 0;
+    double step_ = 0;    // learning_rate / batch_size
+    int step_bits_ = 0;  // fraction bits it is rounded to
 };
 
 using TwinNetwork = BasicNetwork<InTheClear>;

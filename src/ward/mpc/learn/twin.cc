@@ -86,6 +86,46 @@ std::vector<RingMatrix> matmul_fixed(Twin& twin, std::span<const PlainProduct> p
     return out;
 }
 
+RingMatrix matmul_fixed(Twin& twin, const RingMatrix& x, const RingMatrix& y, int shift) {
+    const PlainProduct one[] = {{&x, &y}};
+    return std::move(matmul_fixed(twin, one, shift).front());
+}
+
+RingMatrix matmul_mapped_fixed(Twin& twin, const RingMatrix& x, const RingMatrix& y,
+                               const std::function<void(const RingVector&, RingVector&)>& map,
+                               size_t rows, size_t cols, int shift) {
+    RingVector product(x.rows * y.cols);
+    std::fill(product.begin(), product.end(), Ring{0});
+    internal::matmul_accumulate(x.values.data(), y.values.data(), product.data(), x.rows, x.cols,
+                                y.cols);
+    RingMatrix out(rows, cols);
+    map(product, out.values);
+    twin.divide(out.values, shift);
+    return out;
+}
+
+PlainLargest largest(Twin&, std::vector<RingMatrix> entries) {
+    PlainLargest out{entries.front(), {}};
+    out.tournament = {std::vector<uint32_t>(out.value.size()), entries.size()};
+    for (size_t i = 0; i < out.value.size(); ++i) {
+        for (size_t e = 1; e < entries.size(); ++e) {
+            if (!is_negative(out.value.values[i] - entries[e].values[i])) continue;
+            out.value.values[i] = entries[e].values[i];
+            out.tournament.winners[i] = static_cast<uint32_t>(e);
+        }
+    }
+    return out;
+}
+
+std::vector<RingMatrix> to_winner(Twin&, const PlainTournament& tournament,
+                                  const RingMatrix& value) {
+    std::vector<RingMatrix> out(tournament.entries, scale(value, 0));
+    for (size_t i = 0; i < value.size(); ++i) {
+        out[tournament.winners[i]].values[i] = value.values[i];
+    }
+    return out;
+}
+
 PlainRelu relu(Twin&, const RingMatrix& x, int bits) {
     PlainRelu out{x, PlainBits(x.size())};
     for (size_t i = 0; i < x.size(); ++i) {

@@ -6,6 +6,7 @@
 // Thread safety: one Twin belongs to one thread. Nothing here protects anything.
 #pragma once
 
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -34,12 +35,20 @@ struct PlainProduct {
     const RingMatrix* y;
     const RingMatrix* addend = nullptr;
 };
+struct PlainTournament {
+    std::vector<uint32_t> winners;  // number of the entry that won, per value
+    size_t entries = 0;
+};
+struct PlainLargest {
+    RingMatrix value;
+    PlainTournament tournament;
+};
 struct PlainRelu {
     RingMatrix value;
     PlainBits active;
 };
 
-// Each as its namesake on shares (multiply.h, bits.h, softmax.h).
+// Each as its namesake on shares (multiply.h, overlap.h, max_pool.h, bits.h, softmax.h).
 RingMatrix share_public(const Twin& twin, const RingMatrix& values);
 RingMatrix subtract(const RingMatrix& x, const RingMatrix& y);
 RingMatrix scale(const RingMatrix& x, Ring constant);
@@ -48,6 +57,13 @@ RingMatrix add_row(const RingMatrix& x, const RingMatrix& y);
 RingMatrix sum_rows(const RingMatrix& x);
 RingMatrix truncate(Twin& twin, const RingMatrix& x, int shift);
 std::vector<RingMatrix> matmul_fixed(Twin& twin, std::span<const PlainProduct> products, int shift);
+RingMatrix matmul_fixed(Twin& twin, const RingMatrix& x, const RingMatrix& y, int shift);
+RingMatrix matmul_mapped_fixed(Twin& twin, const RingMatrix& x, const RingMatrix& y,
+                               const std::function<void(const RingVector&, RingVector&)>& map,
+                               size_t rows, size_t cols, int shift);
+PlainLargest largest(Twin& twin, std::vector<RingMatrix> entries);
+std::vector<RingMatrix> to_winner(Twin& twin, const PlainTournament& tournament,
+                                  const RingMatrix& value);
 PlainRelu relu(Twin& twin, const RingMatrix& x, int bits);
 RingMatrix select(Twin& twin, const PlainBits& bits, const RingMatrix& x);
 RingMatrix softmax(Twin& twin, const RingMatrix& x);
