@@ -12,12 +12,6 @@ constexpr int kSplineShift = Spline::kTermBits - kFractionBits;
 
 bool is_negative(Ring value) { return static_cast<int64_t>(value) < 0; }
 
-RingMatrix evaluate(Twin& twin, const Spline& spline, RingMatrix x) {
-    for (Ring& value : x.values) value = spline.evaluate_raw(value);
-    twin.divide(x.values, kSplineShift);
-    return x;
-}
-
 }  // namespace
 
 void Twin::divide(RingVector& values, int shift) {
@@ -138,6 +132,28 @@ PlainRelu relu(Twin&, const RingMatrix& x, int bits) {
 RingMatrix select(Twin&, const PlainBits& bits, const RingMatrix& x) {
     RingMatrix out = x;
     for (size_t i = 0; i < out.size(); ++i) out.values[i] *= bits[i];
+    return out;
+}
+
+RingMatrix evaluate(Twin& twin, const Spline& spline, RingMatrix x) {
+    for (Ring& value : x.values) value = spline.evaluate_raw(value);
+    twin.divide(x.values, kSplineShift);
+    return x;
+}
+
+RingMatrix evaluate(Twin& twin, const Ladder& ladder, const RingMatrix& x) {
+    RingMatrix u = x;
+    if (ladder.scales()) {
+        for (Ring& value : u.values) value *= ladder.rung_of(value).scale;
+        twin.divide(u.values, ladder.bits().scale);
+    }
+    for (size_t i = 0; i < u.size(); ++i) u.values[i] += ladder.rung_of(x.values[i]).shift;
+    RingMatrix out = evaluate(twin, ladder.table(), std::move(u));
+    if (ladder.factors()) {
+        for (size_t i = 0; i < out.size(); ++i) out.values[i] *= ladder.rung_of(x.values[i]).factor;
+        twin.divide(out.values, ladder.bits().factor);
+    }
+    for (size_t i = 0; i < out.size(); ++i) out.values[i] += ladder.rung_of(x.values[i]).offset;
     return out;
 }
 

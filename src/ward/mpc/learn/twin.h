@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "ward/core/random.h"
+#include "ward/mpc/functions.h"
 #include "ward/mpc/shared.h"
 #include "ward/mpc/spline.h"
 
@@ -66,6 +67,8 @@ std::vector<RingMatrix> to_winner(Twin& twin, const PlainTournament& tournament,
                                   const RingMatrix& value);
 PlainRelu relu(Twin& twin, const RingMatrix& x, int bits);
 RingMatrix select(Twin& twin, const PlainBits& bits, const RingMatrix& x);
+RingMatrix evaluate(Twin& twin, const Spline& spline, RingMatrix x);
+RingMatrix evaluate(Twin& twin, const Ladder& ladder, const RingMatrix& x);
 RingMatrix softmax(Twin& twin, const RingMatrix& x);
 RingMatrix sigmoid(Twin& twin, const RingMatrix& x);
 
