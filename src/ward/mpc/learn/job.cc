@@ -110,7 +110,7 @@ class Resumption {
                                 std::to_string(step),
                             "give the same data, or remove the checkpoints to begin anew");
             }
-            network.restore(std::move(checkpoint.state));
+            network.restore(std::move(checkpoint.state), step);
             party_.restore_keys(std::move(checkpoint.keys));
             break;
         }

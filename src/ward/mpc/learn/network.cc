@@ -6,19 +6,23 @@
 
 #include "ward/core/error.h"
 #include "ward/mpc/fixed_point.h"
+#include "ward/mpc/learn/internal/worlds.h"
 #include "ward/mpc/overlap.h"
 #include "ward/mpc/share.h"
 #include "ward/mpc/softmax.h"
 #include "ward/mpc/truncate.h"
 
 namespace ward::mpc {
+
+using internal::copy_values;
+using internal::reshaped;
+using internal::scope_of;
+using internal::verify;
+using internal::zeros;
+
 namespace {
 
 constexpr int kReluBits = 32;
-constexpr int kMinStepBits = 16;
-constexpr int kMaxStepBits = 32;
-constexpr double kMaxRate = 16;
-constexpr double kMinStep = 64;  // units that the step keeps at least: 6 bits
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::kUsage, message); }
 
@@ -48,19 +52,10 @@ void check(const std::vector<NetworkStep>& products, const NetworkWeights& initi
     if (!(options.momentum >= 0 && options.momentum < 1)) {
         refuse("the momentum must be in [0, 1), got " + std::to_string(options.momentum));
     }
-}
-
-SharedMatrix zeros(const SharedMatrix& like) { return scale(like, 0); }
-RingMatrix zeros(const RingMatrix& like) { return scale(like, 0); }
-
-// All values of several matrices in one row, and back.
-void copy_values(const RingMatrix& from, size_t from_at, RingMatrix& to, size_t to_at, size_t n) {
-    std::copy_n(&from.values[from_at], n, &to.values[to_at]);
-}
-void copy_values(const SharedMatrix& from, size_t from_at, SharedMatrix& to, size_t to_at,
-                 size_t n) {
-    std::copy_n(&from.first[from_at], n, &to.first[to_at]);
-    std::copy_n(&from.second[from_at], n, &to.second[to_at]);
+    if (!(options.second_momentum >= 0 && options.second_momentum < 1)) {
+        refuse("the second momentum must be in [0, 1), got " +
+               std::to_string(options.second_momentum));
+    }
 }
 
 // 1 / (number of values in the window of an average pool).
@@ -83,24 +78,6 @@ SharedMatrix block_of(const SharedMatrix& x, size_t first, size_t count) {
     }
     return out;
 }
-
-template <typename Matrix>
-Matrix reshaped(Matrix x, size_t rows, size_t cols) {
-    x.rows = rows;
-    x.cols = cols;
-    return x;
-}
-
-// Named steps of the ledger; the twin has none.
-struct NoScope {};
-net::TrafficLedger::Scope scope_of(Party& party, const char* name) {
-    return net::TrafficLedger::Scope(party.ledger(), name);
-}
-NoScope scope_of(Twin&, const char*) { return {}; }
-
-// What a step has sent is verified at its end (with Security::kMalicious), which bounds the memory.
-void verify(Party& party) { party.verify(); }
-void verify(Twin&) {}
 
 }  // namespace
 
@@ -138,22 +115,13 @@ BasicNetwork<World>::BasicNetwork(Context& context, const NetworkShape& shape,
         biases_.push_back(share_public(context, initial.biases[l]));
         weight_velocity_.push_back(zeros(weights_.back()));
         bias_velocity_.push_back(zeros(biases_.back()));
+        weight_count_ += weights_.back().size() + biases_.back().size();
+    }
+    if (options.optimizer == Optimizer::kAdam) {
+        squares_.push_back(zeros(Matrix(1, weight_count_)));
     }
     set_learning_rate(options.learning_rate);
-}
-
-template <typename World>
-void BasicNetwork<World>::set_learning_rate(double learning_rate) {
-    if (!(learning_rate > 0 && learning_rate <= kMaxRate)) {
-        refuse("the learning rate must be in (0, 16], got " + std::to_string(learning_rate));
-    }
-    options_.learning_rate = learning_rate;
-    step_ = learning_rate / static_cast<double>(options_.batch_size);
-    const int most_bits = *std::ranges::max_element(box_bits_);
-    const double smallest = std::ldexp(step_, -most_bits);
-    step_bits_ = kMinStepBits;
-    while (step_bits_ < kMaxStepBits && std::ldexp(smallest, step_bits_) < kMinStep) ++step_bits_;
-    if (std::ldexp(smallest, step_bits_) < 0.5) refuse("learning rate / batch size is below 2^-33");
+    if (options.clipping_norm > 0) begin_clipping();
 }
 
 template <typename World>
@@ -269,64 +237,6 @@ auto BasicNetwork<World>::backward_step(const NetworkStep& step, const Memory& m
 }
 
 template <typename World>
-void BasicNetwork<World>::update(const Pass& pass, const std::vector<Matrix>& errors) {
-    [[maybe_unused]] const auto scope = scope_of(context_, "update");
-    const Ring momentum = encode_constant(options_.momentum);
-    const size_t layers = weights_.size();
-    std::vector<Matrix> turned, kept;
-    // A row of ones times the errors sums them up, so biases are one more product.
-    std::vector<Matrix> ones;
-    for (const NetworkStep& step : steps_) {
-        if (step.kind != NetworkStep::Kind::kProduct) continue;
-        const size_t l = step.parameters;
-        RingMatrix row(1, errors[l].rows);
-        std::fill(row.values.begin(), row.values.end(),
-                  encode_constant(std::ldexp(1.0, step.box_bits)));
-        ones.push_back(share_public(context_, row));
-        turned.push_back(transpose(pass.memory[static_cast<size_t>(&step - steps_.data())].input));
-        kept.push_back(scale(weight_velocity_[l], momentum));
-    }
-    for (size_t l = 0; l < layers; ++l) kept.push_back(scale(bias_velocity_[l], momentum));
-    std::vector<typename World::ProductOf> products;
-    for (size_t l = 0; l < layers; ++l) products.push_back({&turned[l], &errors[l], &kept[l]});
-    for (size_t l = 0; l < layers; ++l) {
-        products.push_back({&ones[l], &errors[l], &kept[layers + l]});
-    }
-    std::vector<Matrix> velocity = matmul_fixed(context_, products, kFractionBits);
-    for (size_t l = 0; l < layers; ++l) {
-        weight_velocity_[l] = std::move(velocity[l]);
-        bias_velocity_[l] = std::move(velocity[layers + l]);
-    }
-    move_weights();
-}
-
-template <typename World>
-void BasicNetwork<World>::move_weights() {
-    size_t total = 0;
-    for (size_t l = 0; l < weights_.size(); ++l) total += weights_[l].size() + biases_[l].size();
-    Matrix all(1, total);
-    size_t at = 0;
-    for (size_t l = 0; l < weights_.size(); ++l) {
-        const auto step =
-            static_cast<Ring>(std::llround(std::ldexp(step_, step_bits_ - box_bits_[l])));
-        for (const Matrix* velocity : {&weight_velocity_[l], &bias_velocity_[l]}) {
-            copy_values(scale(*velocity, step), 0, all, at, velocity->size());
-            at += velocity->size();
-        }
-    }
-    const Matrix moves = truncate(context_, all, step_bits_);
-    at = 0;
-    for (size_t l = 0; l < weights_.size(); ++l) {
-        for (Matrix* w : {&weights_[l], &biases_[l]}) {
-            Matrix own(w->rows, w->cols);
-            copy_values(moves, at, own, 0, w->size());
-            *w = subtract(*w, own);
-            at += w->size();
-        }
-    }
-}
-
-template <typename World>
 void BasicNetwork<World>::train_step(const Matrix& inputs, const Matrix& labels) {
     [[maybe_unused]] const auto scope = scope_of(context_, "train");
     if (inputs.rows != options_.batch_size || labels.rows != options_.batch_size ||
@@ -337,7 +247,8 @@ void BasicNetwork<World>::train_step(const Matrix& inputs, const Matrix& labels)
                std::to_string(labels.cols));
     }
     Pass pass = forward(inputs);
-    update(pass, errors(pass, labels));
+    std::vector<Matrix> gradients = errors(pass, labels);
+    update(pass, std::move(gradients));
     verify(context_);
 }
 
@@ -349,22 +260,23 @@ auto BasicNetwork<World>::scores(const Matrix& inputs) -> Matrix {
 template <typename World>
 auto BasicNetwork<World>::state() const -> std::vector<Matrix> {
     std::vector<Matrix> out;
-    for (const auto* part : {&weights_, &biases_, &weight_velocity_, &bias_velocity_}) {
+    for (const auto* part : {&weights_, &biases_, &weight_velocity_, &bias_velocity_, &squares_}) {
         out.insert(out.end(), part->begin(), part->end());
     }
     return out;
 }
 
 template <typename World>
-void BasicNetwork<World>::restore(std::vector<Matrix> state) {
+void BasicNetwork<World>::restore(std::vector<Matrix> state, uint64_t steps) {
     const std::vector<Matrix> present = this->state();
     bool fits = state.size() == present.size();
     for (size_t i = 0; fits && i < state.size(); ++i) {
         fits = state[i].rows == present[i].rows && state[i].cols == present[i].cols;
     }
     if (!fits) throw Error(ErrorCode::kInvalid, "the saved state is that of another network");
+    updates_ = steps;
     auto next = state.begin();
-    for (auto* part : {&weights_, &biases_, &weight_velocity_, &bias_velocity_}) {
+    for (auto* part : {&weights_, &biases_, &weight_velocity_, &bias_velocity_, &squares_}) {
         for (Matrix& matrix : *part) matrix = std::move(*next++);
     }
 }

@@ -1,6 +1,7 @@
 // Networks that are trained and evaluated on shares: dense layers, convolutions, pools and ReLU
 // (shape.h), with softmax and cross-entropy, the logistic loss (one output) or half the squared
-// error at the end; SGD with momentum.
+// error at the end; SGD with momentum, or Adam; clipped and noisy gradients for differential
+// privacy.
 //
 //   NetworkShape shape{.widths = {784, 128, 128, 10}};
 //   Network network(party, shape, initial_weights(shape, random), {.batch_size = 128});
@@ -24,10 +25,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "ward/core/random.h"
 #include "ward/mpc/bits.h"
+#include "ward/mpc/learn/clipping.h"
 #include "ward/mpc/learn/shape.h"
 #include "ward/mpc/learn/twin.h"
 #include "ward/mpc/max_pool.h"
@@ -41,11 +44,23 @@ enum class Loss {
     kSquared,       // half the squared difference of scores and targets
 };
 
+enum class Optimizer { kSgd, kAdam };
+
 struct TrainOptions {
     size_t batch_size = 128;
     double learning_rate = 0.1;
     double momentum = 0.9;
+    // Adam costs about 500 bytes per weight and step and party, and 40 rounds more.
+    Optimizer optimizer = Optimizer::kSgd;
+    double second_momentum = 0.999;  // of Adam's squares
     Loss loss = Loss::kCrossEntropy;
+    // Above 0: the gradient of each example is clipped to this norm (clipping.h; dense networks,
+    // exact truncation), and to each sum of a batch comes noise that no party knows (noise.h).
+    // What one example adds to the sum, divided by 2^16 and rounded, moves it by at most
+    // clipping_norm + sqrt(weights) 2^-16 in Euclidean norm; noise_multiplier is in units of that.
+    // Inputs must be within +-8. What guarantee a whole job has is in learn/privacy.h.
+    double clipping_norm = 0;
+    double noise_multiplier = 0;
 };
 
 // In the clear, 16 fraction bits. weights[l] is patch x outputs of the l-th layer that has weights,
@@ -107,9 +122,10 @@ class BasicNetwork {
     Matrix scores(const Matrix& inputs);
 
     // Weights and velocities, all that training goes on from; `restore` takes what `state` gave.
-    // Throws Error kInvalid for matrices of other shapes.
     std::vector<Matrix> state() const;
-    void restore(std::vector<Matrix> state);
+    // `steps` is the number of steps done until then. Throws Error kInvalid for matrices of other
+    // shapes.
+    void restore(std::vector<Matrix> state, uint64_t steps);
 
     const NetworkShape& shape() const { return shape_; }
     const std::vector<Matrix>& weights() const { return weights_; }
@@ -134,8 +150,18 @@ class BasicNetwork {
     // The derivative of the loss by the outputs of each product.
     std::vector<Matrix> errors(Pass& pass, const Matrix& labels);
     Matrix backward_step(const NetworkStep& step, const Memory& memory, Matrix error);
-    void update(const Pass& pass, const std::vector<Matrix>& errors);
-    void move_weights();
+    std::vector<Matrix> inputs_of_products(Pass& pass);
+    void begin_clipping();
+    std::vector<Matrix> gradient_sums(const std::vector<Matrix>& inputs,
+                                      const std::vector<Matrix>& errors, int error_bits,
+                                      double momentum);
+    void cap_for_clipping(std::vector<Matrix>& inputs, std::vector<Matrix>& errors);
+    std::vector<Matrix> private_sums(std::vector<Matrix> inputs, std::vector<Matrix> errors,
+                                     double momentum);
+    double noise_deviation_units() const;
+    void update(Pass& pass, std::vector<Matrix> errors);
+    void adam_step(std::vector<Matrix> sums);
+    void move_weights(const Matrix& scaled);
 
     Context& context_;
     NetworkShape shape_;
@@ -144,6 +170,10 @@ class BasicNetwork {
     TrainOptions options_;
     std::vector<Matrix> weights_, biases_;
     std::vector<Matrix> weight_velocity_, bias_velocity_;
+    std::vector<Matrix> squares_;  // Adam's, all in one row
+    size_t weight_count_ = 0;
+    uint64_t updates_ = 0;
+    std::optional<Clipping> clipping_;
     double step_ = 0;    // learning_rate / batch_size
     int step_bits_ = 0;  // fraction bits it is rounded to
 };

@@ -223,6 +223,57 @@ TEST(Network, SquaredErrorHasItsOwnGradient) {
     }
 }
 
+TEST(Network, AdamIsTheAlgorithmOfThePaper) {
+    const Problem problem = make_problem(dense({5, 1}), kBatch);
+    const TrainOptions options = {.batch_size = kBatch,
+                                  .learning_rate = 0.05,
+                                  .momentum = 0.9,
+                                  .optimizer = Optimizer::kAdam,
+                                  .second_momentum = 0.99};
+    constexpr int kSteps = 5;
+    // The definition in floating point, on sums of a batch.
+    std::vector<double> w(6), m(6), v(6);
+    for (size_t i = 0; i < 5; ++i) w[i] = decode(problem.initial.weights[0].values[i]);
+    for (int t = 1; t <= kSteps; ++t) {
+        std::vector<double> gradient(6);
+        for (size_t r = 0; r < kBatch; ++r) {
+            double score = w[5];
+            for (size_t i = 0; i < 5; ++i) score += w[i] * problem.inputs[r * 5 + i];
+            const double error = 1 / (1 + std::exp(-score)) - problem.labels[r];
+            for (size_t i = 0; i < 5; ++i) gradient[i] += error * problem.inputs[r * 5 + i];
+            gradient[5] += error;
+        }
+        for (size_t i = 0; i < 6; ++i) {
+            m[i] = 0.9 * m[i] + 0.1 * gradient[i];
+            v[i] = 0.99 * v[i] + 0.01 * gradient[i] * gradient[i];
+            w[i] -=
+                0.05 * (m[i] / (1 - std::pow(0.9, t))) / std::sqrt(v[i] / (1 - std::pow(0.99, t)));
+        }
+    }
+    const NetworkWeights got = train_on_shares(problem, options, kSteps);
+    for (size_t i = 0; i < 5; ++i) EXPECT_NEAR(decode(got.weights[0].values[i]), w[i], 0.004);
+    EXPECT_NEAR(decode(got.biases[0].values[0]), w[5], 0.004);
+    EXPECT_LT(largest_difference(got, train_twin(problem, options, kSteps, 1)), 0.003);
+}
+
+TEST(Network, AdamTrainsConvolutionsWithSecurityAgainstDeviations) {
+    const Problem problem = make_problem(pooled_convolutions(Kind::kAveragePool), 8);
+    const TrainOptions options = {
+        .batch_size = 8, .learning_rate = 0.01, .optimizer = Optimizer::kAdam};
+    const NetworkWeights twin = train_twin(problem, options, 3, 3);
+    run_local(
+        [&](Party& party) {
+            Network network(party, problem.shape, problem.initial, options);
+            for (int i = 0; i < 3; ++i) {
+                network.train_step(shared(party, problem.x), shared(party, problem.y));
+            }
+            // Where a gradient is nearly 0, its sign and with it the move is a matter of dither.
+            EXPECT_LT(largest_difference(network.reveal(party), twin), 6 * 0.01);
+        },
+        {.security = Security::kMalicious});
+    EXPECT_LT(float_loss(twin, problem), float_loss(problem.initial, problem));
+}
+
 TEST(Network, RefusesShapesAndOptionsThatMakeNoSense) {
     const Problem problem = make_problem(dense({6, 8, 3}), 10);
     Twin twin(testonly::seeded_random(1));

@@ -1,7 +1,9 @@
 #include "ward/mpc/learn/twin.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "ward/dp/discrete_gaussian.h"
 #include "ward/mpc/fixed_point.h"
 #include "ward/mpc/internal/matmul.h"
 
@@ -25,6 +27,12 @@ void Twin::divide(RingVector& values, int shift) {
 }
 
 RingMatrix share_public(const Twin&, const RingMatrix& values) { return values; }
+
+RingMatrix add(const RingMatrix& x, const RingMatrix& y) {
+    RingMatrix out = x;
+    for (size_t i = 0; i < out.size(); ++i) out.values[i] += y.values[i];
+    return out;
+}
 
 RingMatrix subtract(const RingMatrix& x, const RingMatrix& y) {
     RingMatrix out = x;
@@ -132,6 +140,60 @@ PlainRelu relu(Twin&, const RingMatrix& x, int bits) {
 RingMatrix select(Twin&, const PlainBits& bits, const RingMatrix& x) {
     RingMatrix out = x;
     for (size_t i = 0; i < out.size(); ++i) out.values[i] *= bits[i];
+    return out;
+}
+
+RingMatrix cap(Twin&, const RingMatrix& x, const RingVector& bounds) {
+    RingMatrix out = x;
+    for (size_t i = 0; i < out.size(); ++i) {
+        if (is_negative(bounds[i] - x.values[i])) out.values[i] = bounds[i];
+        if (is_negative(x.values[i] + bounds[i])) out.values[i] = 0 - bounds[i];
+    }
+    return out;
+}
+
+RingMatrix row_products(Twin&, std::span<const PlainProduct> pairs) {
+    RingMatrix out(pairs[0].x->rows, pairs.size());
+    for (size_t k = 0; k < pairs.size(); ++k) {
+        const RingMatrix &x = *pairs[k].x, &y = *pairs[k].y;
+        for (size_t r = 0; r < out.rows; ++r) {
+            Ring sum = 0;
+            for (size_t i = r * x.cols; i < (r + 1) * x.cols; ++i) sum += x.values[i] * y.values[i];
+            out.values[r * out.cols + k] = sum;
+        }
+    }
+    return out;
+}
+
+RingMatrix multiply(Twin&, const RingMatrix& x, const RingMatrix& y) {
+    RingMatrix out = x;
+    for (size_t i = 0; i < out.size(); ++i) out.values[i] *= y.values[i];
+    return out;
+}
+
+RingMatrix multiply_fixed(Twin& twin, const RingMatrix& x, const RingMatrix& y, int shift) {
+    RingMatrix out = multiply(twin, x, y);
+    twin.divide(out.values, shift);
+    return out;
+}
+
+RingMatrix repeat_column(const RingMatrix& x, size_t cols) {
+    RingMatrix out(x.rows, cols);
+    for (size_t i = 0; i < out.size(); ++i) out.values[i] = x.values[i / cols];
+    return out;
+}
+
+RingMatrix discrete_gaussian_noise(Twin& twin, size_t rows, size_t cols, double sigma_units) {
+    const dp::DiscreteGaussian law(sigma_units / std::sqrt(2.0));
+    RingMatrix out(rows, cols);
+    std::fill(out.values.begin(), out.values.end(), Ring{0});
+    std::vector<int32_t> drawn(out.size());
+    for (int party = 0; party < 3; ++party) {
+        law.sample_vartime(twin.random(), std::span<int32_t>(drawn));
+        for (size_t i = 0; i < out.size(); ++i) {
+            out.values[i] += static_cast<Ring>(static_cast<int64_t>(drawn[i]));
+        }
+    }
     return out;
 }
 

@@ -26,6 +26,7 @@ class Twin {
 
     // floor((x + t) / 2^shift) with a fresh uniform t.
     void divide(RingVector& values, int shift);
+    Random& random() { return random_; }
 
   private:
     Random random_;
@@ -49,8 +50,10 @@ struct PlainRelu {
     PlainBits active;
 };
 
-// Each as its namesake on shares (multiply.h, overlap.h, max_pool.h, bits.h, softmax.h).
+// Each as its namesake on shares (multiply.h, overlap.h, max_pool.h, bits.h, softmax.h,
+// clip.h, noise.h).
 RingMatrix share_public(const Twin& twin, const RingMatrix& values);
+RingMatrix add(const RingMatrix& x, const RingMatrix& y);
 RingMatrix subtract(const RingMatrix& x, const RingMatrix& y);
 RingMatrix scale(const RingMatrix& x, Ring constant);
 RingMatrix transpose(const RingMatrix& x);
@@ -67,6 +70,12 @@ std::vector<RingMatrix> to_winner(Twin& twin, const PlainTournament& tournament,
                                   const RingMatrix& value);
 PlainRelu relu(Twin& twin, const RingMatrix& x, int bits);
 RingMatrix select(Twin& twin, const PlainBits& bits, const RingMatrix& x);
+RingMatrix cap(Twin& twin, const RingMatrix& x, const RingVector& bounds);
+RingMatrix row_products(Twin& twin, std::span<const PlainProduct> pairs);
+RingMatrix multiply(Twin& twin, const RingMatrix& x, const RingMatrix& y);
+RingMatrix multiply_fixed(Twin& twin, const RingMatrix& x, const RingMatrix& y, int shift);
+RingMatrix repeat_column(const RingMatrix& x, size_t cols);
+RingMatrix discrete_gaussian_noise(Twin& twin, size_t rows, size_t cols, double sigma_units);
 RingMatrix evaluate(Twin& twin, const Spline& spline, RingMatrix x);
 RingMatrix evaluate(Twin& twin, const Ladder& ladder, const RingMatrix& x);
 RingMatrix softmax(Twin& twin, const RingMatrix& x);
