@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "ward/cli/internal/mpc_model.h"
 #include "ward/cli/internal/passphrase.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
@@ -15,9 +16,7 @@
 #include "ward/crypto/aead.h"
 #include "ward/crypto/identity.h"
 #include "ward/data/load.h"
-#include "ward/model/model.h"
 #include "ward/mpc/connect.h"
-#include "ward/mpc/learn/export_model.h"
 #include "ward/mpc/learn/job.h"
 #include "ward/mpc/learn/job_file.h"
 #include "ward/mpc/learn/party_file.h"
@@ -138,7 +137,7 @@ void run_node(const Options& options) {
         throw;
     }
     if (!options.out.empty()) {
-        model::save_model(mpc::to_model(result.network, *own), options.out);
+        save_job_model(job, result.network, *own, options.out);
     }
     if (!party_file.checkpoint.empty()) {
         mpc::remove_checkpoints({party_file.checkpoint, nullptr, {}, party_file.index});

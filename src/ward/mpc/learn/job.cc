@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <numeric>
 #include <optional>
 #include <random>
@@ -39,10 +40,19 @@ void require_fit(const TrainingJob& job, const data::Dataset* data) {
                     std::to_string(job.examples) + " of " + std::to_string(features));
 }
 
-RingMatrix input_rows(const data::Dataset& data, std::span<const size_t> rows, size_t features) {
+RingMatrix input_rows(const data::Dataset& data, std::span<const size_t> rows,
+                      const TrainingJob& job) {
+    const size_t features = job.shape.inputs();
     std::vector<float> values(rows.size() * features);
     for (size_t i = 0; i < rows.size(); ++i) {
         std::copy_n(&data.inputs[rows[i] * features], features, &values[i * features]);
+    }
+    if (job.options.clipping_norm > 0) {
+        const auto bound = static_cast<float>(kMaxPrivateInput);
+        for (float& value : values) {
+            if (!std::isnan(value))
+                value = std::clamp(value, -bound, bound);  // NaN is refused below
+        }
     }
     return encode(values, rows.size(), features, data.name);
 }
@@ -64,6 +74,13 @@ RingMatrix label_rows(const data::Dataset& data, std::span<const size_t> rows, s
         }
     }
     return out;
+}
+
+// A text that differs for different numbers.
+std::string exact(double value) {
+    char text[40];
+    std::snprintf(text, sizeof(text), "%.17g", value);
+    return text;
 }
 
 // Calls step(number, rows) for every whole batch of every epoch, from step `first` on.
@@ -180,13 +197,17 @@ class Resumption {
 }  // namespace
 
 std::string TrainingJob::digest() const {
-    std::string text = "ward mpc training job 2|" + protocol;
+    std::string text = "ward mpc training job 3|" + protocol;
     text += shape.text() + "|batch " + std::to_string(options.batch_size) + "|rate " +
             std::to_string(encode_constant(options.learning_rate)) + "|momentum " +
             std::to_string(encode_constant(options.momentum)) + "|epochs " +
             std::to_string(epochs) + "|decay " + std::to_string(encode_constant(decay)) +
             "|order " + std::to_string(order_seed) + "|examples " + std::to_string(examples) +
-            "|owners " + std::to_string(input_owner) + " " + std::to_string(label_owner);
+            "|owners " + std::to_string(input_owner) + " " + std::to_string(label_owner) +
+            "|loss " + std::to_string(static_cast<int>(options.loss)) + "|optimizer " +
+            std::to_string(static_cast<int>(options.optimizer)) + " " +
+            exact(options.second_momentum) + "|privacy " + exact(options.clipping_norm) + " " +
+            exact(options.noise_multiplier) + " " + exact(delta);
     return sha256_hex(text);
 }
 
@@ -202,6 +223,12 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
     Network network(party, job.shape, initial, job.options);
     std::optional<Resumption> resumption;
     uint64_t first = 0;
+    if (checkpointing != nullptr && job.options.clipping_norm > 0) {
+        throw Error(ErrorCode::kUnsupported,
+                    "private training has no checkpoints: a repeated step would use its masks for "
+                    "other noise",
+                    "remove checkpoint from the party file");
+    }
     if (checkpointing != nullptr) {
         resumption.emplace(party, *checkpointing,
                            has_inputs || has_labels ? data->digest : std::string());
@@ -211,7 +238,7 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
     for_batches(job, network, first, after_epoch, [&](uint64_t, std::span<const size_t> rows) {
         if (resumption) party.begin_step(done);
         RingMatrix x, y;
-        if (has_inputs) x = input_rows(*data, rows, features);
+        if (has_inputs) x = input_rows(*data, rows, job);
         if (has_labels) y = label_rows(*data, rows, outputs);
         const SharedMatrix inputs =
             share(party, job.input_owner, has_inputs ? &x : nullptr, rows.size(), features);
@@ -252,7 +279,7 @@ NetworkWeights train_twin(Twin& twin, const TrainingJob& job, const NetworkWeigh
     require_fit(job, &data);
     TwinNetwork network(twin, job.shape, initial, job.options);
     for_batches(job, network, 0, nullptr, [&](uint64_t, std::span<const size_t> rows) {
-        network.train_step(input_rows(data, rows, job.shape.inputs()),
+        network.train_step(input_rows(data, rows, job),
                            label_rows(data, rows, job.shape.outputs()));
     });
     return {job.shape, network.weights(), network.biases()};

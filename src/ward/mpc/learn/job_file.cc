@@ -7,6 +7,7 @@
 
 #include "ward/core/error.h"
 #include "ward/core/file.h"
+#include "ward/mpc/learn/privacy.h"
 
 namespace ward::mpc {
 namespace {
@@ -46,6 +47,11 @@ class JobReader {
         if (job_.data.empty() && !numbers[0]) fail(root, "data is missing");
         if (job_.security == Security::kMalicious && job_.truncation == Truncation::kFast) {
             fail(root, "security: malicious needs truncation: exact");
+        }
+        const bool exact_only =
+            job_.security == Security::kMalicious || job_.truncation == Truncation::kFast;
+        if (job_.options.clipping_norm > 0 && exact_only) {
+            fail(root, "privacy needs security: semi-honest and truncation: exact");
         }
         return job_;
     }
@@ -153,6 +159,35 @@ class JobReader {
         job_.layers.push_back(layer);
     }
 
+    // {clipping_norm: 1, delta: 1e-5, epsilon: 3}, or noise_multiplier in place of epsilon
+    void read_privacy(const YAML::Node& node) {
+        if (!node.IsMap())
+            fail(node, "privacy must be {clipping_norm: .., delta: .., epsilon: ..}");
+        const auto positive = [](double v) { return v > 0 && v < 1e9; };
+        const auto below_one = [](double v) { return v > 0 && v < 1; };
+        for (const auto& item : node) {
+            const std::string key = text(item.first, "a key");
+            if (key == "clipping_norm") {
+                const auto valid = [](double v) { return v >= 1.0 / 16 && v <= 256; };
+                job_.options.clipping_norm = number(item.second, key, valid, "[1/16, 256]");
+            } else if (key == "delta") {
+                job_.delta = number(item.second, key, below_one, "(0, 1)");
+            } else if (key == "epsilon") {
+                job_.epsilon = number(item.second, key, positive, "(0, 1e9)");
+            } else if (key == "noise_multiplier") {
+                job_.options.noise_multiplier = number(item.second, key, positive, "(0, 1e9)");
+            } else {
+                fail(item.first, "privacy has no " + key);
+            }
+        }
+        const bool both = job_.epsilon > 0 && job_.options.noise_multiplier > 0;
+        const bool none = job_.epsilon == 0 && job_.options.noise_multiplier == 0;
+        if (job_.options.clipping_norm == 0 || job_.delta == 0 || both || none) {
+            fail(node,
+                 "privacy needs clipping_norm, delta, and either epsilon or noise_multiplier");
+        }
+    }
+
     void read_key(const std::string& key, const YAML::Node& at, const YAML::Node& value) {
         if (key == "ward_mpc_job") {
             integer(value, key, 1, 1);
@@ -174,6 +209,15 @@ class JobReader {
                 fail(value, "loss must be cross-entropy or squared");
             }
             job_.options.loss = kind == "squared" ? Loss::kSquared : Loss::kCrossEntropy;
+        } else if (key == "optimizer") {
+            const std::string kind = text(value, key);
+            if (kind != "sgd" && kind != "adam") fail(value, "optimizer must be sgd or adam");
+            job_.options.optimizer = kind == "adam" ? Optimizer::kAdam : Optimizer::kSgd;
+        } else if (key == "second_momentum") {
+            const auto valid = [](double v) { return v >= 0 && v < 1; };
+            job_.options.second_momentum = number(value, key, valid, "[0, 1)");
+        } else if (key == "privacy") {
+            read_privacy(value);
         } else if (key == "epochs") {
             job_.epochs = static_cast<int>(integer(value, key, 1, kMaxEpochs));
         } else if (key == "batch_size") {
@@ -248,8 +292,12 @@ TrainingJob job_of(const JobFile& file, size_t examples, std::span<const int64_t
     job.label_owner = file.label_owner;
     job.protocol = std::string(file.truncation == Truncation::kExact ? "exact" : "fast") +
                    (file.security == Security::kMalicious ? "|malicious" : "|semi-honest") +
-                   "|label " + std::to_string(file.label.size()) + " " + file.label +
-                   (file.options.loss == Loss::kSquared ? "|squared" : "");
+                   "|label " + std::to_string(file.label.size()) + " " + file.label;
+    if (file.options.clipping_norm > 0) {
+        job.delta = file.delta;
+        if (file.epsilon > 0) job.options.noise_multiplier = noise_for(job, file.epsilon);
+        (void)privacy_plan(job);  // refuses what gives no guarantee
+    }
     return job;
 }
 

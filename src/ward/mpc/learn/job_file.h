@@ -18,6 +18,9 @@ struct JobFile {
     std::vector<NetworkLayer> layers;  // in place of `hidden`, up to the output layer
     std::vector<int64_t> input_shape;  // with `layers`: channels, height, width
     TrainOptions options;
+    // Of private training: noise_multiplier is in options, or follows from epsilon.
+    double delta = 0;
+    double epsilon = 0;
     int epochs = 1;
     double decay = 1;
     Truncation truncation = Truncation::kExact;
