@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "ward/cli/internal/mpc_model.h"
 #include "ward/cli/internal/passphrase.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
@@ -15,9 +16,7 @@
 #include "ward/crypto/aead.h"
 #include "ward/crypto/identity.h"
 #include "ward/data/load.h"
-#include "ward/model/model.h"
 #include "ward/mpc/connect.h"
-#include "ward/mpc/learn/export_model.h"
 #include "ward/mpc/learn/job.h"
 #include "ward/mpc/learn/job_file.h"
 #include "ward/mpc/learn/party_file.h"
@@ -78,13 +77,13 @@ std::optional<data::Dataset> load_own(const mpc::PartyFile& party, const mpc::Jo
     request.schema = file.schema;
     data::Dataset set = data::load_dataset(request).dataset;
     if (static_cast<size_t>(set.size()) == job.examples &&
-        static_cast<size_t>(set.example_size()) == job.shape.widths.front()) {
+        static_cast<size_t>(set.example_size()) == job.shape.inputs()) {
         return set;
     }
     throw Error(ErrorCode::kInvalid, party.data + " has " + std::to_string(set.size()) +
                                          " examples of " + std::to_string(set.example_size()) +
                                          " inputs, the job says " + std::to_string(job.examples) +
-                                         " of " + std::to_string(job.shape.widths.front()));
+                                         " of " + std::to_string(job.shape.inputs()));
 }
 
 mpc::JobResult take_part(mpc::Party& party, const mpc::PartyFile& file, const mpc::TrainingJob& job,
@@ -138,7 +137,7 @@ void run_node(const Options& options) {
         throw;
     }
     if (!options.out.empty()) {
-        model::save_model(mpc::to_model(result.network, *own), options.out);
+        save_job_model(job, result.network, *own, options.out);
     }
     if (!party_file.checkpoint.empty()) {
         mpc::remove_checkpoints({party_file.checkpoint, nullptr, {}, party_file.index});

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <numeric>
 #include <optional>
 #include <random>
@@ -16,6 +17,8 @@
 namespace ward::mpc {
 namespace {
 
+constexpr size_t kScoredRows = 256;  // at a time, which bounds the memory
+
 // A public order (Fisher-Yates); the generator is fixed by the C++ standard.
 std::vector<size_t> order_of_epoch(const TrainingJob& job, int epoch) {
     std::vector<size_t> order(job.examples);
@@ -27,7 +30,7 @@ std::vector<size_t> order_of_epoch(const TrainingJob& job, int epoch) {
 
 void require_fit(const TrainingJob& job, const data::Dataset* data) {
     if (data == nullptr) throw Error(ErrorCode::kUsage, "an owner must give its data");
-    const auto features = static_cast<int64_t>(job.shape.widths.front());
+    const auto features = static_cast<int64_t>(job.shape.inputs());
     if (data->size() == static_cast<int64_t>(job.examples) && data->example_size() == features) {
         return;
     }
@@ -37,10 +40,19 @@ void require_fit(const TrainingJob& job, const data::Dataset* data) {
                     std::to_string(job.examples) + " of " + std::to_string(features));
 }
 
-RingMatrix input_rows(const data::Dataset& data, std::span<const size_t> rows, size_t features) {
+RingMatrix input_rows(const data::Dataset& data, std::span<const size_t> rows,
+                      const TrainingJob& job) {
+    const size_t features = job.shape.inputs();
     std::vector<float> values(rows.size() * features);
     for (size_t i = 0; i < rows.size(); ++i) {
         std::copy_n(&data.inputs[rows[i] * features], features, &values[i * features]);
+    }
+    if (job.options.clipping_norm > 0) {
+        const auto bound = static_cast<float>(kMaxPrivateInput);
+        for (float& value : values) {
+            if (!std::isnan(value))
+                value = std::clamp(value, -bound, bound);  // NaN is refused below
+        }
     }
     return encode(values, rows.size(), features, data.name);
 }
@@ -62,6 +74,13 @@ RingMatrix label_rows(const data::Dataset& data, std::span<const size_t> rows, s
         }
     }
     return out;
+}
+
+// A text that differs for different numbers.
+std::string exact(double value) {
+    char text[40];
+    std::snprintf(text, sizeof(text), "%.17g", value);
+    return text;
 }
 
 // Calls step(number, rows) for every whole batch of every epoch, from step `first` on.
@@ -108,7 +127,7 @@ class Resumption {
                                 std::to_string(step),
                             "give the same data, or remove the checkpoints to begin anew");
             }
-            network.restore(std::move(checkpoint.state));
+            network.restore(std::move(checkpoint.state), step);
             party_.restore_keys(std::move(checkpoint.keys));
             break;
         }
@@ -178,14 +197,17 @@ class Resumption {
 }  // namespace
 
 std::string TrainingJob::digest() const {
-    std::string text = "ward mpc training job 2|" + protocol;
-    for (size_t width : shape.widths) text += "|" + std::to_string(width);
-    text += "|batch " + std::to_string(options.batch_size) + "|rate " +
+    std::string text = "ward mpc training job 3|" + protocol;
+    text += shape.text() + "|batch " + std::to_string(options.batch_size) + "|rate " +
             std::to_string(encode_constant(options.learning_rate)) + "|momentum " +
             std::to_string(encode_constant(options.momentum)) + "|epochs " +
             std::to_string(epochs) + "|decay " + std::to_string(encode_constant(decay)) +
             "|order " + std::to_string(order_seed) + "|examples " + std::to_string(examples) +
-            "|owners " + std::to_string(input_owner) + " " + std::to_string(label_owner);
+            "|owners " + std::to_string(input_owner) + " " + std::to_string(label_owner) +
+            "|loss " + std::to_string(static_cast<int>(options.loss)) + "|optimizer " +
+            std::to_string(static_cast<int>(options.optimizer)) + " " +
+            exact(options.second_momentum) + "|privacy " + exact(options.clipping_norm) + " " +
+            exact(options.noise_multiplier) + " " + exact(delta);
     return sha256_hex(text);
 }
 
@@ -195,12 +217,18 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
     const bool has_inputs = party.index() == job.input_owner;
     const bool has_labels = party.index() == job.label_owner;
     if (has_inputs || has_labels) require_fit(job, data);
-    const size_t features = job.shape.widths.front(), outputs = job.shape.widths.back();
+    const size_t features = job.shape.inputs(), outputs = job.shape.outputs();
     const auto start = std::chrono::steady_clock::now();
     const net::Traffic before = party.ledger().total();
     Network network(party, job.shape, initial, job.options);
     std::optional<Resumption> resumption;
     uint64_t first = 0;
+    if (checkpointing != nullptr && job.options.clipping_norm > 0) {
+        throw Error(ErrorCode::kUnsupported,
+                    "private training has no checkpoints: a repeated step would use its masks for "
+                    "other noise",
+                    "remove checkpoint from the party file");
+    }
     if (checkpointing != nullptr) {
         resumption.emplace(party, *checkpointing,
                            has_inputs || has_labels ? data->digest : std::string());
@@ -210,7 +238,7 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
     for_batches(job, network, first, after_epoch, [&](uint64_t, std::span<const size_t> rows) {
         if (resumption) party.begin_step(done);
         RingMatrix x, y;
-        if (has_inputs) x = input_rows(*data, rows, features);
+        if (has_inputs) x = input_rows(*data, rows, job);
         if (has_labels) y = label_rows(*data, rows, outputs);
         const SharedMatrix inputs =
             share(party, job.input_owner, has_inputs ? &x : nullptr, rows.size(), features);
@@ -251,23 +279,28 @@ NetworkWeights train_twin(Twin& twin, const TrainingJob& job, const NetworkWeigh
     require_fit(job, &data);
     TwinNetwork network(twin, job.shape, initial, job.options);
     for_batches(job, network, 0, nullptr, [&](uint64_t, std::span<const size_t> rows) {
-        network.train_step(input_rows(data, rows, job.shape.widths.front()),
-                           label_rows(data, rows, job.shape.widths.back()));
+        network.train_step(input_rows(data, rows, job),
+                           label_rows(data, rows, job.shape.outputs()));
     });
-    return {network.weights(), network.biases()};
+    return {job.shape, network.weights(), network.biases()};
 }
 
 double accuracy(const NetworkWeights& network, const data::Dataset& data) {
-    const size_t rows = static_cast<size_t>(data.size());
-    const size_t outputs = network.weights.back().cols;
-    const std::vector<double> inputs(data.inputs.begin(), data.inputs.end());
-    const std::vector<double> scores = plain_scores(network, inputs, rows);
+    const size_t rows = static_cast<size_t>(data.size()), outputs = network.shape.outputs();
+    const size_t features = network.shape.inputs();
     size_t right = 0;
-    for (size_t r = 0; r < rows; ++r) {
-        const double* row = &scores[r * outputs];
-        const auto best = outputs == 1 ? static_cast<int64_t>(row[0] > 0)
-                                       : std::max_element(row, row + outputs) - row;
-        right += best == data.labels[r] ? 1 : 0;
+    for (size_t begin = 0; begin < rows; begin += kScoredRows) {
+        const size_t count = std::min(kScoredRows, rows - begin);
+        const auto first = data.inputs.begin() + static_cast<std::ptrdiff_t>(begin * features);
+        const std::vector<double> inputs(first,
+                                         first + static_cast<std::ptrdiff_t>(count * features));
+        const std::vector<double> scores = plain_scores(network, inputs, count);
+        for (size_t r = 0; r < count; ++r) {
+            const double* row = &scores[r * outputs];
+            const auto best = outputs == 1 ? static_cast<int64_t>(row[0] > 0)
+                                           : std::max_element(row, row + outputs) - row;
+            right += best == data.labels[begin + r] ? 1 : 0;
+        }
     }
     return static_cast<double>(right) / static_cast<double>(rows);
 }

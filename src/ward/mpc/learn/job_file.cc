@@ -2,10 +2,12 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <map>
 #include <set>
 
 #include "ward/core/error.h"
 #include "ward/core/file.h"
+#include "ward/mpc/learn/privacy.h"
 
 namespace ward::mpc {
 namespace {
@@ -18,6 +20,7 @@ constexpr int64_t kMaxBatch = 65536;
 constexpr int64_t kMaxExamples = int64_t{1} << 32;
 constexpr int64_t kMaxInputs = 1 << 20;
 constexpr int64_t kMaxClasses = 64;
+constexpr int64_t kMaxSide = 4096;  // of an image
 
 class JobReader {
   public:
@@ -31,6 +34,12 @@ class JobReader {
             read_key(key, item.first, item.second);
         }
         if (!seen_.contains("ward_mpc_job")) fail(root, "ward_mpc_job: 1 is missing");
+        if (!job_.layers.empty() && !job_.hidden.empty())
+            fail(root, "hidden and layers exclude each other");
+        if (!job_.input_shape.empty() && job_.inputs == 0) {
+            job_.inputs = 1;
+            for (int64_t side : job_.input_shape) job_.inputs *= static_cast<size_t>(side);
+        }
         const bool numbers[] = {job_.examples > 0, job_.inputs > 0, job_.classes > 0};
         if (numbers[0] != numbers[1] || numbers[0] != numbers[2]) {
             fail(root, "examples, inputs and classes go together");
@@ -38,6 +47,11 @@ class JobReader {
         if (job_.data.empty() && !numbers[0]) fail(root, "data is missing");
         if (job_.security == Security::kMalicious && job_.truncation == Truncation::kFast) {
             fail(root, "security: malicious needs truncation: exact");
+        }
+        const bool exact_only =
+            job_.security == Security::kMalicious || job_.truncation == Truncation::kFast;
+        if (job_.options.clipping_norm > 0 && exact_only) {
+            fail(root, "privacy needs security: semi-honest and truncation: exact");
         }
         return job_;
     }
@@ -84,6 +98,96 @@ class JobReader {
         }
     }
 
+    // [channels, height, width]
+    void read_input_shape(const YAML::Node& node) {
+        if (!node.IsSequence() || node.size() != 3) {
+            fail(node, "input_shape must be [channels, height, width]");
+        }
+        for (const YAML::Node& side : node) {
+            job_.input_shape.push_back(integer(side, "a number of input_shape", 1, kMaxSide));
+        }
+    }
+
+    // `- relu`, or `- conv2d: {out_channels: 20, kernel: 5}`: names as in a model spec.
+    void read_layers(const YAML::Node& node) {
+        if (!node.IsSequence() || node.size() > kMaxLayers) {
+            fail(node, "layers must be a list of at most 16 layers");
+        }
+        for (const YAML::Node& item : node) {
+            if (item.IsScalar()) {
+                read_layer(item, item.Scalar(), YAML::Node());
+            } else if (item.IsMap() && item.size() == 1) {
+                const auto only = item.begin();
+                read_layer(item, text(only->first, "a layer"), only->second);
+            } else {
+                fail(item, "a layer must be a name, or a name with its numbers");
+            }
+        }
+    }
+
+    void read_layer(const YAML::Node& at, const std::string& name, const YAML::Node& members) {
+        using Kind = NetworkLayer::Kind;
+        static const std::map<std::string, std::pair<Kind, std::set<std::string>>> kinds = {
+            {"linear", {Kind::kDense, {"out_features"}}},
+            {"conv2d", {Kind::kConvolution, {"out_channels", "kernel", "stride", "padding"}}},
+            {"avg_pool2d", {Kind::kAveragePool, {"kernel", "stride"}}},
+            {"max_pool2d", {Kind::kMaxPool, {"kernel", "stride"}}},
+            {"relu", {Kind::kRelu, {}}}};
+        const auto found = kinds.find(name);
+        if (found == kinds.end()) {
+            fail(at, "layers are linear, conv2d, avg_pool2d, max_pool2d and relu, got " + name);
+        }
+        const bool pool = found->second.second.contains("stride") && name != "conv2d";
+        NetworkLayer layer{.kind = found->second.first,
+                           .outputs = 0,
+                           .kernel = pool ? size_t{2} : 0,
+                           .stride = pool ? size_t{2} : 1,
+                           .padding = 0};
+        for (const auto& member : members) {
+            const std::string key = text(member.first, "a key");
+            if (!found->second.second.contains(key)) fail(member.first, name + " has no " + key);
+            const auto value = static_cast<size_t>(
+                integer(member.second, key, key == "padding" ? 0 : 1, kMaxWidth));
+            (key == "kernel"    ? layer.kernel
+             : key == "stride"  ? layer.stride
+             : key == "padding" ? layer.padding
+                                : layer.outputs) = value;
+        }
+        const bool sized = name != "linear" && name != "conv2d";
+        if (!sized && layer.outputs == 0) fail(at, name + " needs the number of its outputs");
+        if (name == "conv2d" && layer.kernel == 0) fail(at, "conv2d needs a kernel");
+        job_.layers.push_back(layer);
+    }
+
+    // {clipping_norm: 1, delta: 1e-5, epsilon: 3}, or noise_multiplier in place of epsilon
+    void read_privacy(const YAML::Node& node) {
+        if (!node.IsMap())
+            fail(node, "privacy must be {clipping_norm: .., delta: .., epsilon: ..}");
+        const auto positive = [](double v) { return v > 0 && v < 1e9; };
+        const auto below_one = [](double v) { return v > 0 && v < 1; };
+        for (const auto& item : node) {
+            const std::string key = text(item.first, "a key");
+            if (key == "clipping_norm") {
+                const auto valid = [](double v) { return v >= 1.0 / 16 && v <= 256; };
+                job_.options.clipping_norm = number(item.second, key, valid, "[1/16, 256]");
+            } else if (key == "delta") {
+                job_.delta = number(item.second, key, below_one, "(0, 1)");
+            } else if (key == "epsilon") {
+                job_.epsilon = number(item.second, key, positive, "(0, 1e9)");
+            } else if (key == "noise_multiplier") {
+                job_.options.noise_multiplier = number(item.second, key, positive, "(0, 1e9)");
+            } else {
+                fail(item.first, "privacy has no " + key);
+            }
+        }
+        const bool both = job_.epsilon > 0 && job_.options.noise_multiplier > 0;
+        const bool none = job_.epsilon == 0 && job_.options.noise_multiplier == 0;
+        if (job_.options.clipping_norm == 0 || job_.delta == 0 || both || none) {
+            fail(node,
+                 "privacy needs clipping_norm, delta, and either epsilon or noise_multiplier");
+        }
+    }
+
     void read_key(const std::string& key, const YAML::Node& at, const YAML::Node& value) {
         if (key == "ward_mpc_job") {
             integer(value, key, 1, 1);
@@ -95,6 +199,25 @@ class JobReader {
             job_.schema = text(value, key);
         } else if (key == "hidden") {
             read_hidden(value);
+        } else if (key == "layers") {
+            read_layers(value);
+        } else if (key == "input_shape") {
+            read_input_shape(value);
+        } else if (key == "loss") {
+            const std::string kind = text(value, key);
+            if (kind != "cross-entropy" && kind != "squared") {
+                fail(value, "loss must be cross-entropy or squared");
+            }
+            job_.options.loss = kind == "squared" ? Loss::kSquared : Loss::kCrossEntropy;
+        } else if (key == "optimizer") {
+            const std::string kind = text(value, key);
+            if (kind != "sgd" && kind != "adam") fail(value, "optimizer must be sgd or adam");
+            job_.options.optimizer = kind == "adam" ? Optimizer::kAdam : Optimizer::kSgd;
+        } else if (key == "second_momentum") {
+            const auto valid = [](double v) { return v >= 0 && v < 1; };
+            job_.options.second_momentum = number(value, key, valid, "[0, 1)");
+        } else if (key == "privacy") {
+            read_privacy(value);
         } else if (key == "epochs") {
             job_.epochs = static_cast<int>(integer(value, key, 1, kMaxEpochs));
         } else if (key == "batch_size") {
@@ -138,11 +261,29 @@ class JobReader {
     std::set<std::string> seen_;
 };
 
-TrainingJob job_of(const JobFile& file, size_t examples, size_t inputs, size_t classes) {
+NetworkShape shape_for(const JobFile& file, std::span<const int64_t> example, size_t outputs) {
+    NetworkShape shape;
+    size_t inputs = 1;
+    for (int64_t side : example) inputs *= static_cast<size_t>(side);
+    if (file.layers.empty()) {
+        shape.widths = {inputs};
+        shape.widths.insert(shape.widths.end(), file.hidden.begin(), file.hidden.end());
+        shape.widths.push_back(outputs);
+        return shape;
+    }
+    const auto side = [&](size_t i) { return static_cast<size_t>(example[i]); };
+    shape.image =
+        example.size() == 3 ? ImageShape{side(1), side(2), side(0)} : ImageShape{1, 1, inputs};
+    shape.layers = file.layers;
+    shape.layers.push_back({.kind = NetworkLayer::Kind::kDense, .outputs = outputs});
+    (void)steps_of(shape);  // refuses what does not fit
+    return shape;
+}
+
+TrainingJob job_of(const JobFile& file, size_t examples, std::span<const int64_t> example,
+                   size_t classes) {
     TrainingJob job;
-    job.shape.widths = {inputs};
-    job.shape.widths.insert(job.shape.widths.end(), file.hidden.begin(), file.hidden.end());
-    job.shape.widths.push_back(classes == 2 ? 1 : classes);
+    job.shape = shape_for(file, example, classes == 2 ? 1 : classes);
     job.options = file.options;
     job.epochs = file.epochs;
     job.decay = file.decay;
@@ -152,6 +293,11 @@ TrainingJob job_of(const JobFile& file, size_t examples, size_t inputs, size_t c
     job.protocol = std::string(file.truncation == Truncation::kExact ? "exact" : "fast") +
                    (file.security == Security::kMalicious ? "|malicious" : "|semi-honest") +
                    "|label " + std::to_string(file.label.size()) + " " + file.label;
+    if (file.options.clipping_norm > 0) {
+        job.delta = file.delta;
+        if (file.epsilon > 0) job.options.noise_multiplier = noise_for(job, file.epsilon);
+        (void)privacy_plan(job);  // refuses what gives no guarantee
+    }
     return job;
 }
 
@@ -180,8 +326,8 @@ TrainingJob job_for(const JobFile& file, const data::Dataset& train_set) {
                     "data set " + train_set.name + " has no labels of two or more classes",
                     "name the label column: label: COLUMN");
     }
-    return job_of(file, static_cast<size_t>(train_set.size()),
-                  static_cast<size_t>(train_set.example_size()), train_set.class_names.size());
+    return job_of(file, static_cast<size_t>(train_set.size()), train_set.example_shape,
+                  train_set.class_names.size());
 }
 
 TrainingJob public_job(const JobFile& file) {
@@ -189,7 +335,10 @@ TrainingJob public_job(const JobFile& file) {
         throw Error(ErrorCode::kInvalid, "the job does not say examples, inputs and classes",
                     "parties without the data must know these numbers");
     }
-    return job_of(file, file.examples, file.inputs, file.classes);
+    const int64_t flat[] = {static_cast<int64_t>(file.inputs)};
+    const bool image = !file.input_shape.empty();
+    return job_of(file, file.examples, image ? std::span<const int64_t>(file.input_shape) : flat,
+                  file.classes);
 }
 
 }  // namespace ward::mpc

@@ -15,7 +15,12 @@ struct JobFile {
     std::string schema;  // file; of a table
     std::string label;   // column of a table, if its schema names none
     std::vector<size_t> hidden;
+    std::vector<NetworkLayer> layers;  // in place of `hidden`, up to the output layer
+    std::vector<int64_t> input_shape;  // with `layers`: channels, height, width
     TrainOptions options;
+    // Of private training: noise_multiplier is in options, or follows from epsilon.
+    double delta = 0;
+    double epsilon = 0;
     int epochs = 1;
     double decay = 1;
     Truncation truncation = Truncation::kExact;
