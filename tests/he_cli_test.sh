@@ -49,6 +49,17 @@ PY
 "$ward" he decrypt b/m.plan --key b/keys/secret.key --in b/hidden.ct > hidden
 cmp -s classes hidden || fail "with circuit privacy: $(cat hidden)"
 
+# Encrypted weights, in files: the owner of the data evaluates, the owner of the model decrypts.
+"$ward" he encrypt-model $model --key model.key --out m.enc > /dev/null
+[ "$(stat -c %a model.key)" = 600 ] || fail "mode of model.key"
+"$ward" he infer m.enc --data breast-cancer --count 20 --out weights.ct 2> err || fail "infer: $(cat err)"
+"$ward" he decrypt m.enc --key model.key --in weights.ct > again
+cmp -s classes again || fail "with encrypted weights: $(cat again)"
+expect 1 "other parameters" "$ward" he decrypt m.enc --key model.key --in b/result.ct
+expect 2 "--out is required" "$ward" he infer m.enc --data breast-cancer
+head -c 20000 m.enc > cut.enc
+expect 1 "its length" "$ward" he infer cut.enc --data breast-cancer --out x.ct
+
 # Another plan, key, file; nothing asked for.
 "$ward" he plan $model --packing batch --scale-bits 41 --out other.plan > /dev/null
 expect 1 "other parameters" "$ward" he decrypt other.plan --key b/keys/secret.key --in b/result.ct

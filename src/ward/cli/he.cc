@@ -14,6 +14,7 @@ void add_he_command(CLI::App& app) {
     add_he_encrypt_input_command(*group);
     add_he_infer_command(*group);
     add_he_decrypt_command(*group);
+    add_he_encrypt_model_command(*group);
     add_he_serve_command(*group);
     add_he_query_command(*group);
     group->footer(

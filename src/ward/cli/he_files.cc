@@ -76,7 +76,8 @@ void run_encrypt(const EncryptOptions& options) {
     check_outputs({{"PLAN", options.plan}, {"--key", options.key}, {"--data", options.data.data}},
                   {{"--out", options.out}});
     const he::InferenceClient client = open_client(options.plan, options.key);
-    const data::Dataset set = load_for(client.plan(), options.data, options.split);
+    const data::Dataset set = load_for(client.plan().inputs, client.plan().preprocessing_json,
+                                       options.data, options.split);
     check_range(set, options.first, options.count);
     Random random = Random::from_system();
     const he::CiphertextList list{
@@ -91,26 +92,31 @@ struct DecryptOptions {
 };
 
 void run_decrypt(const DecryptOptions& options) {
+    if (is_encrypted_model(options.plan)) {
+        decrypt_with_model(options.plan, options.key, options.in, options.json);
+        return;
+    }
     const he::InferenceClient client = open_client(options.plan, options.key);
     const MappedFile file(options.in);
-    const auto list = he::ciphertext_list_from_bytes(client.context(), client.plan(), file.bytes());
+    const auto list =
+        he::ciphertext_list_from_bytes(client.context(), he::digest(client.plan()), file.bytes());
     const auto outputs = client.decrypt(list.ciphertexts, list.examples);
-    print_outputs(client.plan(), outputs, options.json);
+    print_outputs(client.plan().class_names, client.plan().outputs, outputs, options.json);
 }
 
 }  // namespace
 
-data::Dataset load_for(const he::ClientPlan& plan, const DataOptions& data,
-                       const std::string& split) {
+data::Dataset load_for(int64_t inputs, const std::string& preprocessing_json,
+                       const DataOptions& data, const std::string& split) {
     data::LoadRequest request = to_request(data, split);
-    request.preprocessing_json = plan.preprocessing_json;
+    request.preprocessing_json = preprocessing_json;
     request.labels_required = false;
     data::LoadedData loaded = data::load_dataset(request);
     log_notes(loaded);
-    if (loaded.dataset.example_size() != plan.inputs) {
+    if (loaded.dataset.example_size() != inputs) {
         throw Error(ErrorCode::kInvalid,
-                    "the plan expects examples of " + std::to_string(plan.inputs) +
-                        " inputs, got " + std::to_string(loaded.dataset.example_size()),
+                    "the plan expects examples of " + std::to_string(inputs) + " inputs, got " +
+                        std::to_string(loaded.dataset.example_size()),
                     "give data like those the model was trained on");
     }
     return std::move(loaded.dataset);
@@ -127,13 +133,14 @@ std::vector<double> examples_of(const data::Dataset& set, int64_t first, int64_t
     return {begin, begin + static_cast<ptrdiff_t>(count * set.example_size())};
 }
 
-void print_outputs(const he::ClientPlan& plan, std::span<const double> outputs, bool json) {
-    const auto width = static_cast<size_t>(plan.outputs);
+void print_outputs(const std::vector<std::string>& class_names, int64_t outputs_each,
+                   std::span<const double> outputs, bool json) {
+    const auto width = static_cast<size_t>(outputs_each);
     for (size_t i = 0; i < outputs.size(); i += width) {
         const auto scores = outputs.subspan(i, width);
         const auto largest = static_cast<size_t>(argmax(scores));
         const std::string name =
-            plan.class_names.empty() ? std::to_string(largest) : plan.class_names[largest];
+            class_names.empty() ? std::to_string(largest) : class_names[largest];
         if (json) {
             nlohmann::ordered_json line;
             if (width > 1) line["prediction"] = name;
@@ -160,7 +167,8 @@ void evaluate_request(const HeModel& model, const std::string& input, const std:
                                         he::galois_keys_from_bytes(context, rotations.bytes()),
                                         he::public_key_from_bytes(context, public_key.bytes())};
     const MappedFile request(input);
-    he::CiphertextList list = he::ciphertext_list_from_bytes(context, plan, request.bytes());
+    he::CiphertextList list =
+        he::ciphertext_list_from_bytes(context, he::digest(plan), request.bytes());
     list.ciphertexts = program.run(list.ciphertexts, evaluation);
     if (circuit_privacy_bits > 0) {
         Random random = Random::from_system();
@@ -208,8 +216,11 @@ void add_he_encrypt_input_command(CLI::App& group) {
 void add_he_decrypt_command(CLI::App& group) {
     auto* command = group.add_subcommand("decrypt", "Decrypt an evaluator's result");
     auto options = std::make_shared<DecryptOptions>();
-    command->add_option("PLAN", options->plan, "Plan from `ward he plan --out`")->required();
-    command->add_option("--key", options->key, "secret.key from `ward he keygen`")->required();
+    command
+        ->add_option("PLAN", options->plan,
+                     "Plan from `ward he plan --out`, or m.enc from `ward he encrypt-model`")
+        ->required();
+    command->add_option("--key", options->key, "Secret key that belongs to it")->required();
     command->add_option("--in", options->in, "Result from `ward he infer --out`")->required();
     command->add_flag("--json", options->json, "One JSON object per example, with all outputs");
     command->footer(

@@ -244,6 +244,18 @@ void print(const Json& found) {
 }
 
 void run_infer(const Options& options) {
+    const bool encrypted_model = is_encrypted_model(options.model.model);
+    if (options.out.empty() == (encrypted_model || !options.input.empty())) {
+        throw Error(ErrorCode::kUsage, options.out.empty()
+                                           ? "--out is required: the result is encrypted"
+                                           : "--out goes with --input, or with a model of "
+                                             "`ward he encrypt-model`");
+    }
+    if (encrypted_model) {
+        infer_encrypted_model(options.model, options.split, options.count, options.out,
+                              options.circuit_privacy_bits);
+        return;
+    }
     const HeModel model = prepare(options.model);
     if (!options.input.empty()) {
         evaluate_request(model, options.input, options.keys, options.out,
@@ -322,10 +334,10 @@ void add_he_infer_command(CLI::App& group) {
                                       "Evaluate this request of another side instead");
     auto* keys = command->add_option("--keys", options->keys,
                                      "Folder with the evaluation keys it came with");
-    auto* out = command->add_option("--out", options->out, "Where its encrypted result goes");
-    input->needs(keys)->needs(out);
+    command->add_option("--out", options->out,
+                        "Where an encrypted result goes: of --input, or of an encrypted model");
+    input->needs(keys);
     keys->needs(input);
-    out->needs(input);
     command->add_flag("--json", options->json, "Print one JSON object");
     command->footer(
         "Times and bytes are of one request: one example (single) or one batch.\n"
@@ -336,7 +348,8 @@ void add_he_infer_command(CLI::App& group) {
         "party computes that must not collude with the holder of the key.\n"
         "Examples:\n  ward he infer --model m.safetensors --data mnist/ --count 100 --json\n"
         "  ward he infer m.safetensors --data mnist/ --count 8192 --packing batch\n"
-        "  ward he infer m.safetensors --input request.ct --keys keys/ --out result.ct");
+        "  ward he infer m.safetensors --input request.ct --keys keys/ --out result.ct\n"
+        "  ward he infer m.enc --data rows.csv --count 10 --out result.ct");
     command->callback([options] { run_infer(*options); });
 }
 

@@ -152,7 +152,8 @@ void run_query(const QueryOptions& options) {
                                               connect_options(options.wait_seconds));
     const he::ClientPlan plan = he::receive_plan(*channel);
     check_plan(plan, options.plan);
-    const data::Dataset set = load_for(plan, options.data, options.split);
+    const data::Dataset set =
+        load_for(plan.inputs, plan.preprocessing_json, options.data, options.split);
     check_range(set, options.first, options.count);
     Random random = Random::from_system();
     const he::InferenceClient client(plan, secret_for(plan, options.key, random));
@@ -161,7 +162,7 @@ void run_query(const QueryOptions& options) {
     for (int64_t done = 0; done < options.count; done += plan.examples) {
         const int64_t now = std::min(plan.examples, options.count - done);
         const auto outputs = remote.run(examples_of(set, options.first + done, now), random);
-        print_outputs(plan, outputs, options.json);
+        print_outputs(plan.class_names, plan.outputs, outputs, options.json);
         progress.update(done + now);
     }
     progress.finish();

@@ -6,21 +6,21 @@
 
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
-#include "ward/he/internal/wire_frame.h"
+#include "ward/he/internal/wire_text.h"
 #include "ward/he/wire.h"
 
 namespace ward::he {
 namespace {
 
+using internal::bytes_of;
 using internal::fail_corrupt;
+using internal::read_text;
 using internal::WireKind;
 using internal::WireReader;
 using internal::WireWriter;
 
 constexpr size_t kDigestCharacters = 64;
 constexpr int64_t kMostUnits = 1 << 24;
-constexpr uint32_t kMostText = 1 << 24;
-constexpr uint32_t kMostName = 4096;
 constexpr size_t kMostRotations = 2048;  // each is a key of megabytes for the reader to make
 
 void check_fields(const ClientPlan& p) {
@@ -31,12 +31,6 @@ void check_fields(const ClientPlan& p) {
     if (!range || !counts) fail_corrupt("the counts or the range of a plan are not possible");
     if (!p.class_names.empty() && static_cast<int64_t>(p.class_names.size()) != p.outputs) {
         fail_corrupt("a plan has other classes than outputs");
-    }
-    for (const std::string& name : p.class_names) {  // they are printed on terminals
-        const auto control = [](char c) { return static_cast<unsigned char>(c) < 32 || c == 127; };
-        if (std::any_of(name.begin(), name.end(), control)) {
-            fail_corrupt("a class of a plan has control characters in its name");
-        }
     }
     const int slots = 1 << std::clamp(p.parameters.log_degree - 1, 0, 16);
     if (p.packing != Packing::kSingle) {
@@ -55,15 +49,6 @@ void check_fields(const ClientPlan& p) {
     }
 }
 
-ByteView bytes_of(const std::string& text) {
-    return {reinterpret_cast<const uint8_t*>(text.data()), text.size()};
-}
-
-std::string read_text(WireReader& in, size_t size) {
-    const ByteView bytes = in.take(size);
-    return {bytes.begin(), bytes.end()};
-}
-
 std::vector<int> read_slots(WireReader& in, int64_t count) {
     std::vector<int> out;
     for (int64_t i = 0; i < count; ++i) {
@@ -79,8 +64,7 @@ std::vector<int> read_slots(WireReader& in, int64_t count) {
 Bytes to_bytes(const ClientPlan& p) {
     const Bytes parameters = to_bytes(p.parameters);
     const bool single = p.packing == Packing::kSingle;
-    size_t names = 0;
-    for (const std::string& name : p.class_names) names += 4 + name.size();
+    const size_t names = internal::names_bytes(p.class_names);
     WireWriter out(WireKind::kClientPlan, "",
                    56 + parameters.size() + 8 * p.rotations.size() + p.preprocessing_json.size() +
                        names + (single ? 4 * (p.input_slots.size() + p.output_slots.size()) : 0));
@@ -106,10 +90,7 @@ Bytes to_bytes(const ClientPlan& p) {
         for (int slot : p.output_slots) out.number(static_cast<uint32_t>(slot));
     }
     out.bytes(bytes_of(p.preprocessing_json));
-    for (const std::string& name : p.class_names) {
-        out.number(static_cast<uint32_t>(name.size()));
-        out.bytes(bytes_of(name));
-    }
+    internal::write_names(out, p.class_names);
     return out.finish();
 }
 
@@ -132,7 +113,7 @@ ClientPlan client_plan_from_bytes(ByteView bytes) {
     const size_t parameters = in.number<uint32_t>();
     const auto text = in.number<uint32_t>();
     const auto classes = in.number<uint32_t>(), names = in.number<uint32_t>();
-    if (text > kMostText || names > kMostText || rotations > kMostRotations ||
+    if (text > internal::kMostText || names > internal::kMostText || rotations > kMostRotations ||
         p.inputs > kMostUnits || p.outputs > kMostUnits) {
         fail_corrupt("the counts of a plan are not possible");
     }
@@ -153,11 +134,7 @@ ClientPlan client_plan_from_bytes(ByteView bytes) {
         p.output_slots = read_slots(in, p.outputs);
     }
     p.preprocessing_json = read_text(in, text);
-    for (uint32_t i = 0; i < classes; ++i) {
-        const auto size = in.number<uint32_t>();
-        if (size > kMostName) fail_corrupt("a class of a plan has too long a name");
-        p.class_names.push_back(read_text(in, size));
-    }
+    p.class_names = internal::read_names(in, classes);
     in.expect_left(0);
     p.ciphertexts_up = single ? 1 : p.inputs;
     p.ciphertexts_down = single ? 1 : p.outputs;
@@ -169,32 +146,26 @@ std::string digest(const ClientPlan& plan) { return sha256_hex(to_bytes(plan)); 
 
 Bytes to_bytes(const CiphertextList& list) {
     std::vector<Bytes> objects;
-    size_t total = kDigestCharacters + 16;
-    for (const Ciphertext& c : list.ciphertexts) {
-        objects.push_back(to_bytes(c));
-        total += 8 + objects.back().size();
-    }
+    for (const Ciphertext& c : list.ciphertexts) objects.push_back(to_bytes(c));
     if (list.plan_digest.size() != kDigestCharacters || list.ciphertexts.empty()) {
         throw Error(ErrorCode::kInvalid,
                     "a list of ciphertexts needs one, and the digest of its plan");
     }
-    WireWriter out(WireKind::kCiphertexts, list.ciphertexts[0].context()->id(), total);
+    WireWriter out(WireKind::kCiphertexts, list.ciphertexts[0].context()->id(),
+                   kDigestCharacters + 16 + internal::objects_bytes(objects));
     out.bytes(bytes_of(list.plan_digest));
     out.number(static_cast<uint64_t>(list.examples));
     out.number(static_cast<uint64_t>(objects.size()));
-    for (const Bytes& object : objects) {
-        out.number(static_cast<uint64_t>(object.size()));
-        out.bytes(object);
-    }
+    internal::write_objects(out, objects);
     return out.finish();
 }
 
-CiphertextList ciphertext_list_from_bytes(const ContextPtr& context, const ClientPlan& plan,
+CiphertextList ciphertext_list_from_bytes(const ContextPtr& context, const std::string& plan_digest,
                                           ByteView bytes) {
     WireReader in(WireKind::kCiphertexts, context->id(), bytes);
     CiphertextList out;
     out.plan_digest = read_text(in, kDigestCharacters);
-    if (out.plan_digest != digest(plan)) {
+    if (out.plan_digest != plan_digest) {
         throw Error(ErrorCode::kInvalid, "the ciphertexts belong to another plan",
                     "both sides need the plan that the model's owner wrote for this model");
     }
@@ -202,10 +173,7 @@ CiphertextList ciphertext_list_from_bytes(const ContextPtr& context, const Clien
     if (examples > 1 << 24) fail_corrupt("the number of examples is not possible");
     out.examples = static_cast<int64_t>(examples);
     for (uint64_t i = 0; i < count; ++i) {
-        const auto size = in.number<uint64_t>();
-        if (size > in.left()) fail_corrupt("it ends too early");
-        out.ciphertexts.push_back(
-            ciphertext_from_bytes(context, in.take(static_cast<size_t>(size))));
+        out.ciphertexts.push_back(ciphertext_from_bytes(context, internal::read_object(in)));
     }
     in.expect_left(0);
     return out;

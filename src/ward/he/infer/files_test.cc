@@ -60,17 +60,17 @@ TEST(Files, CarryAnInferenceBetweenTwoSides) {
         const Bytes up = to_bytes(CiphertextList{digest(received), 1, client.encrypt(x, random)});
         const auto context = Context::create(sent.parameters);
         const Program program(network, whole, context);
-        const auto list = ciphertext_list_from_bytes(context, sent, up);
+        const auto list = ciphertext_list_from_bytes(context, digest(sent), up);
         EXPECT_EQ(list.examples, 1);
         const Bytes down =
             to_bytes(CiphertextList{digest(sent), list.examples,
                                     program.run(list.ciphertexts, client.evaluation_keys(random))});
-        const auto result = ciphertext_list_from_bytes(client.context(), received, down);
+        const auto result = ciphertext_list_from_bytes(client.context(), digest(received), down);
         const auto y = client.decrypt(result.ciphertexts, result.examples);
         const auto expected = evaluate(network, x);
         for (size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i], 1e-5);
         sent.input.high = 2;
-        EXPECT_THAT(message_of([&] { ciphertext_list_from_bytes(context, sent, up); }),
+        EXPECT_THAT(message_of([&] { ciphertext_list_from_bytes(context, digest(sent), up); }),
                     HasSubstr("another plan"));
     }
 }

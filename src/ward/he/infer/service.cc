@@ -106,7 +106,7 @@ EvaluationKeys InferenceService::receive_keys(net::Channel& channel) const {
 InferenceService::Answer InferenceService::answer(net::Channel& channel, const EvaluationKeys& keys,
                                                   Random& random) const {
     CiphertextList list = ciphertext_list_from_bytes(
-        context_, plan_, channel.receive_any(kRequest, kMostObjectBytes));
+        context_, digest(plan_), channel.receive_any(kRequest, kMostObjectBytes));
     const auto start = std::chrono::steady_clock::now();
     list.ciphertexts = program_.run(list.ciphertexts, keys);
     if (options_.circuit_privacy) {
@@ -144,7 +144,7 @@ std::vector<double> RemoteProgram::run(std::span<const double> examples, Random&
     send_byte(channel_, kNext, kMore);
     channel_.send(kRequest, request);
     const Bytes result = channel_.receive_any(kResult, kMostObjectBytes);
-    const auto list = ciphertext_list_from_bytes(client_.context(), client_.plan(), result);
+    const auto list = ciphertext_list_from_bytes(client_.context(), digest_, result);
     return client_.decrypt(list.ciphertexts, count);
 }
 
