@@ -16,7 +16,7 @@
 namespace ward::attack {
 namespace {
 
-constexpr int64_t kQueriesAtOnce = 200;
+constexpr int64_t kQueriesAtOnce = 50;  // what is lost at most when the target fails
 
 using Clock = std::chrono::steady_clock;
 

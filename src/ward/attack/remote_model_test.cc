@@ -225,16 +225,12 @@ TEST_F(Remote, ExtractionKeepsWhatItPaidFor) {
 TEST_F(Remote, RefusesWhatIsNoAddress) {
     for (const std::string url :
          {"", "host", "ftp://host", "http://", "http://a b", "http://u:p@host"}) {
-        RemoteOptions options;
-        options.url = url;
-        options.model = "m";
+        RemoteOptions options{.url = url, .model = std::string("m")};
         EXPECT_THAT(message_of([&] { RemoteModel refused(std::move(options)); }, ErrorCode::kUsage),
                     HasSubstr("http(s)://host"))
             << url;
     }
-    RemoteOptions nobody;
-    nobody.url = "http://127.0.0.1:1";
-    nobody.model = "m";
+    RemoteOptions nobody{.url = std::string("http://127.0.0.1:1"), .model = std::string("m")};
     EXPECT_THAT(message_of([&] { RemoteModel refused(std::move(nobody)); }, ErrorCode::kIo),
                 HasSubstr("no connection"));
 }
