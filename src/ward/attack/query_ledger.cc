@@ -180,7 +180,7 @@ void QueryLedger::answered(const std::vector<std::string>& queries,
 
 std::string query_digest(const std::vector<int64_t>& shape, const float* values, int64_t count) {
     std::string head = "ward query 1";
-    for (const int64_t size : shape) head += " " + std::to_string(size);
+    for (const int64_t size : shape) head.append(1, ' ').append(std::to_string(size));
     Sha256 digest;
     digest.update(head + "\n");
     digest.update(ByteView(reinterpret_cast<const uint8_t*>(values),
