@@ -5,8 +5,11 @@
 #include <map>
 #include <set>
 
+#include "ward/core/digest.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
+#include "ward/crypto/age.h"
+#include "ward/mpc/join.h"
 #include "ward/mpc/learn/privacy.h"
 
 namespace ward::mpc {
@@ -20,6 +23,8 @@ constexpr int64_t kMaxBatch = 65536;
 constexpr int64_t kMaxExamples = int64_t{1} << 32;
 constexpr int64_t kMaxInputs = 1 << 20;
 constexpr int64_t kMaxClasses = 64;
+constexpr size_t kIdDigits = 64;
+constexpr size_t kMaxRecipients = 64;
 constexpr int64_t kMaxSide = 4096;  // of an image
 
 class JobReader {
@@ -36,7 +41,7 @@ class JobReader {
         if (!seen_.contains("ward_mpc_job")) fail(root, "ward_mpc_job: 1 is missing");
         if (!job_.layers.empty() && !job_.hidden.empty())
             fail(root, "hidden and layers exclude each other");
-        if (!job_.input_shape.empty() && job_.inputs == 0) {
+        if (!job_.input_shape.empty() && job_.inputs == 0 && job_.owners.empty()) {
             job_.inputs = 1;
             for (int64_t side : job_.input_shape) job_.inputs *= static_cast<size_t>(side);
         }
@@ -44,7 +49,10 @@ class JobReader {
         if (numbers[0] != numbers[1] || numbers[0] != numbers[2]) {
             fail(root, "examples, inputs and classes go together");
         }
-        if (job_.data.empty() && !numbers[0]) fail(root, "data is missing");
+        check_owners(root, numbers[0]);
+        if (job_.data.empty() && job_.owners.empty() && !numbers[0]) {
+            fail(root, "data is missing");
+        }
         if (job_.security == Security::kMalicious && job_.truncation == Truncation::kFast) {
             fail(root, "security: malicious needs truncation: exact");
         }
@@ -95,6 +103,77 @@ class JobReader {
         for (const YAML::Node& width : node) {
             job_.hidden.push_back(
                 static_cast<size_t>(integer(width, "a width of hidden", 1, kMaxWidth)));
+        }
+    }
+
+    void check_owners(const YAML::Node& root, bool numbers) const {
+        if (job_.owners.empty()) {
+            const bool alone = job_.alignment != Alignment::kNone || job_.distinct;
+            if (alone || !job_.recipients.empty()) {
+                fail(root, "align, distinct and recipients need owners");
+            }
+            return;
+        }
+        if (numbers || !job_.data.empty()) {
+            fail(root, "owners take the place of data, examples, inputs and classes");
+        }
+        if (job_.recipients.empty()) fail(root, "recipients are missing: who may have the result");
+        const bool one = job_.owners.size() == 1;
+        if (one != (job_.alignment == Alignment::kNone)) {
+            fail(root, one ? "one owner needs no align" : "several owners need align");
+        }
+        if (job_.distinct && job_.alignment != Alignment::kHorizontal) {
+            fail(root, "distinct goes with align: horizontal");
+        }
+        const bool joins = job_.alignment == Alignment::kVertical || job_.distinct;
+        if (joins && job_.security == Security::kMalicious) {
+            fail(root, "joins have no form for security: malicious");
+        }
+    }
+
+    // [{name: bank-a, id: HEX}, ...]
+    void read_owners(const YAML::Node& node) {
+        if (!node.IsSequence() || node.size() == 0 || node.size() > kMaxJoinTables) {
+            fail(node, "owners must be a list of 1 to 16 owners");
+        }
+        for (const YAML::Node& item : node) {
+            if (!item.IsMap()) fail(item, "an owner must be {name: .., id: ..}");
+            JobFile::Owner owner;
+            for (const auto& member : item) {
+                const std::string key = text(member.first, "a key");
+                if (key != "name" && key != "id") fail(member.first, "an owner has no " + key);
+                (key == "name" ? owner.name : owner.id) = text(member.second, key);
+            }
+            const bool digits = owner.id.find_first_not_of("0123456789abcdef") == std::string::npos;
+            if (owner.name.empty() || owner.id.size() != kIdDigits || !digits) {
+                fail(item, "an owner needs its name and the id that `ward mpc share` printed");
+            }
+            for (const JobFile::Owner& other : job_.owners) {
+                if (other.name == owner.name) fail(item, owner.name + " stands twice");
+            }
+            job_.owners.push_back(std::move(owner));
+        }
+    }
+
+    void read_alignment(const YAML::Node& node) {
+        const std::string kind = text(node, "align");
+        if (kind != "vertical" && kind != "horizontal") {
+            fail(node, "align must be vertical or horizontal");
+        }
+        job_.alignment = kind == "vertical" ? Alignment::kVertical : Alignment::kHorizontal;
+    }
+
+    void read_recipients(const YAML::Node& node) {
+        if (!node.IsSequence() || node.size() == 0 || node.size() > kMaxRecipients) {
+            fail(node, "recipients must be a list of 1 to 64 public keys, age1...");
+        }
+        for (const YAML::Node& item : node) {
+            try {
+                job_.recipients.push_back(
+                    crypto::AgeRecipient::parse(text(item, "a recipient")).text());
+            } catch (const Error& error) {
+                fail(item, error.message());
+            }
         }
     }
 
@@ -209,6 +288,16 @@ class JobReader {
                 fail(value, "loss must be cross-entropy or squared");
             }
             job_.options.loss = kind == "squared" ? Loss::kSquared : Loss::kCrossEntropy;
+        } else if (key == "owners") {
+            read_owners(value);
+        } else if (key == "align") {
+            read_alignment(value);
+        } else if (key == "recipients") {
+            read_recipients(value);
+        } else if (key == "distinct") {
+            if (!value.IsScalar() || !YAML::convert<bool>::decode(value, job_.distinct)) {
+                fail(value, "distinct must be true or false");
+            }
         } else if (key == "optimizer") {
             const std::string kind = text(value, key);
             if (kind != "sgd" && kind != "adam") fail(value, "optimizer must be sgd or adam");
@@ -280,6 +369,8 @@ NetworkShape shape_for(const JobFile& file, std::span<const int64_t> example, si
     return shape;
 }
 
+}  // namespace
+
 TrainingJob job_of(const JobFile& file, size_t examples, std::span<const int64_t> example,
                    size_t classes) {
     TrainingJob job;
@@ -301,14 +392,40 @@ TrainingJob job_of(const JobFile& file, size_t examples, std::span<const int64_t
     return job;
 }
 
-}  // namespace
+TrainingJob shared_job(const JobFile& file, const SharedDataShape& shape) {
+    const auto features = static_cast<int64_t>(shape.features);
+    int64_t pixels = 1;
+    for (int64_t side : file.input_shape) pixels *= side;
+    if (!file.input_shape.empty() && pixels != features) {
+        throw Error(ErrorCode::kInvalid, "input_shape has " + std::to_string(pixels) +
+                                             " values, the owners bring " +
+                                             std::to_string(features));
+    }
+    const int64_t flat[] = {features};
+    const size_t classes = std::max<size_t>(shape.label_columns, 2);
+    TrainingJob job = job_of(
+        file, shape.rows,
+        file.input_shape.empty() ? flat : std::span<const int64_t>(file.input_shape), classes);
+    job.protocol += "|align " + std::to_string(static_cast<int>(file.alignment)) +
+                    (file.distinct ? " distinct" : "");
+    // The results carry the text, so it must be the same, too.
+    job.protocol += "|text " + sha256_hex(file.text);
+    for (const JobFile::Owner& owner : file.owners) {
+        job.protocol +=
+            "|owner " + std::to_string(owner.name.size()) + " " + owner.name + " " + owner.id;
+    }
+    for (const std::string& recipient : file.recipients) job.protocol += "|to " + recipient;
+    return job;
+}
 
 JobFile parse_job(std::string_view text, const std::string& name) {
     if (text.size() > kMaxJobBytes) {
         throw Error(ErrorCode::kInvalid, name + " has more than 1 MiB, which is no job file");
     }
     try {
-        return JobReader(name).read(YAML::Load(std::string(text)));
+        JobFile file = JobReader(name).read(YAML::Load(std::string(text)));
+        file.text = text;
+        return file;
     } catch (const YAML::Exception& error) {
         throw Error(ErrorCode::kInvalid, name + " line " + std::to_string(error.mark.line + 1) +
                                              ": not YAML: " + error.msg);
