@@ -119,6 +119,28 @@ job 'align: horizontal' 'security: malicious' 'batch_size: 60' 'epochs: 1' >"$wo
 run train "$work/verified.yaml" verified || fail "verified: $(cat "$work"/err?)"
 grep -q '"rows":360,' "$work/out0" || fail "all rows: $(cat "$work/out0")"
 
+# Statistics of all patients, exact and with differential privacy.
+job 'align: horizontal' 'statistics: {bound: 1, edges: [0.25, 0.5, 0.75], quantiles: [0.5]}' >"$work/exact.yaml"
+run statistics "$work/exact.yaml" exact || fail "statistics: $(cat "$work"/err?)"
+"$ward" mpc reveal "$work"/exact.{0,1,2}.share -i "$work/recipient.key" --out "$work/exact.json" >"$work/out"
+job 'align: horizontal' 'statistics: {bound: 1, edges: [0.5], epsilon: 1, delta: 1e-6}' >"$work/private.yaml"
+run statistics "$work/private.yaml" private || fail "private statistics: $(cat "$work"/err?)"
+"$ward" mpc reveal "$work"/private.{1,2}.share -i "$work/recipient.key" --out "$work/private.json" >"$work/out"
+python3 - "$work" <<'PY' || fail "statistics: $(cat "$work"/exact.json "$work"/private.json)"
+import csv, json, statistics, sys
+work = sys.argv[1]
+rows = [r for h in range(3) for r in csv.DictReader(open(f"{work}/hospital-{h}.csv"))]
+exact, private = (json.load(open(f"{work}/{n}.json")) for n in ("exact", "private"))
+assert exact["rows"] == len(rows) == 360
+for column in exact["columns"]:
+    values = sorted(float(r[column["column"]]) / 10 for r in rows)
+    assert abs(column["mean"] - statistics.fmean(values)) < 1e-3, column
+    assert abs(column["variance"] - statistics.pvariance(values)) < 1e-3, column
+    assert sum(column["counts"]) == 360 and abs(column["quantiles"][0] - values[179]) < 1e-3, column
+assert private["privacy"]["epsilon"] <= 1 and private["columns"][0]["counts"] != [180, 180]
+assert any(abs(p["mean"] - e["mean"]) > 1e-3 for p, e in zip(private["columns"], exact["columns"]))
+PY
+
 # New patients are scored by the shared model; the recipient alone sees the scores.
 : >"$work/owners"
 share new schema-h --no-labels --id patient

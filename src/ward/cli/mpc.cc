@@ -178,6 +178,7 @@ void add_mpc_command(CLI::App& app) {
     add_mpc_node(*group);
     add_mpc_share(*group);
     add_mpc_predict(*group);
+    add_mpc_statistics(*group);
     add_mpc_reveal(*group);
 }
 

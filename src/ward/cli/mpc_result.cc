@@ -73,6 +73,48 @@ data::Dataset joint_data(const mpc::JobFile& file, std::span<const mpc::ShareFil
     return out;
 }
 
+std::string names_of(const mpc::JobFile& file) {
+    std::string out;
+    for (const mpc::JobFile::Owner& owner : file.owners) {
+        out += (out.empty() ? "" : " and ") + owner.name;
+    }
+    return out;
+}
+
+// One object per column, with the privacy statement where there is one.
+std::string statistics_json(const About& about, const std::vector<mpc::RingMatrix>& matrices) {
+    const mpc::JobFile file = mpc::parse_job(about.job, "the job of the result");
+    if (!file.statistics || matrices.size() != 4) {
+        throw Error(ErrorCode::kCorrupt, "the result is not that of a statistics job");
+    }
+    const mpc::StatisticsRequest& request = *file.statistics;
+    const auto columns = mpc::read_statistics(matrices[0], matrices[1], matrices[2], matrices[3],
+                                              about.rows, request);
+    Json list = Json::array();
+    for (size_t c = 0; c < columns.size(); ++c) {
+        const auto& names = about.data.feature_names;
+        Json column = {{"column", c < names.size() ? names[c] : std::to_string(c)},
+                       {"mean", columns[c].mean},
+                       {"variance", columns[c].variance}};
+        if (!request.edges.empty()) column["counts"] = columns[c].counts;
+        if (!request.quantiles.empty()) column["quantiles"] = columns[c].quantiles;
+        list.push_back(std::move(column));
+    }
+    Json out = {{"rows", about.rows}, {"edges", request.edges}, {"columns", list}};
+    if (request.noise_multiplier > 0) {
+        const double epsilon =
+            mpc::statistics_epsilon(request.noise_multiplier, file.statistics_delta);
+        out["privacy"] = {
+            {"epsilon", epsilon},
+            {"delta", file.statistics_delta},
+            {"statement",
+             "all figures together are differentially private for one row replaced by one that "
+             "adds nothing, against who sees them and one party that follows the protocol; the "
+             "number of rows is public"}};
+    }
+    return out.dump(2) + "\n";
+}
+
 mpc::TrainingJob job_of_about(const About& about) {
     return mpc::shared_job(mpc::parse_job(about.job, "the job of the result"), about.shape);
 }
@@ -147,32 +189,41 @@ void run_reveal(const RevealOptions& options) {
     for (const std::string& path : options.files) files.push_back(open_share_file(path, keys));
     if (files.front().kind == "data") {
         throw Error(ErrorCode::kRefused, options.files.front() + " has rows of an owner",
-                    "only models and scores are revealed");
+                    "only results are revealed");
     }
     std::vector<mpc::RingMatrix> matrices = mpc::combine(files);
     const About about = parse_about(files.front().about, options.files.front());
     if (files.front().kind == "model") {
         return reveal_model(about, std::move(matrices), files.front().name, options.out);
     }
+    const bool scores = files.front().kind == "scores";
     AtomicFile out(options.out, AtomicFile::Readers::kOwner);
-    out.write(score_table(about.data.class_names, matrices.at(0)));
+    out.write(scores ? score_table(about.data.class_names, matrices.at(0))
+                     : statistics_json(about, matrices));
     out.commit();
-    std::cout << "scores of " << matrices.at(0).rows << " rows in " << options.out << "\n";
+    std::cout << files.front().kind << " of " << (scores ? matrices.at(0).rows : about.rows)
+              << " rows in " << options.out << "\n";
 }
 
 }  // namespace
+
+mpc::ShareFile statistics_result(const mpc::JobFile& file, const std::string& digest,
+                                 const mpc::SharedDataShape& shape, size_t rows,
+                                 std::span<const mpc::ShareFile> owners, int party,
+                                 const mpc::SharedStatistics& statistics) {
+    return mpc::result_file(
+        "statistics", names_of(file), digest,
+        text_of({file.text, shape, rows, joint_data(file, owners)}), party,
+        {statistics.sums, statistics.square_sums, statistics.counts, statistics.quantiles});
+}
 
 mpc::ShareFile model_result(const mpc::JobFile& file, const std::string& digest,
                             const mpc::SharedDataShape& shape, size_t rows,
                             std::span<const mpc::ShareFile> owners, int party,
                             const mpc::SharedNetwork& network) {
-    std::string name;
-    for (const mpc::JobFile::Owner& owner : file.owners) {
-        name += (name.empty() ? "" : " and ") + owner.name;
-    }
     std::vector<mpc::SharedMatrix> matrices = network.weights;
     matrices.insert(matrices.end(), network.biases.begin(), network.biases.end());
-    return mpc::result_file("model", name, digest,
+    return mpc::result_file("model", names_of(file), digest,
                             text_of({file.text, shape, rows, joint_data(file, owners)}), party,
                             std::move(matrices));
 }
@@ -198,14 +249,17 @@ SharedModel shared_model(const mpc::ShareFile& file, const std::string& path) {
 
 void add_mpc_reveal(CLI::App& group) {
     auto* command = group.add_subcommand(
-        "reveal", "Put the parts of a model or of scores together, for who may have them");
+        "reveal",
+        "Put the parts of a model, of scores or statistics together, for who may have them");
     auto options = std::make_shared<RevealOptions>();
     command->add_option("files", options->files, "Two or all three parts; three are compared")
         ->required()
         ->expected(2, 3);
     command->add_option("-i,--identity", options->identity, "Key file of a recipient of the job")
         ->required();
-    command->add_option("--out", options->out, "Model (.safetensors) or table of scores (.csv)")
+    command
+        ->add_option("--out", options->out,
+                     "Model (.safetensors), scores (.csv) or statistics (.json)")
         ->required();
     command->footer(
         "Example:\n  ward mpc reveal model.0.share model.1.share model.2.share -i key.txt --out "

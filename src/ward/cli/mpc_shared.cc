@@ -139,6 +139,36 @@ void run_predict(const PredictOptions& options) {
     });
 }
 
+void run_statistics(const PredictOptions& options) {
+    const mpc::PartyFile party_file = mpc::read_party(options.party);
+    const mpc::JobFile file = mpc::read_job(options.job);
+    if (file.owners.empty() || !file.statistics) {
+        throw Error(ErrorCode::kInvalid, options.job + " has no owners or no statistics",
+                    "add owners: and statistics: to the job");
+    }
+    const crypto::AgeKeys keys = load_share_keys(party_file.shares_key);
+    const OwnersData data = load_owners(party_file, file, keys);
+    const mpc::SharedDataShape shape =
+        mpc::require_fit(data.files, data.paths, file.alignment, file.distinct, false);
+    const std::string digest =
+        sha256_hex("ward mpc statistics 1|" + mpc::shared_job(file, shape).digest());
+    require_digest(digest, options.shared.digest);
+    const mpc::PartyOptions party_options = {
+        .job = digest, .truncation = file.truncation, .security = file.security};
+    with_party(party_file, party_options, [&](mpc::Party& party) {
+        const auto start = std::chrono::steady_clock::now();
+        const mpc::AlignedData rows = mpc::align(party, data.files, file.alignment, file.distinct);
+        const mpc::SharedStatistics found =
+            mpc::column_statistics(party, rows.features, *file.statistics);
+        party.verify();
+        party.synchronize();
+        seal_share_file(statistics_result(file, digest, shape, rows.features.rows, data.files,
+                                          party_file.index, found),
+                        readers_of(file), options.shared.out);
+        print_traffic(party, start, rows.features.rows, options.shared.json);
+    });
+}
+
 }  // namespace
 
 crypto::NetworkIdentity load_party_identity(const mpc::PartyFile& party) {
@@ -200,22 +230,41 @@ void run_shared_training(const mpc::PartyFile& party_file, const mpc::JobFile& f
     });
 }
 
+namespace {
+
+void add_common(CLI::App& command, PredictOptions& options, const char* out) {
+    command.add_option("job", options.job, "Job file with owners and recipients")->required();
+    command.add_option("--party", options.party, "Party file")->required();
+    command.add_option("--out", options.shared.out, out)->required();
+    command.add_option("--digest", options.shared.digest, "Refuse a job with another digest");
+    command.add_flag("--json", options.shared.json, "Print one JSON object");
+}
+
+}  // namespace
+
 void add_mpc_predict(CLI::App& group) {
     auto* command = group.add_subcommand(
         "predict", "Be one of the three parties that score shared rows by a shared model");
     auto options = std::make_shared<PredictOptions>();
-    command->add_option("job", options->job, "Job file with owners and recipients")->required();
-    command->add_option("--party", options->party, "Party file")->required();
+    add_common(*command, *options, "Write this party's part of the scores");
     command->add_option("--model", options->shared.model, "This party's part of the model")
         ->required();
-    command->add_option("--out", options->shared.out, "Write this party's part of the scores")
-        ->required();
-    command->add_option("--digest", options->shared.digest, "Refuse a job with another digest");
-    command->add_flag("--json", options->shared.json, "Print one JSON object");
     command->footer(
         "Example:\n  ward mpc predict score.yaml --party bank-a.yaml --model model.0.share --out "
         "scores.0.share");
     command->callback([options] { run_predict(*options); });
+}
+
+void add_mpc_statistics(CLI::App& group) {
+    auto* command = group.add_subcommand(
+        "statistics",
+        "Be one of the three parties that take means, variances, histograms and "
+        "quantiles of shared columns");
+    auto options = std::make_shared<PredictOptions>();
+    add_common(*command, *options, "Write this party's part of the statistics");
+    command->footer(
+        "Example:\n  ward mpc statistics job.yaml --party bank-a.yaml --out statistics.0.share");
+    command->callback([options] { run_statistics(*options); });
 }
 
 }  // namespace ward::cli

@@ -231,7 +231,8 @@ ShareFile parse_share_file(ByteView bytes, const std::string& name) {
     const ByteView payload = bytes.subspan(kPrefixBytes + length);
     ShareFile out;
     out.kind = text_at(header, "kind", name);
-    if (out.kind != "data" && out.kind != "model" && out.kind != "scores") {
+    if (out.kind != "data" && out.kind != "model" && out.kind != "scores" &&
+        out.kind != "statistics") {
         corrupt(name, "is of no known kind");
     }
     out.name = text_at(header, "name", name);

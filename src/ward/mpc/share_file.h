@@ -25,7 +25,7 @@
 namespace ward::mpc {
 
 struct ShareFile {
-    std::string kind;   // "data", "model", "scores"
+    std::string kind;   // "data", "model", "scores", "statistics"
     std::string name;   // of the owner, or of the result
     std::string id;     // of the set; of a result: the digest of the job that made it
     std::string about;  // a JSON object in the clear for who holds a part, at most 16 MiB

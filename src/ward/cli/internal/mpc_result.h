@@ -14,6 +14,12 @@ mpc::ShareFile model_result(const mpc::JobFile& file, const std::string& digest,
                             std::span<const mpc::ShareFile> owners, int party,
                             const mpc::SharedNetwork& network);
 
+// The same of statistics; `digest` is that of the statistics job.
+mpc::ShareFile statistics_result(const mpc::JobFile& file, const std::string& digest,
+                                 const mpc::SharedDataShape& shape, size_t rows,
+                                 std::span<const mpc::ShareFile> owners, int party,
+                                 const mpc::SharedStatistics& statistics);
+
 // A party's part of a model. Throws Error kInvalid for a file of something else.
 struct SharedModel {
     mpc::TrainingJob job;

@@ -25,5 +25,6 @@ void run_shared_training(const mpc::PartyFile& party, const mpc::JobFile& file,
                          const SharedJobOptions& options);
 
 void add_mpc_predict(CLI::App& group);
+void add_mpc_statistics(CLI::App& group);
 
 }  // namespace ward::cli

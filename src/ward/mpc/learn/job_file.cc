@@ -25,6 +25,7 @@ constexpr int64_t kMaxInputs = 1 << 20;
 constexpr int64_t kMaxClasses = 64;
 constexpr size_t kIdDigits = 64;
 constexpr size_t kMaxRecipients = 64;
+constexpr size_t kMaxNumbers = 4096;
 constexpr int64_t kMaxSide = 4096;  // of an image
 
 class JobReader {
@@ -177,6 +178,49 @@ class JobReader {
         }
     }
 
+    std::vector<double> numbers(const YAML::Node& node, const std::string& what,
+                                bool (*valid)(double), const char* range) const {
+        if (!node.IsSequence() || node.size() > kMaxNumbers) {
+            fail(node, what + " must be a list of at most 4096 numbers");
+        }
+        std::vector<double> out;
+        for (const YAML::Node& item : node) out.push_back(number(item, what, valid, range));
+        return out;
+    }
+
+    // {bound: 1, edges: [..], quantiles: [..], epsilon: 1, delta: 1e-6}
+    void read_statistics(const YAML::Node& node) {
+        if (!node.IsMap()) fail(node, "statistics must be {bound: .., edges: [..], ..}");
+        StatisticsRequest& request = job_.statistics.emplace();
+        double epsilon = 0;
+        const auto probability = [](double v) { return v > 0 && v <= 1; };
+        const auto below_one = [](double v) { return v > 0 && v < 1; };
+        const auto positive = [](double v) { return v > 0 && v < 1e9; };
+        for (const auto& item : node) {
+            const std::string key = text(item.first, "a key");
+            if (key == "bound") {
+                const auto valid = [](double v) { return v >= 0x1p-8 && v <= 8192; };
+                request.bound = number(item.second, key, valid, "[2^-8, 8192]");
+            } else if (key == "edges") {
+                const auto valid = [](double v) { return v >= -8192 && v <= 8192; };
+                request.edges = numbers(item.second, key, valid, "[-8192, 8192]");
+            } else if (key == "quantiles") {
+                request.quantiles = numbers(item.second, key, probability, "(0, 1]");
+            } else if (key == "epsilon") {
+                epsilon = number(item.second, key, positive, "(0, 1e9)");
+            } else if (key == "delta") {
+                job_.statistics_delta = number(item.second, key, below_one, "(0, 1)");
+            } else {
+                fail(item.first, "statistics has no " + key);
+            }
+        }
+        if ((epsilon > 0) != (job_.statistics_delta > 0))
+            fail(node, "epsilon and delta go together");
+        if (epsilon == 0) return;
+        if (!request.quantiles.empty()) fail(node, "quantiles have no private form; give edges");
+        request.noise_multiplier = statistics_noise(epsilon, job_.statistics_delta);
+    }
+
     // [channels, height, width]
     void read_input_shape(const YAML::Node& node) {
         if (!node.IsSequence() || node.size() != 3) {
@@ -298,6 +342,8 @@ class JobReader {
             if (!value.IsScalar() || !YAML::convert<bool>::decode(value, job_.distinct)) {
                 fail(value, "distinct must be true or false");
             }
+        } else if (key == "statistics") {
+            read_statistics(value);
         } else if (key == "optimizer") {
             const std::string kind = text(value, key);
             if (kind != "sgd" && kind != "adam") fail(value, "optimizer must be sgd or adam");

@@ -2,12 +2,14 @@
 // Keys and an example are in docs/mpc.md. Thread safety: free functions.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "ward/mpc/learn/job.h"
 #include "ward/mpc/learn/shared_job.h"
+#include "ward/mpc/statistics.h"
 
 namespace ward::mpc {
 
@@ -41,7 +43,10 @@ struct JobFile {
     Alignment alignment = Alignment::kNone;
     bool distinct = false;                // with kHorizontal: one row per person
     std::vector<std::string> recipients;  // age1...: who may have the model or the scores
-    std::string text;                     // the file as it was read
+    // For `ward mpc statistics`; private with a delta, whose noise is in the request.
+    std::optional<StatisticsRequest> statistics;
+    double statistics_delta = 0;
+    std::string text;  // the file as it was read
 };
 
 // Throws Error kInvalid with `name` and the line: unknown, repeated, missing keys, values out of
