@@ -11,6 +11,7 @@
 #include "ward/crypto/age.h"
 #include "ward/mpc/join.h"
 #include "ward/mpc/learn/privacy.h"
+#include "ward/mpc/softmax.h"
 
 namespace ward::mpc {
 namespace {
@@ -22,7 +23,7 @@ constexpr int64_t kMaxEpochs = 10'000;
 constexpr int64_t kMaxBatch = 65536;
 constexpr int64_t kMaxExamples = int64_t{1} << 32;
 constexpr int64_t kMaxInputs = 1 << 20;
-constexpr int64_t kMaxClasses = 64;
+constexpr int64_t kMaxClasses = static_cast<int64_t>(kMaxSoftmaxColumns);
 constexpr size_t kIdDigits = 64;
 constexpr size_t kMaxRecipients = 64;
 constexpr size_t kMaxNumbers = 4096;
