@@ -256,10 +256,13 @@ class JobReader {
             {"conv2d", {Kind::kConvolution, {"out_channels", "kernel", "stride", "padding"}}},
             {"avg_pool2d", {Kind::kAveragePool, {"kernel", "stride"}}},
             {"max_pool2d", {Kind::kMaxPool, {"kernel", "stride"}}},
+            {"group_norm", {Kind::kGroupNorm, {"groups"}}},
             {"relu", {Kind::kRelu, {}}}};
         const auto found = kinds.find(name);
         if (found == kinds.end()) {
-            fail(at, "layers are linear, conv2d, avg_pool2d, max_pool2d and relu, got " + name);
+            fail(at,
+                 "layers are linear, conv2d, avg_pool2d, max_pool2d, group_norm and relu, got " +
+                     name);
         }
         const bool pool = found->second.second.contains("stride") && name != "conv2d";
         NetworkLayer layer{.kind = found->second.first,
@@ -275,8 +278,10 @@ class JobReader {
             (key == "kernel"    ? layer.kernel
              : key == "stride"  ? layer.stride
              : key == "padding" ? layer.padding
+             : key == "groups"  ? layer.groups
                                 : layer.outputs) = value;
         }
+        if (layer.kind == Kind::kGroupNorm && layer.groups == 0) layer.groups = 1;
         const bool sized = name != "linear" && name != "conv2d";
         if (!sized && layer.outputs == 0) fail(at, name + " needs the number of its outputs");
         if (name == "conv2d" && layer.kernel == 0) fail(at, "conv2d needs a kernel");
