@@ -76,6 +76,15 @@ void add_he_model_options(CLI::App& command, HeModelOptions& options, bool data_
     command.add_option("--threads", options.threads, "Threads [all processors]");
 }
 
+CLI::Option* add_circuit_privacy_option(CLI::App& command, int& bits) {
+    return command
+        .add_option(
+            "--circuit-privacy", bits,
+            "Cover what the noise of results tells of the weights by 2^BITS more noise, which "
+            "takes BITS bits of precision (--scale-bits 48)")
+        ->check(CLI::Range(1, 60));
+}
+
 data::Dataset load_part(const HeModelOptions& options, const model::Model& model,
                         const std::string& split) {
     data::LoadRequest request = to_request(options.data, split);
@@ -126,6 +135,8 @@ HeModel prepare(const HeModelOptions& options) {
 he::ClientPlan sent_plan(const HeModel& model) {
     he::ClientPlan plan = he::client_plan(model.plan);
     plan.preprocessing_json = model.model.card.preprocessing_json;
+    const auto& names = model.model.card.class_names;
+    if (static_cast<int64_t>(names.size()) == plan.outputs) plan.class_names = names;
     return plan;
 }
 

@@ -33,10 +33,10 @@ Planes and_planes(Party& party, const Planes& x, const Planes& y) {
     out.first = party.draw(self, n);
     out.second = party.draw((self + 1) % 3, n);
     internal::Verifier* verifier = party.verifier();
-    internal::Reshared record;
+    RingVector own_mask, next_mask;
     if (verifier != nullptr) {
-        record.own_mask = out.first;
-        record.next_mask = out.second;
+        own_mask = out.first;
+        next_mask = out.second;
     }
     for (size_t i = 0; i < n; ++i) {
         out.first[i] ^=
@@ -47,9 +47,8 @@ Planes and_planes(Party& party, const Planes& x, const Planes& y) {
     round.receive((self + 1) % 3, out.second);
     round.finish();
     if (verifier != nullptr) {
-        record.sent = out.first;
-        record.received = out.second;
-        verifier->add_ands({x.first, x.second}, {y.first, y.second}, record);
+        verifier->bits().add({x.first, x.second}, {y.first, y.second}, own_mask, next_mask,
+                             out.second);
     }
     return out;
 }
@@ -248,28 +247,6 @@ SharedBits verified_sign(Party& party, const SharedMatrix& x, size_t bits) {
     return out;
 }
 
-// select_sum with verified operations only: bits become numbers, then one sum of products.
-SharedMatrix verified_select_sum(Party& party, std::span<const SharedBits> bits,
-                                 std::span<const SharedMatrix> terms) {
-    const size_t n = terms.front().size(), words = words_for_bits(n);
-    SharedBits all(bits.size() * words * 64);
-    for (size_t k = 0; k < bits.size(); ++k) {
-        std::copy_n(bits[k].first.data(), words, &all.first[k * words]);
-        std::copy_n(bits[k].second.data(), words, &all.second[k * words]);
-    }
-    const SharedMatrix numbers = internal::verified_to_ring(party, all, bits.size(), words * 64);
-    std::vector<SharedMatrix> factors(bits.size(),
-                                      SharedMatrix(terms.front().rows, terms.front().cols));
-    std::vector<const SharedMatrix*> xs, ys;
-    for (size_t k = 0; k < bits.size(); ++k) {
-        std::copy_n(&numbers.first[k * words * 64], n, factors[k].first.data());
-        std::copy_n(&numbers.second[k * words * 64], n, factors[k].second.data());
-        xs.push_back(&factors[k]);
-        ys.push_back(&terms[k]);
-    }
-    return internal::sum_of_products(party, xs, ys);
-}
-
 Ring bit_at(const RingVector& words, size_t i) { return words[i / 64] >> (i % 64) & 1; }
 
 void require_counts(size_t bits, size_t values) {
@@ -375,7 +352,7 @@ SharedMatrix select_sum(Party& party, std::span<const SharedBits> bits,
         require_counts(bits[k].count, n);
         require_counts(terms[k].size(), n);
     }
-    if (party.verifier() != nullptr) return verified_select_sum(party, bits, terms);
+    if (party.verifier() != nullptr) return internal::verified_select_sum(party, bits, terms);
     const Roles roles(party, party.next_pivot());
     // m x = A c (1 - 2 m2) + A m2 + c x2 (1 - 2 m2) + x2 m2, where A = x - x2 and m = c ^ m2.
     RingVector value(roles.role == 0 ? 2 * n * terms.size() : 0);

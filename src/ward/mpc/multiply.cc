@@ -72,11 +72,6 @@ void cut(const RingVector& first, const RingVector& second, std::vector<SharedMa
     }
 }
 
-RingVector piece(const RingVector& of, size_t at, size_t count) {
-    const auto begin = of.begin() + static_cast<std::ptrdiff_t>(at);
-    return {begin, begin + static_cast<std::ptrdiff_t>(count)};
-}
-
 // x y + addend of each, by one resharing; recorded for verification.
 std::vector<SharedMatrix> multiply_all(Party& party, std::span<const Product> products) {
     std::vector<SharedMatrix> out;
@@ -94,20 +89,17 @@ std::vector<SharedMatrix> multiply_all(Party& party, std::span<const Product> pr
     internal::Reshared record;
     internal::reshare(party, all, verifier != nullptr ? &record : nullptr);
     cut(all.first, all.second, out);
-    size_t at = 0;
+    if (verifier != nullptr) {
+        std::vector<internal::MatrixRelations::Factors> factors;
+        for (const Product& product : products) factors.push_back({product.x, product.y});
+        verifier->matrices().add(factors, std::move(record.own_mask), std::move(record.next_mask),
+                                 std::move(all.second));
+    }
     for (size_t i = 0; i < out.size(); ++i) {
-        const size_t size = out[i].size();
-        if (verifier != nullptr) {
-            verifier->add_matrix_product(
-                *products[i].x, *products[i].y,
-                {piece(record.own_mask, at, size), piece(record.next_mask, at, size),
-                 piece(record.sent, at, size), piece(record.received, at, size)});
-        }
-        if (products[i].addend != nullptr) {
-            add_part(*products[i].addend, size, out[i].first.data());
-            for (size_t k = 0; k < size; ++k) out[i].second[k] += products[i].addend->second[k];
-        }
-        at += size;
+        const SharedMatrix* addend = products[i].addend;
+        if (addend == nullptr) continue;
+        add_part(*addend, out[i].size(), out[i].first.data());
+        for (size_t k = 0; k < out[i].size(); ++k) out[i].second[k] += addend->second[k];
     }
     return out;
 }
@@ -130,21 +122,17 @@ namespace internal {
 
 void reshare(Party& party, SharedMatrix& out, Reshared* record) {
     const int self = party.index();
-    RingVector& received = out.second;
-    party.draw(self, std::span<Ring>(received));
-    for (size_t i = 0; i < out.size(); ++i) out.first[i] += received[i];
-    if (record != nullptr) record->own_mask = received;
-    party.draw((self + 1) % 3, std::span<Ring>(received));
-    for (size_t i = 0; i < out.size(); ++i) out.first[i] -= received[i];
-    if (record != nullptr) record->next_mask = received;
+    RingVector& mask = out.second;
+    party.draw(self, std::span<Ring>(mask));
+    for (size_t i = 0; i < out.size(); ++i) out.first[i] += mask[i];
+    if (record != nullptr) record->own_mask = mask;
+    party.draw((self + 1) % 3, std::span<Ring>(mask));
+    for (size_t i = 0; i < out.size(); ++i) out.first[i] -= mask[i];
+    if (record != nullptr) record->next_mask = mask;
     Party::Round round(party);
     round.send((self + 2) % 3, out.first);
-    round.receive((self + 1) % 3, received);
+    round.receive((self + 1) % 3, out.second);
     round.finish();
-    if (record != nullptr) {
-        record->sent = out.first;
-        record->received = received;
-    }
 }
 
 SharedMatrix sum_of_products(Party& party, std::span<const SharedMatrix* const> xs,
@@ -159,7 +147,7 @@ SharedMatrix sum_of_products(Party& party, std::span<const SharedMatrix* const> 
     Verifier* verifier = party.verifier();
     Reshared record;
     reshare(party, out, verifier != nullptr ? &record : nullptr);
-    if (verifier != nullptr) verifier->add_products(xs, ys, record);
+    if (verifier != nullptr) verifier->add_products(xs, ys, record, out.second);
     return out;
 }
 

@@ -64,7 +64,7 @@ namespace internal {
 
 // From additive parts (party i has out.first) to a replicated sharing: each party masks its part by
 // a common sharing of zero and passes it on. 1 round, 8 bytes per value and party. `record`, if
-// any, gets masks and messages.
+// any, gets the masks.
 struct Reshared;
 void reshare(Party& party, SharedMatrix& out, Reshared* record = nullptr);
 

@@ -5,8 +5,12 @@
 
 #include "ward/core/testing/errors.h"
 #include "ward/mpc/bits.h"
+#include "ward/mpc/internal/bit_planes.h"
 #include "ward/mpc/internal/gf64.h"
+#include "ward/mpc/internal/row_sums.h"
 #include "ward/mpc/internal/verify.h"
+#include "ward/mpc/internal/verify_bit_kernels.h"
+#include "ward/mpc/internal/wide_kernels.h"
 #include "ward/mpc/local.h"
 #include "ward/mpc/multiply.h"
 #include "ward/mpc/noise.h"
@@ -65,10 +69,13 @@ TEST(Gf64, VectorsOfAllLengthsAgreeWithThePortableProduct) {
         random.fill(std::span<uint64_t>(a));
         random.fill(std::span<uint64_t>(b));
         const uint64_t factor = random.next_u64();
-        std::vector<uint64_t> scaled = a, each = a, sum = b;
+        std::vector<uint64_t> scaled = a, each = a, sum(count);
         internal::gf64_scale(factor, scaled.data(), count);
         internal::gf64_scale_each(b.data(), each.data(), count);
-        internal::gf64_add_multiple(factor, a.data(), sum.data(), count);
+        std::vector<uint64_t> pieces = a;
+        pieces.insert(pieces.end(), b.begin(), b.end());
+        const uint64_t factors[] = {factor, 1};
+        internal::gf64_combine(factors, pieces.data(), 2, count, sum.data());
         uint64_t dot = 0;
         for (size_t i = 0; i < count; ++i) {
             const uint64_t product = internal::gf64_multiply_portable(factor, a[i]);
@@ -79,6 +86,119 @@ TEST(Gf64, VectorsOfAllLengthsAgreeWithThePortableProduct) {
             dot ^= both;
         }
         EXPECT_EQ(internal::gf64_dot(a.data(), b.data(), count), dot);
+    }
+}
+
+RingVector random_words(size_t count) {
+    RingVector out(count);
+    Random random = Random::from_system();
+    random.fill(std::span<uint64_t>(out));
+    return out;
+}
+
+// All ones are what comes nearest to an overflow of the limbs.
+TEST(WideKernels, AgreeWithThePortableOnes) {
+    if (internal::ifma_wide_kernels() == nullptr) GTEST_SKIP() << "no AVX-512 IFMA";
+    using internal::Uint128;
+    const internal::WideKernels& fast = *internal::ifma_wide_kernels();
+    const internal::WideKernels& slow = internal::portable_wide_kernels();
+    for (bool extreme : {false, true}) {
+        for (size_t length : {8, 512, 1528}) {
+            constexpr size_t kRows = 16;
+            RingVector low = random_words(kRows * length), high = random_words(kRows * length),
+                       v = random_words(2 * kRows * length);
+            if (extreme) {
+                for (RingVector* words : {&low, &high, &v}) {
+                    std::fill(words->begin(), words->end(), ~Ring{0});
+                }
+            }
+            RingVector factors(v.begin(), v.begin() + kRows);
+            for (Ring& factor : factors) factor >>= 12;
+            std::vector<Uint128> one(kRows * kRows), other(one), sum(length), same(length);
+            const internal::WideRows words = {low.data(), nullptr, length},
+                                     numbers = {low.data(), high.data(), length},
+                                     vs = {v.data(), nullptr, length};
+            for (const internal::WideRows& u : {words, numbers}) {
+                slow.wide_table(u, kRows, vs, kRows, length, one.data());
+                fast.wide_table(u, kRows, vs, kRows, length, other.data());
+                EXPECT_TRUE(one == other) << length;
+                slow.wide_fold(factors.data(), u, kRows, length, sum.data());
+                fast.wide_fold(factors.data(), u, kRows, length, same.data());
+                EXPECT_TRUE(sum == same) << length;
+            }
+            slow.narrow_table(words, kRows, vs, kRows, length, one.data());
+            fast.narrow_table(words, kRows, vs, kRows, length, other.data());
+            EXPECT_TRUE(one == other) << length;
+            for (int shift : {0, 24}) {
+                slow.narrow_fold(factors.data(), words, kRows, length, shift, sum.data());
+                fast.narrow_fold(factors.data(), words, kRows, length, shift, same.data());
+                EXPECT_TRUE(sum == same) << length;
+            }
+            const auto* long_u = reinterpret_cast<const Uint128*>(v.data());
+            slow.full_table(long_u, long_u, kRows, length, one.data());
+            fast.full_table(long_u, long_u, kRows, length, other.data());
+            EXPECT_TRUE(one == other) << length;
+        }
+    }
+}
+
+TEST(WideKernels, ScalingAndRowSumsAgreeWithThePortableOnes) {
+    const internal::WideKernels& slow = internal::portable_wide_kernels();
+    for (size_t count : {1, 7, 8, 41}) {
+        const RingVector factors = random_words(count);
+        RingVector u = random_words(count), same = u, u_high(count), same_high(count);
+        internal::scale_narrow(factors.data(), count, u.data());
+        slow.scale_narrow(factors.data(), count, same.data());
+        EXPECT_EQ(u, same);
+        internal::scale_wide(factors.data(), count, u.data(), u_high.data());
+        slow.scale_wide(factors.data(), count, same.data(), same_high.data());
+        EXPECT_EQ(u, same);
+        EXPECT_EQ(u_high, same_high);
+    }
+    for (size_t count : {1, 64, 200}) {
+        const RingVector words = random_words(4);
+        RingVector bits(count), same(count);
+        internal::expand_bits(words.data(), count, bits.data());
+        internal::expand_bits_portable(words.data(), count, same.data());
+        EXPECT_EQ(bits, same);
+    }
+    const size_t shapes[][2] = {{1, 1}, {5, 10}, {130, 24}, {64, 8}, {4, 7}};
+    for (const auto& [rows, cols] : shapes) {
+        const size_t stride = cols + 3;
+        const RingVector selection = random_words(rows), x = random_words(rows * cols);
+        RingVector sums = random_words(internal::kRowSums * stride), same = sums;
+        internal::add_row_sums(selection.data(), x.data(), rows, cols, sums.data(), stride);
+        internal::add_row_sums_portable(selection.data(), x.data(), rows, cols, same.data(),
+                                        stride);
+        EXPECT_EQ(sums, same);
+    }
+}
+
+// The first element of a table by hand, all others by the two variants.
+TEST(BitKernels, AgreeWithThePortableOnesAndTheDefinition) {
+    for (size_t pieces : {4, 16}) {
+        for (size_t length : {8, 264}) {
+            const size_t n = pieces * length;
+            const RingVector r = random_words(n), a = random_words(n), b = random_words(n),
+                             c = random_words(n), d = random_words(n), y = random_words(pieces);
+            const internal::BitFactors words = {a.data(), b.data(), c.data(), d.data()};
+            std::vector<uint64_t> fast(pieces * pieces), slow(fast.size());
+            internal::bit_table(r.data(), words, pieces, length, fast.data());
+            internal::bit_table_portable(r.data(), words, pieces, length, slow.data());
+            EXPECT_EQ(fast, slow);
+            uint64_t first = 0;
+            for (size_t i = 0; i < length; ++i) {
+                first ^= internal::gf64_multiply(r[i], (a[i] & c[i]) ^ (b[i] & d[i]));
+            }
+            EXPECT_EQ(fast[0], first);
+            RingVector of_word(64 * length), of_piece(of_word), word(of_word), piece(of_word);
+            internal::bit_fold(a.data(), {r.data(), y.data(), of_word.data(), of_piece.data()},
+                               pieces, length);
+            internal::bit_fold_portable(a.data(), {r.data(), y.data(), word.data(), piece.data()},
+                                        pieces, length);
+            EXPECT_EQ(of_word, word);
+            EXPECT_EQ(of_piece, piece);
+        }
     }
 }
 

@@ -354,6 +354,7 @@ class Lowering {
                                                     std::max(largest, 1e-6) * options_.margin,
                                                     options_.activation_degree);
         stage.activation.function = function_name(function);
+        stage.activation.slope *= options_.margin;
     }
 
     const model::Model& model_;

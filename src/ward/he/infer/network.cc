@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <random>
 
 #include "ward/core/error.h"
+#include "ward/he/internal/chebyshev.h"
 #include "ward/he/polynomial.h"
 
 namespace ward::he {
@@ -41,16 +43,41 @@ SparseMatrix multiply(const SparseMatrix& a, const SparseMatrix& b) {
     return out;
 }
 
+// Powers of M^T M applied to a Gaussian vector g: |(M^T M)^k g| is at least norm^2k times the part
+// of g along the first singular vector, which is below 2^-20 with a probability of 2^-20.
+double norm_bound(const SparseMatrix& m) {
+    constexpr int kPowers = 30;
+    std::mt19937_64 generator(1);
+    std::normal_distribution<double> gaussian;
+    std::vector<double> x(static_cast<size_t>(m.columns)), y(static_cast<size_t>(m.rows));
+    for (double& value : x) value = gaussian(generator);
+    double log_size = 0;
+    for (int k = 0; k < kPowers; ++k) {
+        std::fill(y.begin(), y.end(), 0.0);
+        for (int64_t i = 0; i < m.rows; ++i) {
+            for (int64_t e = m.start[i]; e < m.start[i + 1]; ++e) {
+                y[i] += m.value[e] * x[m.column[e]];
+            }
+        }
+        std::fill(x.begin(), x.end(), 0.0);
+        double squares = 0;
+        for (int64_t i = 0; i < m.rows; ++i) {
+            for (int64_t e = m.start[i]; e < m.start[i + 1]; ++e) {
+                x[m.column[e]] += m.value[e] * y[i];
+            }
+        }
+        for (double value : x) squares += value * value;
+        if (squares == 0) return 0;
+        const double size = std::sqrt(squares);
+        for (double& value : x) value /= size;
+        log_size += std::log2(size);
+    }
+    return std::exp2((log_size + 20) / (2 * kPowers));
+}
+
 double PolynomialActivation::operator()(double x) const {
     if (is_square()) return x * x;
-    const double u = x / radius;  // Clenshaw
-    double b1 = 0, b2 = 0;
-    for (size_t k = chebyshev.size() - 1; k > 0; --k) {
-        const double b = chebyshev[k] + 2 * u * b1 - b2;
-        b2 = b1;
-        b1 = b;
-    }
-    return chebyshev[0] + u * b1 - b2;
+    return internal::sum_chebyshev(chebyshev, x / radius);
 }
 
 int PolynomialActivation::depth() const {

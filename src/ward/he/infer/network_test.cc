@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <functional>
+#include <numbers>
 
 #include <cmath>
 
@@ -250,7 +252,7 @@ TEST(Network, IntervalsHoldWhatUnitsTake) {
             EXPECT_LE(y[k], range[k].high);
         }
     }
-    const PolynomialActivation square{"square", {}, 1, 0};
+    const PolynomialActivation square{"square", {}, 1, 0, 0};
     EXPECT_EQ(apply(square, {-2, 1}).low, 0);
     EXPECT_EQ(apply(square, {-2, 1}).high, 4);
     EXPECT_EQ(apply(square, {-3, -2}).low, 4);
@@ -271,6 +273,39 @@ TEST(Network, SaysWhichLayerHasNoEncryptedForm) {
     EXPECT_THAT(message_of([&] { lower(m, {.calibration = odd}); }), HasSubstr("128 inputs each"));
     EXPECT_THAT(message_of([&] { evaluate(lower(m), std::vector<double>(3)); }),
                 HasSubstr("takes 128 inputs, got 3"));
+}
+
+SparseMatrix dense(int64_t rows, int64_t columns,
+                   const std::function<double(int64_t, int64_t)>& at) {
+    SparseMatrix m;
+    m.rows = rows;
+    m.columns = columns;
+    for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t j = 0; j < columns; ++j) {
+            m.column.push_back(static_cast<int32_t>(j));
+            m.value.push_back(at(i, j));
+        }
+        m.start.push_back(m.entries());
+    }
+    return m;
+}
+
+// Matrices whose largest singular value is known.
+TEST(Network, NormsAreBounded) {
+    const auto expect_norm = [](const SparseMatrix& m, double norm) {
+        EXPECT_GE(norm_bound(m), norm * (1 - 1e-9));
+        EXPECT_LE(norm_bound(m), 1.6 * norm);
+    };
+    expect_norm(dense(30, 50, [](int64_t, int64_t) { return 0.5; }), 0.5 * std::sqrt(30 * 50.0));
+    expect_norm(dense(40, 40, [](int64_t i, int64_t j) { return i == j ? i + 1.0 : 0.0; }), 40);
+    // An orthogonal one: the discrete cosine transform.
+    expect_norm(dense(64, 64,
+                      [](int64_t i, int64_t j) {
+                          const double scale = i == 0 ? std::sqrt(1.0 / 64) : std::sqrt(2.0 / 64);
+                          return scale * std::cos(std::numbers::pi * (j + 0.5) * i / 64);
+                      }),
+                1);
+    EXPECT_EQ(norm_bound(dense(3, 3, [](int64_t, int64_t) { return 0.0; })), 0);
 }
 
 }  // namespace

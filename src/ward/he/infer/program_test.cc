@@ -296,7 +296,8 @@ TEST(Program, RefusesWhatDoesNotFit) {
                 HasSubstr("encrypted inputs, not the result"));
     EXPECT_THAT(message_of([&] { world.client.decrypt(std::vector<Ciphertext>{one_slot}, 1); }),
                 HasSubstr("a result has 1 slots"));
-    const EvaluationKeys none{world.keys.relin, GaloisKeys(world.client.context())};
+    const EvaluationKeys none{world.keys.relin, GaloisKeys(world.client.context()),
+                              world.keys.public_key};
     EXPECT_THAT(message_of([&] { world.program.run(up, none); }), HasSubstr("no Galois key"));
     const InferenceClient other(world.client.plan(), world.random);
     const auto down = world.program.run(up, other.evaluation_keys(world.random));

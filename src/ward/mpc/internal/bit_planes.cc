@@ -2,7 +2,43 @@
 
 #include <algorithm>
 
+#include "ward/core/cpu.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
+
 namespace ward::mpc::internal {
+
+void expand_bits_portable(const uint64_t* words, size_t count, uint64_t* out) {
+    for (size_t i = 0; i < count; ++i) out[i] = words[i / 64] >> (i % 64) & 1;
+}
+
+#if defined(__x86_64__)
+namespace {
+
+__attribute__((target("avx512f"))) void expand_bits_avx512(const uint64_t* words, size_t count,
+                                                           uint64_t* out) {
+    const __m512i one = _mm512_set1_epi64(1);
+    const size_t whole = count / 64;
+    for (size_t w = 0; w < whole; ++w) {
+        for (size_t k = 0; k < 8; ++k) {
+            const auto bits = static_cast<__mmask8>(words[w] >> (8 * k));
+            _mm512_storeu_si512(out + 64 * w + 8 * k, _mm512_maskz_mov_epi64(bits, one));
+        }
+    }
+    expand_bits_portable(words + whole, count - 64 * whole, out + 64 * whole);
+}
+
+}  // namespace
+#endif
+
+void expand_bits(const uint64_t* words, size_t count, uint64_t* out) {
+#if defined(__x86_64__)
+    if (isa() == Isa::kAvx512) return expand_bits_avx512(words, count, out);
+#endif
+    expand_bits_portable(words, count, out);
+}
 
 void transpose_64x64(uint64_t* words) {
     uint64_t mask = 0x0000'0000'ffff'ffff;

@@ -58,9 +58,17 @@ __attribute__((target("pclmul"))) uint64_t dot_clmul(const uint64_t* a, const ui
         _mm_xor_si128(_mm_xor_si128(sums[0], sums[1]), _mm_xor_si128(sums[2], sums[3])));
 }
 
-__attribute__((target("pclmul"))) void add_multiple_clmul(uint64_t factor, const uint64_t* a,
-                                                          uint64_t* out, size_t count) {
-    for (size_t i = 0; i < count; ++i) out[i] ^= reduce_clmul(wide_clmul(factor, a[i]));
+__attribute__((target("pclmul"))) void combine_clmul(const uint64_t* factors,
+                                                     const uint64_t* pieces, size_t count,
+                                                     size_t stride, size_t begin, size_t end,
+                                                     uint64_t* out) {
+    for (size_t i = begin; i < end; ++i) {
+        __m128i sum = _mm_setzero_si128();
+        for (size_t j = 0; j < count; ++j) {
+            sum = _mm_xor_si128(sum, wide_clmul(factors[j], pieces[j * stride + i]));
+        }
+        out[i] = reduce_clmul(sum);
+    }
 }
 
 __attribute__((target("pclmul"))) void scale_clmul(uint64_t factor, uint64_t* values,
@@ -88,12 +96,15 @@ WARD_WIDE_CLMUL inline __m512i reduce_wide(__m512i wide, __m512i modulus) {
     return _mm512_ternarylogic_epi64(wide, once, twice, 0x96);
 }
 
+// As unpacklo, which this compiler takes for the use of an unset value.
+WARD_WIDE_CLMUL inline __m512i interleave(__m512i even, __m512i odd) {
+    return _mm512_mask_shuffle_epi32(even, 0xcccc, odd, _MM_PERM_BABA);
+}
+
 // Products of eight elements each, reduced.
 WARD_WIDE_CLMUL inline __m512i multiply_eight(__m512i a, __m512i b, __m512i modulus) {
-    const __m512i even = reduce_wide(_mm512_clmulepi64_epi128(a, b, 0x00), modulus);
-    const __m512i odd = reduce_wide(_mm512_clmulepi64_epi128(a, b, 0x11), modulus);
-    // As unpacklo, which this compiler takes for the use of an unset value.
-    return _mm512_mask_shuffle_epi32(even, 0xcccc, odd, _MM_PERM_BABA);
+    return interleave(reduce_wide(_mm512_clmulepi64_epi128(a, b, 0x00), modulus),
+                      reduce_wide(_mm512_clmulepi64_epi128(a, b, 0x11), modulus));
 }
 
 WARD_WIDE_CLMUL uint64_t dot_wide(const uint64_t* a, const uint64_t* b, size_t count) {
@@ -114,16 +125,22 @@ WARD_WIDE_CLMUL uint64_t dot_wide(const uint64_t* a, const uint64_t* b, size_t c
     return gf64_reduce(sum) ^ dot_clmul(a + i, b + i, count - i);
 }
 
-WARD_WIDE_CLMUL void add_multiple_wide(uint64_t factor, const uint64_t* a, uint64_t* out,
-                                       size_t count) {
+WARD_WIDE_CLMUL void combine_wide(const uint64_t* factors, const uint64_t* pieces, size_t count,
+                                  size_t length, uint64_t* out) {
     const __m512i modulus = _mm512_set1_epi64(0x1b);
-    const __m512i by = _mm512_set1_epi64(static_cast<long long>(factor));
     size_t i = 0;
-    for (; i + 8 <= count; i += 8) {
-        const __m512i product = multiply_eight(_mm512_loadu_si512(a + i), by, modulus);
-        _mm512_storeu_si512(out + i, _mm512_xor_si512(_mm512_loadu_si512(out + i), product));
+    for (; i + 8 <= length; i += 8) {
+        __m512i even = _mm512_setzero_si512(), odd = even;
+        for (size_t j = 0; j < count; ++j) {
+            const __m512i by = _mm512_set1_epi64(static_cast<long long>(factors[j]));
+            const __m512i x = _mm512_loadu_si512(pieces + j * length + i);
+            even = _mm512_xor_si512(even, _mm512_clmulepi64_epi128(x, by, 0x00));
+            odd = _mm512_xor_si512(odd, _mm512_clmulepi64_epi128(x, by, 0x11));
+        }
+        _mm512_storeu_si512(out + i,
+                            interleave(reduce_wide(even, modulus), reduce_wide(odd, modulus)));
     }
-    add_multiple_clmul(factor, a + i, out + i, count - i);
+    combine_clmul(factors, pieces, count, length, i, length, out);
 }
 
 WARD_WIDE_CLMUL void scale_wide(uint64_t factor, uint64_t* values, size_t count) {
@@ -152,11 +169,11 @@ WARD_WIDE_CLMUL void scale_each_wide(const uint64_t* factors, uint64_t* values, 
 bool has_clmul() { return false; }
 bool has_wide_clmul() { return false; }
 uint64_t dot_wide(const uint64_t*, const uint64_t*, size_t) { return 0; }
-void add_multiple_wide(uint64_t, const uint64_t*, uint64_t*, size_t) {}
+void combine_wide(const uint64_t*, const uint64_t*, size_t, size_t, uint64_t*) {}
 void scale_each_wide(const uint64_t*, uint64_t*, size_t) {}
 uint64_t multiply_clmul(uint64_t, uint64_t) { return 0; }
 uint64_t dot_clmul(const uint64_t*, const uint64_t*, size_t) { return 0; }
-void add_multiple_clmul(uint64_t, const uint64_t*, uint64_t*, size_t) {}
+void combine_clmul(const uint64_t*, const uint64_t*, size_t, size_t, size_t, size_t, uint64_t*) {}
 void scale_each_clmul(const uint64_t*, uint64_t*, size_t) {}
 void scale_clmul(uint64_t, uint64_t*, size_t) {}
 void scale_wide(uint64_t, uint64_t*, size_t) {}
@@ -186,10 +203,16 @@ uint64_t gf64_dot(const uint64_t* a, const uint64_t* b, size_t count) {
     return sum;
 }
 
-void gf64_add_multiple(uint64_t factor, const uint64_t* a, uint64_t* out, size_t count) {
-    if (has_wide_clmul()) return add_multiple_wide(factor, a, out, count);
-    if (has_clmul()) return add_multiple_clmul(factor, a, out, count);
-    for (size_t i = 0; i < count; ++i) out[i] ^= gf64_multiply_portable(factor, a[i]);
+void gf64_combine(const uint64_t* factors, const uint64_t* pieces, size_t count, size_t length,
+                  uint64_t* out) {
+    if (has_wide_clmul()) return combine_wide(factors, pieces, count, length, out);
+    if (has_clmul()) return combine_clmul(factors, pieces, count, length, 0, length, out);
+    for (size_t i = 0; i < length; ++i) {
+        out[i] = 0;
+        for (size_t j = 0; j < count; ++j) {
+            out[i] ^= gf64_multiply_portable(factors[j], pieces[j * length + i]);
+        }
+    }
 }
 
 void gf64_scale(uint64_t factor, uint64_t* values, size_t count) {

@@ -20,8 +20,9 @@ uint64_t gf64_multiply(uint64_t a, uint64_t b);
 
 // sum of a[i] b[i].
 uint64_t gf64_dot(const uint64_t* a, const uint64_t* b, size_t count);
-// out[i] += factor a[i].
-void gf64_add_multiple(uint64_t factor, const uint64_t* a, uint64_t* out, size_t count);
+// out[i] = sum over j of factors[j] pieces[j length + i].
+void gf64_combine(const uint64_t* factors, const uint64_t* pieces, size_t count, size_t length,
+                  uint64_t* out);
 // values[i] *= factor.
 void gf64_scale(uint64_t factor, uint64_t* values, size_t count);
 // values[i] *= factors[i].

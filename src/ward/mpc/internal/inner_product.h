@@ -11,8 +11,8 @@
 // each knows already.
 //
 // Fields lose nothing by folding. In Z_2^128 a factor may be even, so every challenge loses k bits
-// of an error's precision with probability 2^-k at most; at most two folds are made there
-// (verify.h adds it up).
+// of an error's precision with probability 2^-k at most; one fold is made here (verify.h adds it
+// up).
 //
 // Every message of the prover is masked by a key that its receiver lacks; one of a verifier by
 // alpha or beta, which the other lacks.
@@ -26,6 +26,7 @@
 #include "ward/core/error.h"
 #include "ward/mpc/internal/gf64.h"
 #include "ward/mpc/internal/sessions.h"
+#include "ward/mpc/internal/wide_kernels.h"
 
 namespace ward::mpc::internal {
 
@@ -36,13 +37,11 @@ namespace ward::mpc::internal {
                 "do not repeat the job with the same parties before the cause is found");
 }
 
-__extension__ using Uint128 = unsigned __int128;
-
 // Z_2^128.
 struct Wide {
     using Element = Uint128;
-    static constexpr size_t kMaxFolds = 2;
-    static constexpr size_t kShort = 256;
+    static constexpr size_t kMaxFolds = 1;
+    static constexpr size_t kShort = 512;
     static Element add(Element a, Element b) { return a + b; }
     static Element subtract(Element a, Element b) { return a - b; }
     static Element multiply(Element a, Element b) { return a * b; }
@@ -55,34 +54,57 @@ struct Wide {
         }
         return even + odd + (i < count ? a[i] * b[i] : 0);
     }
-    static void add_multiple(Element factor, const Element* a, Element* out, size_t count) {
-        for (size_t i = 0; i < count; ++i) out[i] += factor * a[i];
+    // out[i] = sum over j of factors[j] pieces[j length + i].
+    static void combine(const Element* factors, const Element* pieces, size_t count, size_t length,
+                        Element* out) {
+        for (size_t i = 0; i < length; ++i) {
+            Element sum = 0;
+            for (size_t j = 0; j < count; ++j) {
+                sum += static_cast<uint64_t>(factors[j]) * pieces[j * length + i];
+            }
+            out[i] = sum;
+        }
+    }
+    // table[j arity + k] = <u_j, v_k>.
+    static void table(const Element* u, const Element* v, size_t arity, size_t length,
+                      Element* out) {
+        full_table(u, v, arity, length, out);
     }
     static Element draw(KeyStream& stream) {
         std::array<uint64_t, 2> words;
         stream.fill(std::span<uint64_t>(words));
         return Element{words[0]} << 64 | words[1];
     }
-    // 64 random bits: what matters is that no low bit of a factor is known.
+    // 52 random bits, one limb of the kernels: what matters is that no low bit of a factor is
+    // known.
     static Element draw_challenge(KeyStream& stream) {
         std::array<uint64_t, 1> word;
         stream.fill(std::span<uint64_t>(word));
-        return word[0];
+        return word[0] >> (64 - kLimbBits);
     }
 };
 
 struct Binary {
     using Element = uint64_t;
     static constexpr size_t kMaxFolds = 64;
-    static constexpr size_t kShort = 64;
+    static constexpr size_t kShort = 256;
     static Element add(Element a, Element b) { return a ^ b; }
     static Element subtract(Element a, Element b) { return a ^ b; }
     static Element multiply(Element a, Element b) { return gf64_multiply(a, b); }
     static Element dot(const Element* a, const Element* b, size_t count) {
         return gf64_dot(a, b, count);
     }
-    static void add_multiple(Element factor, const Element* a, Element* out, size_t count) {
-        gf64_add_multiple(factor, a, out, count);
+    static void combine(const Element* factors, const Element* pieces, size_t count, size_t length,
+                        Element* out) {
+        gf64_combine(factors, pieces, count, length, out);
+    }
+    static void table(const Element* u, const Element* v, size_t arity, size_t length,
+                      Element* out) {
+        for (size_t j = 0; j < arity; ++j) {
+            for (size_t k = 0; k < arity; ++k) {
+                out[j * arity + k] = gf64_dot(u + j * length, v + k * length, length);
+            }
+        }
     }
     static Element draw(KeyStream& stream) {
         std::array<uint64_t, 1> word;
@@ -99,6 +121,9 @@ struct Statement {
     Vector u, v;                   // as the prover
     Vector left_u, right_v;        // as a verifier
     typename R::Element a{}, b{};  // as the left and as the right verifier
+    // Values that the two verifiers of a session must have alike, and each knows beforehand if all
+    // are honest.
+    Vector left_alike, right_alike;
 };
 
 template <typename R>
@@ -107,11 +132,13 @@ class InnerProductCheck {
     using Element = typename R::Element;
     using Vector = typename Statement<R>::Vector;
 
-    // Deals the random product; must come before the last challenge. 1 round.
+    static constexpr size_t kArity = 16;
+
+    // For statements of this length. Deals the random product, so it must come before the last
+    // challenge. 1 round.
     InnerProductCheck(Sessions& sessions, size_t length) : sessions_(sessions) {
-        while (length > R::kShort && arities_.size() < R::kMaxFolds) {
-            arities_.push_back(R::kMaxFolds == 2 ? (arities_.empty() ? 4 : 16) : 4);
-            length = (length + arities_.back() - 1) / arities_.back();
+        for (; length > R::kShort && folds_ < R::kMaxFolds; ++folds_) {
+            length = folded(length);
         }
         alpha_ = draw_vector(sessions.with_left(kProver), length);
         beta_ = draw_vector(sessions.with_right(kProver), length);
@@ -127,43 +154,44 @@ class InnerProductCheck {
 
     // Throws Error kCorrupt unless all three statements hold. 2 rounds per fold and 2.
     void run(Statement<R> s) {
-        for (size_t arity : arities_) fold(s, arity);
+        for (size_t i = 0; i < folds_; ++i) fold(s);
         finish(s);
     }
 
-    // Parts of sum x_j y_k T_jk, where T_00 follows from the claim: the sum of all T_jj.
-    static Element folded_claim(Element claim, Vector parts, const Vector& x, const Vector& y) {
-        const size_t arity = x.size();
-        parts.insert(parts.begin(), claim);
-        for (size_t j = 1; j < arity; ++j) {
-            parts[0] = R::subtract(parts[0], parts[j * arity + j]);
-        }
-        Element out{};
-        for (size_t j = 0; j < arity; ++j) {
-            out = R::add(out, R::multiply(x[j], R::dot(&parts[j * arity], y.data(), arity)));
-        }
-        return out;
-    }
-
-    // The prover's table without T_00, masked for the right verifier; and the masks and what came.
+    // Parts of tables of the prover, masked for the right verifier: the masks and what came. 1
+    // round.
     struct Parts {
         Vector left, right;
     };
     static Parts exchange_table(Sessions& sessions, const Vector& table) {
         Parts out;
-        Vector own(table.size() - 1);
-        for (size_t i = 0; i < own.size(); ++i) {
-            own[i] = R::subtract(table[i + 1], R::draw(sessions.with_left(kProver)));
-        }
+        const Vector mask = draw_vector(sessions.with_left(kProver), table.size());
+        Vector own(table.size());
+        for (size_t i = 0; i < own.size(); ++i) own[i] = R::subtract(table[i], mask[i]);
         out.left = draw_vector(sessions.with_left(kLeft), own.size());
         out.right.resize(own.size());
         sessions.send_right(own, out.right);
         return out;
     }
 
+    // sum x_j y_k T_jk.
+    static Element folded_claim(const Element* table, const Vector& x, const Vector& y) {
+        Element out{};
+        for (size_t j = 0; j < x.size(); ++j) {
+            out = R::add(out, R::multiply(x[j], R::dot(&table[j * y.size()], y.data(), y.size())));
+        }
+        return out;
+    }
+    // T_00 = claim less all other T_jj.
+    static void set_first(Element* table, size_t arity, Element claim) {
+        for (size_t j = 1; j < arity; ++j) claim = R::subtract(claim, table[j * arity + j]);
+        table[0] = claim;
+    }
+
     static Vector draw_vector(KeyStream& stream, size_t count) {
         Vector out(count);
-        for (Element& value : out) value = R::draw(stream);
+        stream.fill(
+            std::span<uint8_t>(reinterpret_cast<uint8_t*>(out.data()), count * sizeof(Element)));
         return out;
     }
     static Vector draw_challenges(KeyStream& stream, size_t count) {
@@ -173,49 +201,43 @@ class InnerProductCheck {
     }
 
   private:
-    static Vector combine(const Vector& pieces, const Vector& factors, size_t length) {
-        Vector out(length, Element{});
-        for (size_t j = 0; j < factors.size(); ++j) {
-            R::add_multiple(factors[j], &pieces[j * length], out.data(), length);
-        }
-        return out;
+    // In whole registers.
+    static size_t folded(size_t length) {
+        return ((length + kArity - 1) / kArity + kWideLengthStep - 1) / kWideLengthStep *
+               kWideLengthStep;
+    }
+    static void combine(Vector& pieces, const Vector& factors, size_t length) {
+        Vector out(length);
+        R::combine(factors.data(), pieces.data(), kArity, length, out.data());
+        pieces = std::move(out);
     }
 
-    void fold(Statement<R>& s, size_t arity) {
-        const size_t length = (s.u.size() + arity - 1) / arity;
+    void fold(Statement<R>& s) {
+        const size_t length = folded(s.u.size());
         for (Vector* vector : {&s.u, &s.v, &s.left_u, &s.right_v})
-            vector->resize(arity * length, Element{});
-        Vector table(arity * arity);
-        for (size_t j = 0; j < arity; ++j) {
-            for (size_t k = 0; k < arity; ++k) {
-                table[j * arity + k] = R::dot(&s.u[j * length], &s.v[k * length], length);
-            }
-        }
-        const Parts parts = exchange_table(sessions_, table);
-        auto challenge = sessions_.challenge();
-        for (Role role : {kProver, kLeft, kRight}) {
-            const Vector x = draw_challenges(*challenge[role], arity);
-            const Vector y = draw_challenges(*challenge[role], arity);
-            if (role == kProver) {
-                s.u = combine(s.u, x, length);
-                s.v = combine(s.v, y, length);
-            } else if (role == kLeft) {
-                s.left_u = combine(s.left_u, x, length);
-                s.a = folded_claim(s.a, parts.left, x, y);
-            } else {
-                s.right_v = combine(s.right_v, y, length);
-                s.b = folded_claim(s.b, parts.right, x, y);
-            }
-        }
+            vector->resize(kArity * length, Element{});
+        Vector table(kArity * kArity);
+        R::table(s.u.data(), s.v.data(), kArity, length, table.data());
+        // T_00 follows from the claim; what is sent in its place is not used.
+        Parts parts = exchange_table(sessions_, table);
+        set_first(parts.left.data(), kArity, s.a);
+        set_first(parts.right.data(), kArity, s.b);
+        KeyStream challenge = sessions_.challenge();
+        const Vector x = draw_challenges(challenge, kArity);
+        const Vector y = draw_challenges(challenge, kArity);
+        for (Vector* vector : {&s.u, &s.left_u}) combine(*vector, x, length);
+        for (Vector* vector : {&s.v, &s.right_v}) combine(*vector, y, length);
+        s.a = folded_claim(parts.left.data(), x, y);
+        s.b = folded_claim(parts.right.data(), x, y);
     }
 
     static Vector sum(Vector x, const Vector& y) {
         for (size_t i = 0; i < x.size(); ++i) x[i] = R::add(x[i], y[i]);
         return x;
     }
-    // Of the challenges of a session and a vector that one verifier sends to the other.
-    Bytes digest(Role role, const Vector& values) const {
-        const RingVector& challenges = sessions_.challenges(role);
+    // Of all challenges and a vector that one verifier sends to the other.
+    Bytes digest(const Vector& values) const {
+        const RingVector& challenges = sessions_.challenges();
         Sha256 hash;
         hash.update(ByteView(reinterpret_cast<const uint8_t*>(challenges.data()),
                              challenges.size() * sizeof(Ring)));
@@ -231,8 +253,8 @@ class InnerProductCheck {
         const size_t length = alpha_.size();
         // To the other verifier of each session; and, as the prover, digests of what they send.
         const Vector masked_u = sum(s.left_u, left_alpha_), masked_v = sum(s.right_v, right_beta_);
-        const Bytes u_digest = digest(kProver, sum(s.u, alpha_));
-        const Bytes v_digest = digest(kProver, sum(s.v, beta_));
+        const Bytes u_digest = digest(sum(s.u, alpha_));
+        const Bytes v_digest = digest(sum(s.v, beta_));
         Vector their_u(length), their_v(length);
         Bytes their_u_digest(u_digest.size()), their_v_digest(v_digest.size());
         {
@@ -247,7 +269,7 @@ class InnerProductCheck {
             round.receive(next, their_v_digest);
             round.finish();
         }
-        if (digest(kRight, their_u) != their_u_digest || digest(kLeft, their_v) != their_v_digest) {
+        if (digest(their_u) != their_u_digest || digest(their_v) != their_v_digest) {
             fail_check("prover and verifier disagree on a challenge or an opened vector");
         }
         compare(s, their_u, their_v);
@@ -258,11 +280,12 @@ class InnerProductCheck {
         const int self = sessions_.party().index(), next = (self + 1) % 3,
                   previous = (self + 2) % 3;
         const size_t length = alpha_.size();
-        const Vector as_left = {R::subtract(
-            R::add(s.a, R::dot(left_alpha_.data(), their_v.data(), length)), left_gamma_)};
-        const Vector as_right = {R::subtract(
-            R::add(R::dot(their_u.data(), s.right_v.data(), length), right_gamma_), s.b)};
-        Vector from_right(1), from_left(1);
+        Vector as_left = s.left_alike, as_right = s.right_alike;
+        as_left.push_back(R::subtract(
+            R::add(s.a, R::dot(left_alpha_.data(), their_v.data(), length)), left_gamma_));
+        as_right.push_back(R::subtract(
+            R::add(R::dot(their_u.data(), s.right_v.data(), length), right_gamma_), s.b));
+        Vector from_right(as_left.size()), from_left(as_right.size());
         Party::Round round(sessions_.party());
         round.send(previous, as_left);
         round.send(next, as_right);
@@ -275,7 +298,7 @@ class InnerProductCheck {
     }
 
     Sessions& sessions_;
-    std::vector<size_t> arities_;
+    size_t folds_ = 0;
     Vector alpha_, beta_, left_alpha_, right_beta_;
     Element left_gamma_{}, right_gamma_{};
 };

@@ -41,16 +41,16 @@ class Sessions {
     // Known to prover and right verifier; not as kLeft.
     KeyStream& with_right(Role role) { return *streams_[role == kProver ? 1 : 0][1]; }
 
-    // A fresh challenge for each session, indexed by role. The prover learns it from both
-    // verifiers, a half from each, so not before both have received all that it sent before. 1
-    // round.
-    std::array<std::optional<KeyStream>, 3> challenge() {
-        std::array<Ring, 4> as_left, as_right;
-        streams_[0][2]->fill(std::span<uint64_t>(as_left));   // session of the next party: key i
-        streams_[1][2]->fill(std::span<uint64_t>(as_right));  // of the previous one: key i+1
+    // A fresh public coin, the same for all three sessions. It is the sum of three pieces, each
+    // known to two parties; the third, who is the prover to those two, learns a half from each, so
+    // not before both have received all that it sent before. 1 round.
+    KeyStream challenge() {
+        std::array<Ring, 4> of_own, of_next;
+        streams_[0][2]->fill(std::span<uint64_t>(of_own));   // missed by the next party
+        streams_[1][2]->fill(std::span<uint64_t>(of_next));  // by the previous one
         const int next = (party_.index() + 1) % 3, previous = (party_.index() + 2) % 3;
-        const RingVector to_next(as_left.begin(), as_left.begin() + 2);
-        const RingVector to_previous(as_right.begin() + 2, as_right.end());
+        const RingVector to_next(of_own.begin(), of_own.begin() + 2);
+        const RingVector to_previous(of_next.begin() + 2, of_next.end());
         RingVector low(2), high(2);
         Party::Round round(party_);
         round.send(next, to_next);
@@ -58,23 +58,17 @@ class Sessions {
         round.receive(previous, low);
         round.receive(next, high);
         round.finish();
-        const std::array<Ring, 4> own = {low[0], low[1], high[0], high[1]};
-        std::array<std::optional<KeyStream>, 3> out;
-        out[kProver].emplace(key_from(own.data()));
-        out[kLeft].emplace(key_from(as_left.data()));
-        out[kRight].emplace(key_from(as_right.data()));
-        const std::array<Ring, 4>* seeds[3] = {&own, &as_left, &as_right};
-        for (Role role : {kProver, kLeft, kRight}) {
-            challenges_[role].insert(challenges_[role].end(), seeds[role]->begin(),
-                                     seeds[role]->end());
-        }
-        return out;
+        const std::array<Ring, 4> missing = {low[0], low[1], high[0], high[1]};
+        std::array<Ring, 4> seed;
+        for (size_t i = 0; i < 4; ++i) seed[i] = of_own[i] ^ of_next[i] ^ missing[i];
+        challenges_.insert(challenges_.end(), seed.begin(), seed.end());
+        return KeyStream(key_from(seed.data()));
     }
 
-    // All challenges of a session so far, as this party knows them. A verifier that gives the
-    // prover another half than the key says would make it prove under a challenge of its own, and
-    // could learn from the other verifier's last message; so the prover's digests cover them.
-    const RingVector& challenges(Role role) const { return challenges_[role]; }
+    // All challenges so far, as this party knows them. Who gives another half than the key says
+    // would make parties prove and verify under different challenges, and could learn from a
+    // verifier's last message; so the digests of the proof cover them (inner_product.h).
+    const RingVector& challenges() const { return challenges_; }
 
     // The prover's message to the right verifier of every session. 1 round.
     template <typename T, typename A>
@@ -94,7 +88,7 @@ class Sessions {
 
     Party& party_;
     std::array<std::array<std::optional<KeyStream>, 3>, 2> streams_;
-    std::array<RingVector, 3> challenges_;
+    RingVector challenges_;
 };
 
 }  // namespace ward::mpc::internal

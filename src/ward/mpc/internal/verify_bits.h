@@ -1,7 +1,12 @@
-// The proof that sums of products of bits are right: sum over bits of u v = a + b, word by word.
+// The proof that products of shared bits are right: x y = z for words of bits, side by side.
 //
-// Not constant-time: tables are indexed by bytes of this party's own shares, so a program that
-// watches this machine's cache may learn something about those. Thread safety: free functions.
+// A word of 64 products is one relation in GF(2^64): with the bits of a word as the coefficients of
+// an element, an error in any bit is an error of the element, and the sum of all relations times
+// random factors r_i hides it with probability 2^-64 only. The first fold (inner_product.h) goes
+// over pieces of the list of words, where its table needs one carry-less product per 64 bits; the
+// bits become field elements only behind it, one for each word.
+//
+// Thread safety: as Party.
 #pragma once
 
 #include "ward/mpc/internal/sessions.h"
@@ -9,20 +14,30 @@
 
 namespace ward::mpc::internal {
 
-// Words of the three sessions. Words 2 i and 2 i + 1 of u and v belong to relation i, whose claims
-// are word i of a and b.
-struct BitProducts {
-    const RingVector& u;  // as the prover
-    const RingVector& v;
-    const RingVector& left_u;  // as the left verifier, with a
-    const RingVector& left_claim;
-    const RingVector& right_v;  // as the right verifier, with b
-    const RingVector& right_claim;
-};
+class BitRelations {
+  public:
+    // z = x and y, where this party has sent part_i(x y) + own_mask + next_mask to the previous
+    // party and has received the next one's.
+    struct Words {
+        const RingVector& first;
+        const RingVector& second;
+    };
+    void add(Words x, Words y, const RingVector& own_mask, const RingVector& next_mask,
+             const RingVector& received);
+    bool empty() const { return x_.first.empty(); }
+    void clear();
 
-// Bit j of byte b of relation i gets the factor r_i q_b s_j in GF(2^64), random each. The first
-// fold goes over the 8 bits of a byte, by tables. Throws Error kCorrupt when a relation does not
-// hold at all bits.
-void check_bit_products(Sessions& sessions, const BitProducts& bits);
+    // Throws Error kCorrupt when a relation does not hold at all bits.
+    void check(Sessions& sessions);
+
+  private:
+    struct Parts {
+        RingVector first, second;
+    };
+    void fill_up(size_t words);
+
+    Parts x_, y_;
+    RingVector left_claim_, right_claim_;
+};
 
 }  // namespace ward::mpc::internal

@@ -32,19 +32,31 @@ uint64_t residue(const Modulus& q, double scaled) {
     return x < 0 ? q.negate(magnitude) : magnitude;
 }
 
+double largest_row_norm(const SparseMatrix& m) {
+    double largest = 0;
+    for (int64_t i = 0; i < m.rows; ++i) {
+        double squares = 0;
+        for (int64_t e = m.start[i]; e < m.start[i + 1]; ++e) squares += m.value[e] * m.value[e];
+        largest = std::max(largest, std::sqrt(squares));
+    }
+    return largest;
+}
+
+// Errors of the inputs of a layer are, as a vector, random with a covariance of at most s^2 I:
+// fresh ones are independent, those of sums follow from the norm of the matrix, and activations
+// change each by a factor (to the first order) and add roundings of their own. So the error of a
+// unit of the last layer is bounded by the norm of its row.
 struct Step {
     const Stage* stage;
     int level;
     double sum_bound, value_bound;
+    double error_gain;  // 0: errors are added up
 };
 
 class BatchProgram : public Program::Body {
   public:
     BatchProgram(const Network& network, const Plan& plan, ContextPtr context)
-        : network_(network),
-          context_(std::move(context)),
-          evaluator_(context_),
-          proven_(plan.bounds_proven) {
+        : network_(network), context_(std::move(context)), evaluator_(context_) {
         for (size_t i = 0; i < network_.stages.size(); ++i) {
             Stage& stage = network_.stages[i];
             const StagePlan& step = plan.stages[i];
@@ -53,8 +65,13 @@ class BatchProgram : public Program::Body {
             const double share = polynomial ? 1 / stage.activation.radius : 1.0;
             for (double& w : stage.matrix.value) w *= share;
             for (double& b : stage.bias) b *= share;
+            const bool last = i + 1 == network_.stages.size();
+            double gain = 0;
+            if (!plan.bounds_proven) {
+                gain = last ? largest_row_norm(stage.matrix) : norm_bound(stage.matrix);
+            }
             steps_.push_back(
-                {&stage, step.level, step.sum_bound * share, step.value_bound * share});
+                {&stage, step.level, step.sum_bound * share, step.value_bound * share, gain});
         }
     }
 
@@ -137,19 +154,21 @@ class BatchProgram : public Program::Body {
         const SparseMatrix& m = step.stage->matrix;
         sum.scale *= scale;
         sum.value_bound = sum.error_bound = 0;
-        double rounded = 0, squares = 0;
+        double rounded = 0, largest_error = 0;
         sum.slots = 0;
         for (int64_t e = m.start[row]; e < m.start[row + 1]; ++e) {
             const CiphertextBody& operand = x[m.column[e]].body();
             const double rounding = 0.5 / scale, w = std::abs(m.value[e]);
             sum.value_bound += w * operand.value_bound;
             sum.error_bound += w * operand.error_bound;
-            squares += w * w * operand.error_bound * operand.error_bound;
             rounded += rounding * (operand.error_bound + operand.value_bound);
             sum.slots = std::max(sum.slots, operand.slots);
         }
-        // Without a proof the errors of different units count as independent.
-        sum.error_bound = (proven_ ? sum.error_bound : std::sqrt(squares)) + rounded;
+        if (step.error_gain > 0) {
+            for (const Ciphertext& c : x) largest_error = std::max(largest_error, c.error_bound());
+            sum.error_bound = step.error_gain * largest_error;
+        }
+        sum.error_bound += rounded;
         sum.slots = std::max<size_t>(sum.slots, 1);
         sum.value_bound = std::min(sum.value_bound, step.sum_bound);
     }
@@ -203,17 +222,18 @@ class BatchProgram : public Program::Body {
     Ciphertext finish(const Step& step, int64_t row, const Ciphertext& sum,
                       const RelinKey& relin) const {
         Ciphertext y = evaluator_.relinearise(evaluator_.rescale(sum), relin);
-        y = with_value_bound(evaluator_.add(y, step.stage->bias[row]), step.value_bound);
+        // One bound for all units, so that it does not tell their weights apart.
+        y = evaluator_.add(y, step.stage->bias[row]);
+        y = with_bounds(y, step.value_bound, y.error_bound());
         if (!step.stage->has_activation) return y;
         const PolynomialActivation& activation = step.stage->activation;
         if (activation.is_square()) return evaluator_.rescale(evaluator_.multiply(y, y));
-        return evaluate_chebyshev(evaluator_, y, activation.chebyshev, relin);
+        return evaluate_chebyshev(evaluator_, y, activation.chebyshev, relin, activation.slope);
     }
 
     Network network_;
     ContextPtr context_;
     CkksEvaluator evaluator_;
-    bool proven_;
     std::vector<Step> steps_;
 };
 

@@ -6,6 +6,7 @@
 #include "ward/he/infer/internal/bounds.h"
 #include "ward/he/infer/internal/program_body.h"
 #include "ward/he/infer/internal/slot_plan.h"
+#include "ward/he/internal/evaluate.h"
 #include "ward/he/linear_transform.h"
 #include "ward/he/polynomial.h"
 
@@ -89,7 +90,7 @@ class SingleProgram : public Program::Body {
         if (activation.is_square()) {
             return evaluator_.rescale(evaluator_.multiply(x, x, relin));
         }
-        return evaluate_chebyshev(evaluator_, x, activation.chebyshev, relin);
+        return evaluate_chebyshev(evaluator_, x, activation.chebyshev, relin, activation.slope);
     }
 
     ContextPtr context_;

@@ -1,0 +1,24 @@
+// Sums of randomly selected rows: the product of a 0/1 matrix of 48 rows with a matrix over Z_2^64,
+// for the projections of verify_matrices.h.
+//
+// The sums of all subsets of 4 rows are made once for 48 results (Arlazarov, Dinic, Kronrod,
+// Faradzev 1970), eight columns at a time with AVX-512; portable code gives the same results. The
+// selection is public. Thread safety: free functions.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace ward::mpc::internal {
+
+inline constexpr size_t kRowSums = 48;
+
+// out[r out_stride + c] += sum of x[j cols + c] over all j < rows with bit r of selection[j].
+void add_row_sums(const uint64_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                  uint64_t* out, size_t out_stride);
+
+// The portable variant, for tests.
+void add_row_sums_portable(const uint64_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                           uint64_t* out, size_t out_stride);
+
+}  // namespace ward::mpc::internal

@@ -1,0 +1,141 @@
+#include "ward/mpc/internal/verify_matrices.h"
+
+#include <algorithm>
+
+#include "ward/mpc/internal/matmul.h"
+#include "ward/mpc/internal/row_sums.h"
+#include "ward/mpc/internal/wide_kernels.h"
+
+namespace ward::mpc::internal {
+namespace {
+
+constexpr size_t kSide = MatrixRelations::kSide;
+static_assert(kSide == kRowSums);
+
+// For each row (or column) of a matrix the sums that it is in.
+RingVector draw_selection(KeyStream& stream, size_t count) {
+    RingVector out(count);
+    stream.fill(std::span<uint64_t>(out));
+    return out;
+}
+
+RingVector zeros(size_t count) { return RingVector(count, Ring{0}); }
+
+size_t padded(size_t length) {
+    return (length + kWideLengthStep - 1) / kWideLengthStep * kWideLengthStep;
+}
+
+}  // namespace
+
+void MatrixRelations::add(std::span<const Factors> products, RingVector own_mask,
+                          RingVector next_mask, RingVector received) {
+    size_t offset = 0;
+    for (const Factors& product : products) {
+        products_.push_back({*product.x, *product.y, batches_.size(), offset});
+        offset += product.x->rows * product.y->cols;
+        inner_ += padded(product.x->cols);
+    }
+    batches_.push_back({std::move(own_mask), std::move(next_mask), std::move(received)});
+}
+
+void MatrixRelations::clear() {
+    products_.clear();
+    batches_.clear();
+    inner_ = 0;
+}
+
+void MatrixRelations::project(KeyStream& challenge) {
+    for (RingVector* part : {&x_.first, &x_.second, &y_.first, &y_.second}) {
+        *part = zeros(kSide * inner_);
+    }
+    for (RingVector* mask : {&own_mask_, &next_mask_, &received_}) *mask = zeros(kSide * kSide);
+    size_t at = 0;
+    for (const Product& product : products_) {
+        project_product(product, challenge, at);
+        at += padded(product.x.cols);
+    }
+    for (RingVector* mask : {&own_mask_, &next_mask_, &received_}) {
+        RingVector upright(mask->size());
+        transpose(mask->data(), upright.data(), kSide, kSide);
+        *mask = std::move(upright);
+    }
+}
+
+// Into the columns from `at` on; masks are added up turned.
+void MatrixRelations::project_product(const Product& product, KeyStream& challenge, size_t at) {
+    const size_t rows = product.x.rows, inner = product.x.cols, cols = product.y.cols;
+    const RingVector left = draw_selection(challenge, rows);
+    const RingVector right = draw_selection(challenge, cols);
+    add_row_sums(left.data(), product.x.first.data(), rows, inner, &x_.first[at], inner_);
+    add_row_sums(left.data(), product.x.second.data(), rows, inner, &x_.second[at], inner_);
+    RingVector turned(std::max(inner, kSide) * cols);
+    const auto project_y = [&](const RingVector& y, RingVector& to) {
+        transpose(y.data(), turned.data(), inner, cols);
+        add_row_sums(right.data(), turned.data(), cols, inner, &to[at], inner_);
+    };
+    project_y(product.y.first, y_.first);
+    project_y(product.y.second, y_.second);
+    const auto project_z = [&](const RingVector& z, RingVector& to) {
+        RingVector thin = zeros(kSide * cols);
+        add_row_sums(left.data(), &z[product.offset], rows, cols, thin.data(), cols);
+        transpose(thin.data(), turned.data(), kSide, cols);
+        add_row_sums(right.data(), turned.data(), cols, kSide, to.data(), kSide);
+    };
+    const Batch& batch = batches_[product.batch];
+    project_z(batch.own_mask, own_mask_);
+    project_z(batch.next_mask, next_mask_);
+    project_z(batch.received, received_);
+}
+
+// x_i y_(i+1) + x_(i+1) y_i + b, with b = -s_(i+1); see NumberRelations::high_words.
+void MatrixRelations::high_words(Ring* out) const {
+    std::vector<Uint128> one(kRelations), other(kRelations);
+    const auto products = [&](const RingVector& x, const RingVector& y, Uint128* to) {
+        wide_table({x.data(), nullptr, inner_}, kSide, {y.data(), nullptr, inner_}, kSide, inner_,
+                   to);
+    };
+    products(x_.first, y_.second, one.data());
+    products(x_.second, y_.first, other.data());
+    for (size_t i = 0; i < kRelations; ++i) {
+        const Uint128 sum = one[i] + other[i] + (0 - next_mask_[i]);
+        out[i] = static_cast<Ring>(sum >> 64) + (static_cast<Ring>(sum) != 0 ? 1 : 0);
+    }
+}
+
+void MatrixRelations::combine(KeyStream& challenge, const Ring* left_w, const Ring* right_w,
+                              Statement<Wide>& statement, size_t at) const {
+    uint64_t of_row[kSide], of_column[kSide];
+    for (uint64_t* factors : {of_row, of_column}) {
+        for (size_t i = 0; i < kSide; ++i) {
+            factors[i] = static_cast<uint64_t>(Wide::draw_challenge(challenge));
+        }
+    }
+    const auto fold = [&](const uint64_t* factors, const RingVector& rows, Uint128* out) {
+        wide_fold(factors, {rows.data(), nullptr, inner_}, kSide, inner_, out);
+    };
+    const size_t behind = at + inner_;
+    // The prover's u and the right verifier's v are of first parts, the two others of second ones.
+    fold(of_row, x_.first, &statement.u[at]);
+    fold(of_column, y_.first, &statement.u[behind]);
+    fold(of_column, y_.second, &statement.v[at]);
+    fold(of_row, x_.second, &statement.v[behind]);
+    std::copy_n(&statement.v[behind], inner_, &statement.left_u[at]);
+    std::copy_n(&statement.v[at], inner_, &statement.left_u[behind]);
+    std::copy_n(&statement.u[behind], inner_, &statement.right_v[at]);
+    std::copy_n(&statement.u[at], inner_, &statement.right_v[behind]);
+    std::vector<Uint128> second(kRelations);
+    wide_table({x_.second.data(), nullptr, inner_}, kSide, {y_.second.data(), nullptr, inner_},
+               kSide, inner_, second.data());
+    for (size_t r = 0; r < kSide; ++r) {
+        for (size_t c = 0; c < kSide; ++c) {
+            const size_t i = r * kSide + c;
+            const Ring a = static_cast<Ring>(second[i]) + next_mask_[i] - received_[i];
+            const Ring b = 0 - own_mask_[i];
+            const Uint128 factor = Uint128{of_row[r]} * of_column[c];
+            statement.a += factor * ((Uint128{left_w[i]} << 64) - a);
+            statement.b += factor * ((Uint128{right_w[i]} << 64) - b);
+        }
+    }
+}
+
+}  // namespace ward::mpc::internal
