@@ -9,7 +9,10 @@
 #include "ward/cli/internal/commands.h"
 #include "ward/cli/internal/mpc_model.h"
 #include "ward/cli/internal/mpc_node.h"
+#include "ward/cli/internal/mpc_share.h"
+#include "ward/cli/internal/mpc_shared.h"
 #include "ward/cli/internal/output_paths.h"
+#include "ward/core/error.h"
 #include "ward/core/progress.h"
 #include "ward/data/load.h"
 #include "ward/mpc/learn/forecast.h"
@@ -34,6 +37,10 @@ struct Outcome {
 };
 
 data::Dataset load_part(const mpc::JobFile& file, const char* split) {
+    if (file.data.empty()) {
+        throw Error(ErrorCode::kInvalid, "the job has no data: for this machine",
+                    "jobs on data of owners or parties run by `ward mpc train` at three parties");
+    }
     data::LoadRequest request;
     request.data = file.data;
     request.split = split;
@@ -169,6 +176,10 @@ void add_mpc_command(CLI::App& app) {
     add_local(*group);
     add_forecast(*group);
     add_mpc_node(*group);
+    add_mpc_share(*group);
+    add_mpc_predict(*group);
+    add_mpc_statistics(*group);
+    add_mpc_reveal(*group);
 }
 
 }  // namespace ward::cli

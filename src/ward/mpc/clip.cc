@@ -15,8 +15,10 @@ void require_pairs(std::span<const Product> pairs) {
         const bool same = pair.x->cols == pair.y->cols && pair.x->rows == pair.y->rows;
         if (same && pair.x->rows == pairs[0].x->rows) continue;
         throw Error(ErrorCode::kUsage,
-                    "products of rows need matrices of one shape and as many "
-                    "rows in all pairs");
+                    std::string("products of rows need matrices of one shape and as many ") +
+                        "rows in all pairs, got " + std::to_string(pair.x->rows) + " x " +
+                        std::to_string(pair.x->cols) + ", " + std::to_string(pair.y->rows) + " x " +
+                        std::to_string(pair.y->cols));
     }
 }
 

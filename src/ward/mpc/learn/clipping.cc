@@ -24,11 +24,12 @@ constexpr double kMaxSquare = 0x1p30;
 double largest_square(const std::vector<NetworkStep>& steps) {
     double sum = 0;
     for (const NetworkStep& step : steps) {
-        if (step.kind != NetworkStep::Kind::kProduct) continue;
-        if (!step.is_dense()) {
-            throw Error(ErrorCode::kUnsupported,
-                        "clipping of examples has no form for convolutions on shares",
-                        "train a dense network with privacy, or leave privacy out");
+        if (!step.has_weights()) continue;
+        if (step.kind == NetworkStep::Kind::kGroupNorm || !step.is_dense()) {
+            throw Error(
+                ErrorCode::kUnsupported,
+                "clipping of examples has no form for convolutions and group norms on shares",
+                "train a dense network with privacy, or leave privacy out");
         }
         const double a =
             static_cast<double>(step.weight_rows()) * kMaxPrivateInput * kMaxPrivateInput;

@@ -64,6 +64,8 @@ model::LayerKind layer_kind(const NetworkLayer& layer, int64_t outputs) {
             return model::AvgPool2d{number(layer.kernel), number(layer.stride), 0};
         case NetworkLayer::Kind::kMaxPool:
             return model::MaxPool2d{number(layer.kernel), number(layer.stride), 0};
+        case NetworkLayer::Kind::kGroupNorm:
+            return model::GroupNorm{number(layer.groups), layer.epsilon};
         case NetworkLayer::Kind::kRelu:
             break;
     }
@@ -79,6 +81,8 @@ const char* layer_name(NetworkLayer::Kind kind) {
         case NetworkLayer::Kind::kAveragePool:
         case NetworkLayer::Kind::kMaxPool:
             return "pool";
+        case NetworkLayer::Kind::kGroupNorm:
+            return "norm";
         case NetworkLayer::Kind::kRelu:
             break;
     }
@@ -111,6 +115,7 @@ std::vector<ImageShape> patches_of(const NetworkShape& shape) {
     std::vector<ImageShape> out;
     ImageShape image = shape.layers.empty() ? ImageShape{1, 1, 1} : shape.image;
     for (const NetworkStep& step : steps_of(shape)) {
+        if (step.kind == NetworkStep::Kind::kGroupNorm) out.push_back({1, 1, 1});
         if (step.kind == NetworkStep::Kind::kProduct) {
             const size_t kernel = step.patches.kernel;
             const bool rows = step.is_dense() && kernel == 1;
@@ -127,7 +132,8 @@ std::vector<std::string> parameter_layers(const model::ModelSpec& spec) {
     std::vector<std::string> out;
     for (const model::LayerSpec& layer : spec.layers) {
         const bool has = std::holds_alternative<model::Linear>(layer.kind) ||
-                         std::holds_alternative<model::Conv2d>(layer.kind);
+                         std::holds_alternative<model::Conv2d>(layer.kind) ||
+                         std::holds_alternative<model::GroupNorm>(layer.kind);
         if (has) out.push_back(layer.name);
     }
     return out;

@@ -12,21 +12,13 @@
 #include "ward/core/error.h"
 #include "ward/mpc/fixed_point.h"
 #include "ward/mpc/learn/checkpoint_resume.h"
+#include "ward/mpc/learn/internal/batches.h"
 #include "ward/mpc/share.h"
 
 namespace ward::mpc {
 namespace {
 
 constexpr size_t kScoredRows = 256;  // at a time, which bounds the memory
-
-// A public order (Fisher-Yates); the generator is fixed by the C++ standard.
-std::vector<size_t> order_of_epoch(const TrainingJob& job, int epoch) {
-    std::vector<size_t> order(job.examples);
-    std::iota(order.begin(), order.end(), size_t{0});
-    std::mt19937_64 generator(job.order_seed * 1'000'003 + static_cast<uint64_t>(epoch));
-    for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[generator() % i]);
-    return order;
-}
 
 void require_fit(const TrainingJob& job, const data::Dataset* data) {
     if (data == nullptr) throw Error(ErrorCode::kUsage, "an owner must give its data");
@@ -83,29 +75,19 @@ std::string exact(double value) {
     return text;
 }
 
-// Calls step(number, rows) for every whole batch of every epoch, from step `first` on.
-template <typename AnyNetwork, typename Step>
-void for_batches(const TrainingJob& job, AnyNetwork& network, uint64_t first,
-                 const std::function<void(int)>& after_epoch, Step step) {
-    const size_t batch = job.options.batch_size;
-    if (batch < 1 || batch > job.examples) {
-        throw Error(ErrorCode::kInvalid,
-                    "the batch size must be between 1 and the " + std::to_string(job.examples) +
-                        " examples, got " + std::to_string(batch),
-                    "change batch_size in the job");
-    }
-    uint64_t number = 0;
-    for (int epoch = 0; epoch < job.epochs; ++epoch) {
-        network.set_learning_rate(job.options.learning_rate * std::pow(job.decay, epoch));
-        const std::vector<size_t> order = order_of_epoch(job, epoch);
-        for (size_t at = 0; at + batch <= order.size(); at += batch, ++number) {
-            if (number >= first) step(number, std::span<const size_t>(order).subspan(at, batch));
-        }
-        if (after_epoch && number > first) after_epoch(epoch + 1);
-    }
+}  // namespace
+
+namespace internal {
+
+std::vector<size_t> order_of_epoch(const TrainingJob& job, int epoch) {
+    std::vector<size_t> order(job.examples);
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::mt19937_64 generator(job.order_seed * 1'000'003 + static_cast<uint64_t>(epoch));
+    for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[generator() % i]);
+    return order;
 }
 
-}  // namespace
+}  // namespace internal
 
 std::string TrainingJob::digest() const {
     std::string text = "ward mpc training job 3|" + protocol;
@@ -148,19 +130,22 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
         if (first > 0) network.restore(std::move(state.matrices), first);
     }
     uint64_t done = first;
-    for_batches(job, network, first, after_epoch, [&](uint64_t, std::span<const size_t> rows) {
-        if (resumption) party.begin_step(done);
-        RingMatrix x, y;
-        if (has_inputs) x = input_rows(*data, rows, job);
-        if (has_labels) y = label_rows(*data, rows, outputs);
-        const SharedMatrix inputs =
-            share(party, job.input_owner, has_inputs ? &x : nullptr, rows.size(), features);
-        const SharedMatrix labels =
-            share(party, job.label_owner, has_labels ? &y : nullptr, rows.size(), outputs);
-        network.train_step(inputs, labels);
-        ++done;
-        if (resumption && resumption->is_due(done)) resumption->save(done, network.state());
-    });
+    internal::for_batches(
+        job, network, first, after_epoch, [&](uint64_t, std::span<const size_t> rows) {
+            if (resumption) party.begin_step(done);
+            RingMatrix x, y;
+            if (has_inputs) x = input_rows(*data, rows, job);
+            if (has_labels) y = label_rows(*data, rows, outputs);
+            const SharedMatrix inputs =
+                share(party, job.input_owner, has_inputs ? &x : nullptr, rows.size(), features);
+            const SharedMatrix labels =
+                share(party, job.label_owner, has_labels ? &y : nullptr, rows.size(), outputs);
+            network.train_step(inputs, labels);
+            ++done;
+            if (resumption && resumption->is_due(done)) {
+                resumption->save(done, network.state());
+            }
+        });
     if (resumption) party.begin_step(done);
     JobResult out;
     out.network = network.reveal(party);
@@ -191,7 +176,7 @@ NetworkWeights train_twin(Twin& twin, const TrainingJob& job, const NetworkWeigh
                           const data::Dataset& data) {
     require_fit(job, &data);
     TwinNetwork network(twin, job.shape, initial, job.options);
-    for_batches(job, network, 0, nullptr, [&](uint64_t, std::span<const size_t> rows) {
+    internal::for_batches(job, network, 0, nullptr, [&](uint64_t, std::span<const size_t> rows) {
         network.train_step(input_rows(data, rows, job),
                            label_rows(data, rows, job.shape.outputs()));
     });

@@ -29,7 +29,7 @@ constexpr int kReluBits = 32;
 std::vector<NetworkStep> products_of(const std::vector<NetworkStep>& steps) {
     std::vector<NetworkStep> out;
     for (const NetworkStep& step : steps) {
-        if (step.kind == NetworkStep::Kind::kProduct) out.push_back(step);
+        if (step.has_weights()) out.push_back(step);
     }
     return out;
 }
@@ -94,7 +94,12 @@ NetworkWeights zero_weights(const NetworkShape& shape) {
 
 NetworkWeights initial_weights(const NetworkShape& shape, Random& random) {
     NetworkWeights out = zero_weights(shape);
-    for (RingMatrix& w : out.weights) {
+    for (const NetworkStep& step : products_of(steps_of(shape))) {
+        RingMatrix& w = out.weights[step.parameters];
+        if (step.kind == NetworkStep::Kind::kGroupNorm) {
+            std::fill(w.values.begin(), w.values.end(), encode_constant(1));
+            continue;
+        }
         const double bound = std::sqrt(6.0 / static_cast<double>(w.rows));
         for (Ring& value : w.values) {
             value = encode_constant((2 * random.uniform01() - 1) * bound);
@@ -111,6 +116,7 @@ BasicNetwork<World>::BasicNetwork(Context& context, const NetworkShape& shape,
     check(products, initial, options);
     for (size_t l = 0; l < initial.weights.size(); ++l) {
         box_bits_.push_back(products[l].box_bits);
+        by_channel_.push_back(products[l].kind == NetworkStep::Kind::kGroupNorm);
         weights_.push_back(share_public(context, initial.weights[l]));
         biases_.push_back(share_public(context, initial.biases[l]));
         weight_velocity_.push_back(zeros(weights_.back()));
@@ -157,6 +163,8 @@ auto BasicNetwork<World>::forward_step(const NetworkStep& step, Matrix x, Memory
                                           kFractionBits + step.box_bits);
             return reshaped(add_row(z, biases_[step.parameters]), rows, step.output.size());
         }
+        case NetworkStep::Kind::kGroupNorm:
+            return normalised(step, x, memory);
         default:
             return pooled(step, x, memory);
     }
@@ -180,6 +188,26 @@ auto BasicNetwork<World>::pooled(const NetworkStep& step, const Matrix& x, Memor
     return reshaped(std::move(result.value), x.rows, step.output.size());
 }
 
+// The channels of each pixel times the factors (1 x channels).
+template <typename World>
+auto BasicNetwork<World>::times_channels(const Matrix& x, const Matrix& factors) -> Matrix {
+    Matrix repeated(x.rows, x.cols);
+    for (size_t at = 0; at < x.size(); at += factors.cols) {
+        copy_values(factors, 0, repeated, at, factors.cols);
+    }
+    return multiply_fixed(context_, x, repeated, kFractionBits);
+}
+
+template <typename World>
+auto BasicNetwork<World>::normalised(const NetworkStep& step, const Matrix& x, Memory& memory)
+    -> Matrix {
+    memory.normalised = group_norm(context_, step, x);
+    const size_t channels = step.output.channels, pixels = x.size() / channels;
+    memory.input = reshaped(memory.normalised.values, pixels, channels);
+    const Matrix scaled = times_channels(memory.input, weights_[step.parameters]);
+    return reshaped(add_row(scaled, biases_[step.parameters]), x.rows, x.cols);
+}
+
 template <typename World>
 auto BasicNetwork<World>::loss_gradient(const Matrix& scores, const Matrix& labels) -> Matrix {
     if (options_.loss == Loss::kSquared) return subtract(scores, labels);
@@ -194,9 +222,9 @@ auto BasicNetwork<World>::errors(Pass& pass, const Matrix& labels) -> std::vecto
     Matrix error = loss_gradient(pass.scores, labels);
     for (size_t i = steps_.size(); i-- > 0;) {
         const NetworkStep& step = steps_[i];
-        if (step.kind == NetworkStep::Kind::kProduct) {
+        if (step.has_weights()) {
             out[step.parameters] =
-                reshaped(error, error.rows * step.patches.positions(), step.output.channels);
+                reshaped(error, error.size() / step.output.channels, step.output.channels);
             if (step.parameters == 0) break;  // nothing to learn in front of it
         }
         error = backward_step(step, pass.memory[i], std::move(error));
@@ -211,6 +239,10 @@ auto BasicNetwork<World>::backward_step(const NetworkStep& step, const Memory& m
     const size_t rows = error.rows, positions = step.patches.positions();
     const size_t channels = step.output.channels;
     if (step.kind == NetworkStep::Kind::kRelu) return select(context_, memory.active, error);
+    if (step.kind == NetworkStep::Kind::kGroupNorm) {
+        const Matrix scaled = times_channels(error, weights_[step.parameters]);
+        return group_norm_back(context_, step, memory.normalised, scaled);
+    }
     error = reshaped(std::move(error), rows * positions, channels);
     if (step.kind == NetworkStep::Kind::kProduct) {
         const Matrix turned = transpose(weights_[step.parameters]);

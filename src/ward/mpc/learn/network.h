@@ -1,7 +1,7 @@
-// Networks that are trained and evaluated on shares: dense layers, convolutions, pools and ReLU
-// (shape.h), with softmax and cross-entropy, the logistic loss (one output) or half the squared
-// error at the end; SGD with momentum, or Adam; clipped and noisy gradients for differential
-// privacy.
+// Networks that are trained and evaluated on shares: dense layers, convolutions, pools, group norms
+// and ReLU (shape.h), with softmax and cross-entropy, the logistic loss (one output) or half the
+// squared error at the end; SGD with momentum, or Adam; clipped and noisy gradients for
+// differential privacy.
 //
 //   NetworkShape shape{.widths = {784, 128, 128, 10}};
 //   Network network(party, shape, initial_weights(shape, random), {.batch_size = 128});
@@ -31,6 +31,7 @@
 #include "ward/core/random.h"
 #include "ward/mpc/bits.h"
 #include "ward/mpc/learn/clipping.h"
+#include "ward/mpc/learn/group_norm.h"
 #include "ward/mpc/learn/shape.h"
 #include "ward/mpc/learn/twin.h"
 #include "ward/mpc/max_pool.h"
@@ -137,6 +138,7 @@ class BasicNetwork {
         Matrix input;  // of a product: rows or patches
         typename World::Bits active;
         typename World::Winners winners;
+        Normalised<Matrix> normalised;
     };
     struct Pass {
         std::vector<Memory> memory;
@@ -146,6 +148,8 @@ class BasicNetwork {
     Pass forward(const Matrix& inputs);
     Matrix forward_step(const NetworkStep& step, Matrix x, Memory& memory);
     Matrix pooled(const NetworkStep& step, const Matrix& x, Memory& memory);
+    Matrix normalised(const NetworkStep& step, const Matrix& x, Memory& memory);
+    Matrix times_channels(const Matrix& x, const Matrix& factors);
     Matrix loss_gradient(const Matrix& scores, const Matrix& labels);
     // The derivative of the loss by the outputs of each product.
     std::vector<Matrix> errors(Pass& pass, const Matrix& labels);
@@ -166,7 +170,8 @@ class BasicNetwork {
     Context& context_;
     NetworkShape shape_;
     std::vector<NetworkStep> steps_;
-    std::vector<int> box_bits_;  // of each product: its gradients are 2^box_bits too large
+    std::vector<bool> by_channel_;  // whether the weights are those of a group norm
+    std::vector<int> box_bits_;     // of each product: its gradients are 2^box_bits too large
     TrainOptions options_;
     std::vector<Matrix> weights_, biases_;
     std::vector<Matrix> weight_velocity_, bias_velocity_;

@@ -38,6 +38,20 @@ NetworkShape pooled_convolutions(Kind pool) {
                        {.kind = Kind::kDense, .outputs = 3}}};
 }
 
+// Group norms of images and of flat values, with channels that are not in order.
+NetworkShape normalised_convolutions() {
+    return {.widths = {},
+            .image = {5, 4, 2},
+            .layers = {{.kind = Kind::kConvolution, .outputs = 4, .kernel = 3, .padding = 1},
+                       {.kind = Kind::kGroupNorm, .groups = 2},
+                       kRelu,
+                       {.kind = Kind::kAveragePool, .outputs = 0, .kernel = 2, .stride = 2},
+                       {.kind = Kind::kDense, .outputs = 6},
+                       {.kind = Kind::kGroupNorm, .groups = 1},
+                       kRelu,
+                       {.kind = Kind::kDense, .outputs = 3}}};
+}
+
 // Stride, padding, a pool of 3 x 3 by itself and one of maxima whose windows overlap.
 NetworkShape unusual_convolutions() {
     return {.widths = {},
@@ -143,7 +157,7 @@ double largest_difference(const NetworkWeights& a, const NetworkWeights& b) {
 TEST(Network, OneStepIsTheGradientOfTheLoss) {
     for (const NetworkShape& shape :
          {dense({6, 8, 3}), dense({5, 1}), pooled_convolutions(Kind::kAveragePool),
-          pooled_convolutions(Kind::kMaxPool), unusual_convolutions()}) {
+          pooled_convolutions(Kind::kMaxPool), unusual_convolutions(), normalised_convolutions()}) {
         const Problem problem = make_problem(shape, kBatch);
         const TrainOptions options = {.batch_size = kBatch, .learning_rate = 0.5, .momentum = 0};
         const NetworkWeights after = train_on_shares(problem, options, 1);
@@ -201,6 +215,26 @@ TEST(Network, ConvolutionsTrainWithSecurityAgainstDeviations) {
             EXPECT_LT(largest_difference(network.reveal(party), twin), 0x1p-9);
         },
         {.security = Security::kMalicious});
+}
+
+TEST(Network, GroupNormsTrainWithSecurityAgainstDeviations) {
+    const Problem problem = make_problem(normalised_convolutions(), 6);
+    const TrainOptions options = {.batch_size = 6, .learning_rate = 0.2, .momentum = 0.5};
+    const NetworkWeights twin = train_twin(problem, options, 2, 3);
+    run_local(
+        [&](Party& party) {
+            Network network(party, problem.shape, problem.initial, options);
+            for (int i = 0; i < 2; ++i) {
+                network.train_step(shared(party, problem.x), shared(party, problem.y));
+            }
+            EXPECT_LT(largest_difference(network.reveal(party), twin), 0x1p-7);
+        },
+        {.security = Security::kMalicious});
+    const auto expected = plain_scores(problem.initial, problem.inputs, 6);
+    Twin context(testonly::seeded_random(1));
+    TwinNetwork network(context, problem.shape, problem.initial, {});
+    const auto got = decode(network.scores(problem.x));
+    for (size_t i = 0; i < got.size(); ++i) EXPECT_NEAR(got[i], expected[i], 0.005);
 }
 
 TEST(Network, SquaredErrorHasItsOwnGradient) {

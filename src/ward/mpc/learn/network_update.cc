@@ -59,6 +59,20 @@ const Ladder& adam_ladder() {
     return ladder;
 }
 
+// A row as the diagonal of a square matrix, and back.
+template <typename Matrix>
+Matrix diagonal_matrix(const Matrix& row) {
+    Matrix out = internal::zeros(Matrix(row.cols, row.cols));
+    for (size_t c = 0; c < row.cols; ++c) copy_values(row, c, out, c * row.cols + c, 1);
+    return out;
+}
+template <typename Matrix>
+Matrix diagonal_of(const Matrix& square) {
+    Matrix out(1, square.cols);
+    for (size_t c = 0; c < square.cols; ++c) copy_values(square, c * square.cols + c, out, c, 1);
+    return out;
+}
+
 // All matrices as one row.
 template <typename Matrix>
 Matrix in_one_row(const std::vector<Matrix>& parts) {
@@ -119,7 +133,7 @@ template <typename World>
 auto BasicNetwork<World>::inputs_of_products(Pass& pass) -> std::vector<Matrix> {
     std::vector<Matrix> out;
     for (size_t i = 0; i < steps_.size(); ++i) {
-        if (steps_[i].kind != NetworkStep::Kind::kProduct) continue;
+        if (!steps_[i].has_weights()) continue;
         out.push_back(std::move(pass.memory[i].input));
     }
     return out;
@@ -145,12 +159,20 @@ auto BasicNetwork<World>::gradient_sums(const std::vector<Matrix>& inputs,
     for (const auto* velocities : {&weight_velocity_, &bias_velocity_}) {
         for (const Matrix& velocity : *velocities) kept.push_back(scale(velocity, factor));
     }
+    // Of a group norm only the products of a channel with itself count.
+    for (size_t l = 0; l < layers; ++l) {
+        if (by_channel_[l]) kept[l] = diagonal_matrix(kept[l]);
+    }
     std::vector<typename World::ProductOf> products;
     for (size_t l = 0; l < layers; ++l) products.push_back({&turned[l], &errors[l], &kept[l]});
     for (size_t l = 0; l < layers; ++l) {
         products.push_back({&ones[l], &errors[l], &kept[layers + l]});
     }
-    return matmul_fixed(context_, products, error_bits);
+    std::vector<Matrix> sums = matmul_fixed(context_, products, error_bits);
+    for (size_t l = 0; l < layers; ++l) {
+        if (by_channel_[l]) sums[l] = diagonal_of(sums[l]);
+    }
+    return sums;
 }
 
 // Keeps all but the network's own inputs in the bounds of clipping.h, for the gradient only.

@@ -1,5 +1,6 @@
 // A revealed network in floating point.
 #include <algorithm>
+#include <cmath>
 #include <string>
 
 #include "ward/core/error.h"
@@ -53,6 +54,32 @@ Values pool(const NetworkStep& step, const Values& x, size_t rows) {
     return out;
 }
 
+Values normalised(const NetworkWeights& network, const NetworkStep& step, const Values& x,
+                  size_t rows) {
+    const size_t channels = step.output.channels, width = channels / step.groups;
+    const Values factors = decode(network.weights[step.parameters]);
+    const Values biases = decode(network.biases[step.parameters]);
+    const size_t size = step.output.size();
+    const double count = static_cast<double>(size / step.groups);
+    Values out(x.size());
+    for (size_t r = 0; r < rows * step.groups; ++r) {
+        const size_t row = r / step.groups * size, first = r % step.groups * width;
+        const auto for_values = [&](const auto& function) {
+            for (size_t i = 0; i < size; ++i) {
+                const size_t c = i % channels;
+                if (c >= first && c < first + width) function(row + i, c);
+            }
+        };
+        double mean = 0, square = 0;
+        for_values([&](size_t i, size_t) { mean += x[i] / count; });
+        for_values([&](size_t i, size_t) { square += (x[i] - mean) * (x[i] - mean) / count; });
+        const double inverse = 1 / std::sqrt(square + step.epsilon);
+        for_values(
+            [&](size_t i, size_t c) { out[i] = (x[i] - mean) * inverse * factors[c] + biases[c]; });
+    }
+    return out;
+}
+
 }  // namespace
 
 std::vector<double> plain_scores(const NetworkWeights& network, std::span<const double> inputs,
@@ -73,6 +100,8 @@ std::vector<double> plain_scores(const NetworkWeights& network, std::span<const 
     for (const NetworkStep& step : steps_of(network.shape)) {
         if (step.kind == NetworkStep::Kind::kProduct) {
             x = product(network, step, x, rows);
+        } else if (step.kind == NetworkStep::Kind::kGroupNorm) {
+            x = normalised(network, step, x, rows);
         } else if (step.kind == NetworkStep::Kind::kRelu) {
             for (double& value : x) value = std::max(value, 0.0);
         } else {

@@ -8,7 +8,7 @@ namespace {
 int64_t weight_count(const NetworkShape& shape) {
     size_t count = 0;
     for (const NetworkStep& step : steps_of(shape)) {
-        if (step.kind == NetworkStep::Kind::kProduct) {
+        if (step.has_weights()) {
             count += (step.weight_rows() + 1) * step.weight_cols();
         }
     }

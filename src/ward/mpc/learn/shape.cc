@@ -94,6 +94,18 @@ class Planner {
             push({.kind = StepKind::kRelu, .patches = {.image = image_}, .output = image_});
             return 0;
         }
+        if (layer.kind == Kind::kGroupNorm) {
+            if (layer.groups == 0 || image_.channels % layer.groups != 0) {
+                refuse(i, "groups must divide the " + std::to_string(image_.channels) +
+                              " channels, got " + std::to_string(layer.groups));
+            }
+            push({.kind = StepKind::kGroupNorm,
+                  .patches = {.image = image_},
+                  .output = image_,
+                  .groups = layer.groups,
+                  .epsilon = layer.epsilon});
+            return 0;
+        }
         if (layer.kind == Kind::kDense) {
             if (layer.outputs == 0) refuse(i, "a dense layer of 0 outputs");
             push(dense_step(layer.outputs, image_));
@@ -118,7 +130,7 @@ class Planner {
     }
 
     void push(NetworkStep step) {
-        if (step.kind == StepKind::kProduct) step.parameters = parameters_++;
+        if (step.has_weights()) step.parameters = parameters_++;
         image_ = step.output;
         steps_.push_back(step);
     }
@@ -146,7 +158,7 @@ std::vector<NetworkStep> dense_steps(const std::vector<size_t>& widths) {
 [[noreturn]] void unsupported(const model::LayerSpec& layer, const std::string& why) {
     throw Error(ErrorCode::kUnsupported, "layer " + layer.name + ": " + why,
                 "on shares there are linear, conv2d, max_pool2d, avg_pool2d, global_avg_pool2d, "
-                "relu and flatten");
+                "group_norm, relu and flatten");
 }
 
 size_t size_of(int64_t value) { return static_cast<size_t>(value); }
@@ -179,6 +191,10 @@ std::vector<NetworkLayer> layers_of(const model::LayerSpec& layer, const model::
                 if (input[1] != input[2])
                     unsupported(layer, "a global pool of an image that is no square");
                 return {{Kind::kAveragePool, 0, size_of(input[1]), 1, 0}};
+            } else if constexpr (std::is_same_v<Layer, model::GroupNorm>) {
+                return {{.kind = Kind::kGroupNorm,
+                         .groups = size_of(it.groups),
+                         .epsilon = it.epsilon}};
             } else if constexpr (std::is_same_v<Layer, model::Activation>) {
                 if (it.function != model::Activation::Function::kRelu) {
                     unsupported(layer, "an activation other than relu");
@@ -207,6 +223,9 @@ std::string NetworkShape::text() const {
         out += "|" + std::to_string(static_cast<int>(layer.kind)) + " " +
                std::to_string(layer.outputs) + " " + std::to_string(layer.kernel) + " " +
                std::to_string(layer.stride) + " " + std::to_string(layer.padding);
+        if (layer.kind == Kind::kGroupNorm) {
+            out += " " + std::to_string(layer.groups) + " " + std::to_string(layer.epsilon);
+        }
     }
     return out;
 }

@@ -15,12 +15,14 @@
 namespace ward::mpc {
 
 struct NetworkLayer {
-    enum class Kind { kDense, kConvolution, kAveragePool, kMaxPool, kRelu };
+    enum class Kind { kDense, kConvolution, kAveragePool, kMaxPool, kRelu, kGroupNorm };
     Kind kind = Kind::kDense;
     size_t outputs = 0;  // values of a dense layer, channels of a convolution
     size_t kernel = 0;   // square
     size_t stride = 1;
     size_t padding = 0;  // convolutions only
+    size_t groups = 0;   // of a group norm, which divide the channels
+    double epsilon = 1e-5;
 
     friend bool operator==(const NetworkLayer&, const NetworkLayer&) = default;
 };
@@ -40,16 +42,20 @@ struct NetworkShape {
 // Something to compute, on rows that are images with channels last.
 struct NetworkStep {
     // kProduct: patches times weights plus biases. A dense layer is one patch, the whole row.
-    enum class Kind { kProduct, kAveragePool, kMaxPool, kRelu };
+    enum class Kind { kProduct, kAveragePool, kMaxPool, kRelu, kGroupNorm };
     Kind kind = Kind::kProduct;
     PatchShape patches;  // of products and pools; image is the input of any step
     ImageShape output;
-    size_t parameters = 0;  // which weights, of a product
+    size_t parameters = 0;  // which weights, of a product or group norm
     // The product is 2^box_bits times too large, because its patches are sums of as many.
     int box_bits = 0;
+    size_t groups = 1;  // of a group norm
+    double epsilon = 0;
 
     bool is_dense() const { return patches.positions() == 1 && patches.padding == 0; }
-    size_t weight_rows() const { return patches.patch_size(); }
+    bool has_weights() const { return kind == Kind::kProduct || kind == Kind::kGroupNorm; }
+    // Of a group norm: one factor (and one bias) per channel.
+    size_t weight_rows() const { return kind == Kind::kGroupNorm ? 1 : patches.patch_size(); }
     size_t weight_cols() const { return output.channels; }
 };
 
@@ -59,7 +65,8 @@ struct NetworkStep {
 std::vector<NetworkStep> steps_of(const NetworkShape& shape);
 
 // Linear, Conv2d (one group, with biases), MaxPool2d and AvgPool2d without padding,
-// GlobalAvgPool2d, ReLU, Flatten; anything else is refused by its name with Error kUnsupported.
+// GlobalAvgPool2d, GroupNorm, ReLU, Flatten; anything else is refused by its name with Error
+// kUnsupported.
 NetworkShape shape_of(const model::ModelSpec& spec);
 
 }  // namespace ward::mpc

@@ -81,7 +81,7 @@ TEST(Shape, RefusesWhatHasNoFormOnSharesByName) {
             },
             ErrorCode::kUnsupported);
     };
-    EXPECT_THAT(refused({"norm", model::GroupNorm{1}}), HasSubstr("layer norm: group_norm"));
+    EXPECT_THAT(refused({"norm", model::RmsNorm{}}), HasSubstr("layer norm: rms_norm"));
     EXPECT_THAT(refused({"t", model::Activation{model::Activation::Function::kTanh}}),
                 HasSubstr("layer t: an activation other than relu"));
     EXPECT_THAT(refused({"c", model::Conv2d{4, 3, 1, 0, 2}}), HasSubstr("groups"));

@@ -6,6 +6,7 @@
 #include "ward/dp/discrete_gaussian.h"
 #include "ward/mpc/fixed_point.h"
 #include "ward/mpc/internal/matmul.h"
+#include "ward/mpc/softmax.h"
 
 namespace ward::mpc {
 namespace {
@@ -234,7 +235,9 @@ RingMatrix softmax(Twin& twin, const RingMatrix& x) {
         sums.values[r] = 0;
         for (size_t c = 0; c < x.cols; ++c) sums.values[r] += powers.values[r * x.cols + c];
     }
-    const RingMatrix inverse = evaluate(twin, reciprocal_spline(), sums);
+    const RingMatrix inverse = x.cols > kMaxTableColumns
+                                   ? evaluate(twin, reciprocal_ladder(), sums)
+                                   : evaluate(twin, reciprocal_spline(), sums);
     for (size_t i = 0; i < powers.size(); ++i) powers.values[i] *= inverse.values[i / x.cols];
     twin.divide(powers.values, kFractionBits);
     return powers;
