@@ -6,6 +6,7 @@
 //   bench_mpc --psi-fast 1000000                   the one by OT extension
 //   bench_mpc --rtt-ms 40 --case mlp_train_step     threads and simulated links instead
 //   bench_mpc --mnist DIR [--epochs N] [--choose]   trains 784-128-128-10, and its twin
+//   bench_mpc --mnist DIR --network lenet           the same of LeNet
 //
 // Bytes are frames before encryption, the mean of the three parties; CPU seconds are of the whole
 // process of a party (protocol, encryption, system calls), the mean over parties of the median run.
@@ -73,23 +74,38 @@ Case with_one(size_t rows, size_t cols, Function function) {
 
 constexpr size_t kBatch = 128;
 
-// A step of training (or the scores) for a network of these widths on one batch.
+// A step of training (or the scores) for a network of this shape on one batch.
 Case network_case(const NetworkShape& shape, bool train) {
     return [=](Party& party) -> Run {
-        NetworkWeights initial;
-        for (size_t l = 0; l + 1 < shape.widths.size(); ++l) {
-            RingMatrix& w = initial.weights.emplace_back(shape.widths[l], shape.widths[l + 1]);
+        NetworkWeights initial = zero_weights(shape);
+        for (RingMatrix& w : initial.weights) {
             for (size_t i = 0; i < w.size(); ++i) w.values[i] = i * 2654435761u % 8192 - 4096;
-            initial.biases.emplace_back(1, shape.widths[l + 1]);
-            std::fill(initial.biases[l].values.begin(), initial.biases[l].values.end(), Ring{0});
         }
         auto network =
             std::make_shared<Network>(party, shape, initial, TrainOptions{.batch_size = kBatch});
-        auto x = std::make_shared<SharedMatrix>(random_fixed(party, kBatch, shape.widths.front()));
-        auto y = std::make_shared<SharedMatrix>(random_fixed(party, kBatch, shape.widths.back()));
+        auto x = std::make_shared<SharedMatrix>(random_fixed(party, kBatch, shape.inputs()));
+        auto y = std::make_shared<SharedMatrix>(random_fixed(party, kBatch, shape.outputs()));
         if (train) return [=] { network->train_step(*x, *y); };
         return [=] { (void)network->scores(*x); };
     };
+}
+
+// LeNet as of Caffe and of Keller and Sun (ICML 2022): 431,080 weights; pools of means or maxima.
+NetworkShape lenet(NetworkLayer::Kind pool) {
+    using Kind = NetworkLayer::Kind;
+    const NetworkLayer relu = {.kind = Kind::kRelu};
+    const NetworkLayer pooling = {.kind = pool, .outputs = 0, .kernel = 2, .stride = 2};
+    return {.widths = {},
+            .image = {28, 28, 1},
+            .layers = {{.kind = Kind::kConvolution, .outputs = 20, .kernel = 5},
+                       pooling,
+                       relu,
+                       {.kind = Kind::kConvolution, .outputs = 50, .kernel = 5},
+                       pooling,
+                       relu,
+                       {.kind = Kind::kDense, .outputs = 500},
+                       relu,
+                       {.kind = Kind::kDense, .outputs = 10}}};
 }
 
 constexpr size_t kJoinPayload = 4;
@@ -139,9 +155,11 @@ std::map<std::string, Case> cases() {
         1024, 1024, [](Party& party, const SharedMatrix& x) { (void)matmul_fixed(party, x, x); });
     all["join_10k"] = [](Party& party) { return join_case(party, 10'000); };
     all["join_1m"] = [](Party& party) { return join_case(party, 1'000'000); };
-    all["logreg_784_step"] = network_case({{784, 1}}, true);
-    all["mlp_train_step"] = network_case({{784, 128, 128, 10}}, true);
-    all["mlp_infer"] = network_case({{784, 128, 128, 10}}, false);
+    all["logreg_784_step"] = network_case({.widths = {784, 1}}, true);
+    all["mlp_train_step"] = network_case({.widths = {784, 128, 128, 10}}, true);
+    all["mlp_infer"] = network_case({.widths = {784, 128, 128, 10}}, false);
+    all["lenet_train_step"] = network_case(lenet(NetworkLayer::Kind::kAveragePool), true);
+    all["lenet_max_pool_train_step"] = network_case(lenet(NetworkLayer::Kind::kMaxPool), true);
     return all;
 }
 
@@ -293,21 +311,39 @@ data::Dataset held_out(const data::Dataset& set, bool last) {
     return data::select_rows(set, rows);
 }
 
+// What --mnist trains, and what --choose may choose from.
+struct Recipe {
+    NetworkShape shape;
+    double learning_rate, decay;
+    std::vector<double> rates, decays;
+};
+
+Recipe recipe(const std::string& network) {
+    if (network == "mlp") {
+        return {{.widths = {784, 128, 128, 10}}, 0.05, 0.6, {0.03, 0.05, 0.08}, {0.5, 0.7}};
+    }
+    const bool max = network == "lenet-max-pool";
+    using Kind = NetworkLayer::Kind;
+    return {lenet(max ? Kind::kMaxPool : Kind::kAveragePool), 0.05, 0.7, {0.03, 0.06}, {0.6, 0.8}};
+}
+
 // Learning rate and decay by twins on a part of the training set that is held out; the test set has
 // no say in it.
-Json choose_rate(TrainingJob& job, const data::Dataset& train_set, const NetworkWeights& initial) {
+Json choose_rate(TrainingJob& job, const Recipe& from, const data::Dataset& train_set,
+                 const NetworkWeights& initial) {
     const data::Dataset most = held_out(train_set, false), rest = held_out(train_set, true);
     TrainingJob trial = job;
     trial.examples = static_cast<size_t>(most.size());
     Json tried = Json::array();
     double best = 0;
-    for (double rate : {0.03, 0.05, 0.08}) {
-        for (double decay : {0.5, 0.7}) {
+    for (double rate : from.rates) {
+        for (double decay : from.decays) {
             trial.options.learning_rate = rate;
             trial.decay = decay;
             Twin twin(Random::from_system());
             const double found = accuracy(train_twin(twin, trial, initial, most), rest);
             tried.push_back({{"learning_rate", rate}, {"decay", decay}, {"held_out", found}});
+            std::fprintf(stderr, "%s\n", tried.back().dump().c_str());
             if (found <= best) continue;
             best = found;
             job.options.learning_rate = rate;
@@ -317,21 +353,24 @@ Json choose_rate(TrainingJob& job, const data::Dataset& train_set, const Network
     return tried;
 }
 
-Json train_mnist(const std::string& folder, int epochs, bool choose, PartyOptions options) {
+Json train_mnist(const std::string& folder, const std::string& network, int epochs, bool choose,
+                 bool shares, PartyOptions options) {
     const auto load = [&](const char* split) {
         return data::load_dataset({.data = folder, .split = split}).dataset;
     };
     const data::Dataset train_set = load("train"), test_set = load("test");
+    const Recipe from = recipe(network);
     TrainingJob job;
-    job.shape.widths = {784, 128, 128, 10};
-    job.options = {.batch_size = kBatch, .learning_rate = 0.05, .momentum = 0.9};
+    job.shape = from.shape;
+    job.options = {.batch_size = kBatch, .learning_rate = from.learning_rate, .momentum = 0.9};
     job.epochs = epochs;
-    job.decay = 0.6;
+    job.decay = from.decay;
     job.examples = static_cast<size_t>(train_set.size());
     Random random = Random::from_system();
     const NetworkWeights initial = initial_weights(job.shape, random);
     Json tried;
-    if (choose) tried = choose_rate(job, train_set, initial);
+    if (choose) tried = choose_rate(job, from, train_set, initial);
+    if (!shares) return {{"tried", tried}};
     options.job = job.digest();
     const Program program = [&](Party& party) -> Json {
         const double cpu = cpu_seconds();
@@ -344,7 +383,7 @@ Json train_mnist(const std::string& folder, int epochs, bool choose, PartyOption
     };
     const Json parties = run_parties(program, options);
     Twin twin(Random::from_system());
-    return {{"case", "mnist_784_128_128_10"},
+    return {{"case", "mnist_" + network},
             {"epochs", epochs},
             {"learning_rate", job.options.learning_rate},
             {"decay", job.decay},
@@ -418,9 +457,9 @@ Json run_cases(const std::vector<std::string>& names, int repeat, const PartyOpt
 
 int main(int argc, char** argv) {
     CLI::App app("Cost of three-party computation on loopback");
-    bool json = false, fast = false, malicious = false, choose = false;
+    bool json = false, fast = false, malicious = false, choose = false, shares = true;
     std::vector<std::string> names;
-    std::string mnist;
+    std::string mnist, network = "mlp";
     int repeat = 9, epochs = 1;
     size_t psi_rows = 0, fast_psi_rows = 0;
     double rtt_ms = 0;
@@ -431,6 +470,9 @@ int main(int argc, char** argv) {
     app.add_option("--repeat", repeat, "runs per case");
     app.add_option("--mnist", mnist, "folder with MNIST's IDX files: train instead");
     app.add_flag("--choose", choose, "with --mnist: learning rate and decay by held-out examples");
+    app.add_flag("!--only-choose", shares, "end after --choose");
+    app.add_option("--network", network, "of --mnist")
+        ->check(CLI::IsMember({"mlp", "lenet", "lenet-max-pool"}));
     app.add_option("--epochs", epochs, "epochs of --mnist");
     app.add_option("--psi", psi_rows, "intersect two sets of so many identifiers instead");
     app.add_option("--psi-fast", fast_psi_rows, "the same by OT extension");
@@ -442,7 +484,9 @@ int main(int argc, char** argv) {
             .truncation = fast ? Truncation::kFast : Truncation::kExact,
             .security = malicious ? Security::kMalicious : Security::kSemiHonest};
         if (!mnist.empty()) {
-            std::printf("%s\n", train_mnist(mnist, epochs, choose, options).dump(2).c_str());
+            std::printf(
+                "%s\n",
+                train_mnist(mnist, network, epochs, choose, shares, options).dump(2).c_str());
             return 0;
         }
         if (psi_rows > 0 || fast_psi_rows > 0) {

@@ -7,6 +7,7 @@
 
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
+#include "ward/he/infer/encrypted_model.h"
 #include "ward/he/infer/files.h"
 
 namespace {
@@ -56,11 +57,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     static const ContextPtr context = Context::create_insecure(tiny_plan().parameters);
     if (size == 0) return 0;
     ward::Bytes bytes(data + 1, data + size);
-    make_right(bytes, data[0] % 2 == 1, context->id());
+    const int kind = data[0] % 3;
+    make_right(bytes, kind == 1, context->id());
     try {
-        const ward::Bytes again =
-            data[0] % 2 == 0 ? to_bytes(client_plan_from_bytes(bytes))
-                             : to_bytes(ciphertext_list_from_bytes(context, tiny_plan(), bytes));
+        ward::Bytes again;
+        if (kind == 0) again = to_bytes(client_plan_from_bytes(bytes));
+        if (kind == 1) {
+            again = to_bytes(ciphertext_list_from_bytes(context, digest(tiny_plan()), bytes));
+        }
+        if (kind == 2) again = to_bytes(weight_description_from_bytes(bytes));
         if (again != bytes) std::abort();
     } catch (const ward::Error&) {
     }

@@ -6,7 +6,7 @@ packages=(
     g++ cmake ninja-build ccache lld git python3
     libtorch-dev libopenblas-openmp-dev libdnnl-dev
     libssl-dev libsodium-dev libsqlite3-dev zlib1g-dev libpng-dev libjpeg-dev libeigen3-dev
-    libcli11-dev libspdlog-dev nlohmann-json3-dev libyaml-cpp-dev
+    libcpp-httplib-dev libcli11-dev libspdlog-dev nlohmann-json3-dev libyaml-cpp-dev
     libgtest-dev libgmock-dev libbenchmark-dev
     libjs-chart.js
 )

@@ -30,19 +30,35 @@ done
 
 # The owner of the model writes a plan; the owner of the data has that, keys and data; nothing else goes over.
 mkdir a b
-"$ward" he plan $model --packing batch --out b/m.plan > /dev/null
+"$ward" he plan $model --packing batch --scale-bits 46 --out b/m.plan > /dev/null
 "$ward" he keygen b/m.plan --out b/keys > /dev/null
 [ "$(stat -c %a b/keys/secret.key)" = 600 ] || fail "mode of secret.key"
 "$ward" he encrypt-input b/m.plan --key b/keys/secret.key --data breast-cancer --count 20 --out a/request.ct
-mkdir a/keys && cp b/keys/relin.key b/keys/rotations.key a/keys
-"$ward" he infer $model --packing batch --input a/request.ct --keys a/keys --out b/result.ct
+mkdir a/keys && cp b/keys/relin.key b/keys/rotations.key b/keys/public.key a/keys
+"$ward" he infer $model --packing batch --scale-bits 46 --input a/request.ct --keys a/keys --out b/result.ct
 "$ward" he decrypt b/m.plan --key b/keys/secret.key --in b/result.ct > classes
-[ "$(grep -c '^[01]$' classes)" -eq 20 ] || fail "decrypted: $(cat classes)"
-"$ward" he infer $model --packing batch --count 20 --json 2> err > result
+[ "$(grep -cE '^(benign|malignant)$' classes)" -eq 20 ] || fail "decrypted: $(cat classes)"
+"$ward" he infer $model --packing batch --scale-bits 46 --count 20 --json 2> err > result
 python3 - result b/m.plan <<'PY' || fail "two sides: $(cat result)"
 import json, sys
 assert json.load(open(sys.argv[1]))["same_prediction"] == 1
 PY
+
+# The same with noise that hides the computation: the same classes.
+"$ward" he infer $model --packing batch --scale-bits 46 --input a/request.ct --keys a/keys --out b/hidden.ct --circuit-privacy 8
+"$ward" he decrypt b/m.plan --key b/keys/secret.key --in b/hidden.ct > hidden
+[ "$(diff classes hidden | grep -c "^<")" -le 1 ] || fail "with circuit privacy: $(cat hidden)"  # one is undecided
+
+# Encrypted weights, in files: the owner of the data evaluates, the owner of the model decrypts.
+"$ward" he encrypt-model $model --key model.key --out m.enc > /dev/null
+[ "$(stat -c %a model.key)" = 600 ] || fail "mode of model.key"
+"$ward" he infer m.enc --data breast-cancer --count 20 --out weights.ct 2> err || fail "infer: $(cat err)"
+"$ward" he decrypt m.enc --key model.key --in weights.ct > again
+cmp -s classes again || fail "with encrypted weights: $(cat again)"
+expect 1 "other parameters" "$ward" he decrypt m.enc --key model.key --in b/result.ct
+expect 2 "--out is required" "$ward" he infer m.enc --data breast-cancer
+head -c 20000 m.enc > cut.enc
+expect 1 "its length" "$ward" he infer cut.enc --data breast-cancer --out x.ct
 
 # Another plan, key, file; nothing asked for.
 "$ward" he plan $model --packing batch --scale-bits 41 --out other.plan > /dev/null

@@ -24,6 +24,19 @@ echo 'security: malicious' >> "$work/malicious.yaml"
 "$ward" mpc local "$work/malicious.yaml" --no-twin 2> "$work/progress" | grep -q '^accuracy  *[89][0-9]' || fail "malicious"
 "$ward" mpc forecast "$work/job.yaml" --rtt-ms 20 --mbit 100 | grep -q '^sent  *[0-9]' || fail "forecast"
 
+# Private training: the card has the statement, and its plan agrees with it.
+"$ward" mpc local "$(dirname "$0")/../examples/mpc/breast_cancer_private.yaml" --out "$work/private.safetensors" \
+    --json > "$work/result" 2> "$work/progress"
+python3 - "$work/result" <<'PY' || fail "private result: $(cat "$work/result")"
+import json, sys
+result = json.loads(open(sys.argv[1]).read().splitlines()[-1])
+assert 3.9 < result["epsilon"] <= 4 and result["delta"] == 1e-5 and result["accuracy"] > 0.65, result
+PY
+"$ward" inspect "$work/private.safetensors" > "$work/inspect"
+grep -q 'is (4, 1e-05)-differentially private' "$work/inspect" || fail "no statement: $(cat "$work/inspect")"
+grep -q 'no amplification by sampling is claimed' "$work/inspect" || fail "no remark on the batches"
+if grep -q 'DO NOT RELY' "$work/inspect"; then fail "the card contradicts its plan"; fi
+
 printf 'ward_mpc_job: 1\ndata: breast-cancer\nepoch: 3\n' > "$work/bad.yaml"
 expect 1 "line 3: there is no key epoch" "$ward" mpc local "$work/bad.yaml"
 expect 1 "missing.yaml" "$ward" mpc local "$work/missing.yaml"

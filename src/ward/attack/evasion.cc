@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <ctime>
+#include <limits>
 #include <string>
 
 #include "ward/attack/internal/row_kernels.h"
@@ -85,39 +86,69 @@ std::vector<bool> to_bits(const at::Tensor& mask) {
     return std::vector<bool>(first, first + bits.numel());
 }
 
-at::Tensor in_batches(Target& target, Attack& attack, const Points& points,
-                      const EvasionOptions& options) {
+struct Found {
+    at::Tensor x;  // of the first examples, all of them unless `partial` says why not
+    std::string partial;
+};
+
+Found in_batches(Target& target, Attack& attack, const Points& points,
+                 const EvasionOptions& options) {
     Progress progress(std::string(attack.name()), points.size(), "examples");
     std::vector<at::Tensor> parts;
+    std::string partial;
     const int64_t n = points.size(), size = batch_size(options, points.x);
     for (int64_t first = 0; first < n; first += size) {
         const at::Tensor rows = torch::arange(first, std::min(n, first + size));
-        parts.push_back(attack.perturb(target, points.select(rows)));
+        try {
+            parts.push_back(attack.perturb(target, points.select(rows)));
+        } catch (const Error& error) {
+            if (parts.empty() || error.code() == ErrorCode::kInternal) throw;
+            partial = error.message();
+            break;
+        }
         progress.update(std::min(n, first + size));
     }
     progress.finish();
-    return at::cat(parts);
+    return {at::cat(parts), partial};
 }
 
 // The found inputs that hold in one canonical pass.
 struct Verdict {
-    at::Tensor fooled, rejected, fooled_8bit;  // {n} bool
+    at::Tensor fooled, rejected, fooled_8bit;  // {n} bool; the last undefined where not asked for
 };
 
 Verdict judge(Target& target, const Attack& attack, const Points& points, const at::Tensor& found,
-              const EvasionOptions& options) {
+              const EvasionOptions& options, bool with_8bit) {
     const double slack = 1e-6 * (options.upper - options.lower);
     const at::Tensor inside =
         row_norms(found - points.x, options.norm) <= options.epsilon * (1 + kNormSlack) + slack;
     const at::Tensor valid =
         ((found >= options.lower - slack) & (found <= options.upper + slack)).flatten(1).all(1);
     const at::Tensor said = points.fooled_by_labels(target.labels(found));
+    const at::Tensor faulty = attack.minimises_norm() ? ~valid : ~(inside & valid);
+    if (!with_8bit) return {said & inside & valid, said & faulty, at::Tensor()};
     const at::Tensor rounded = quantise(found, points.x, options);
     const at::Tensor rounded_inside =
         row_norms(rounded - points.x, options.norm) <= options.epsilon * (1 + kNormSlack) + slack;
-    const at::Tensor faulty = attack.minimises_norm() ? ~valid : ~(inside & valid);
     return {said & inside & valid, said & faulty,
             points.fooled_by_labels(target.labels(rounded)) & rounded_inside};
+}
+
+// Writes what holds into the result; returns the norms of the perturbations that fooled.
+at::Tensor take_over(const Verdict& verdict, const Points& attacked, const at::Tensor& found,
+                     const at::Tensor& rows, const at::Tensor& right, const EvasionOptions& options,
+                     EvasionResult& result) {
+    const at::Tensor hit = verdict.fooled.nonzero().flatten();
+    result.adversarial.index_copy_(0, rows.index_select(0, hit), found.index_select(0, hit));
+    result.clean = to_bits(right);
+    result.robust = to_bits(right.index_fill(0, rows.index_select(0, hit), false));
+    result.rejected = verdict.rejected.sum().item<int64_t>();
+    result.robust_accuracy_8bit =
+        verdict.fooled_8bit.defined()
+            ? static_cast<double>(rows.numel() - verdict.fooled_8bit.sum().item<int64_t>()) /
+                  static_cast<double>(right.numel())
+            : std::numeric_limits<double>::quiet_NaN();
+    return row_norms((found - attacked.x).index_select(0, hit), options.norm);
 }
 
 void summarise(EvasionResult& result, const at::Tensor& norms) {
@@ -182,34 +213,33 @@ EvasionResult evade(Target& target, Attack& attack, const Points& points,
     const at::Tensor labels = target.labels(points.x);
     if (target.access() > Access::kLabels)
         check_labels(points.y, target.logits(points.x.narrow(0, 0, 1)).size(1));
-    const at::Tensor right = labels == points.y;
-    const at::Tensor rows = right.nonzero().flatten();
-    result.clean = result.robust = to_bits(right);
+    at::Tensor right = labels == points.y;
+    at::Tensor rows = right.nonzero().flatten();
     result.adversarial = points.x.clone();
-    at::Tensor norms;
+    at::Tensor norms = torch::empty({0}, at::kDouble);
+    int64_t examples = points.size();
     if (rows.numel() > 0) {
-        const Points attacked = points.select(rows);
+        Points attacked = points.select(rows);
         target.reset_counts();
         const double start = cpu_now();
-        const at::Tensor found = in_batches(target, attack, attacked, options);
+        const Found found = in_batches(target, attack, attacked, options);
         result.cpu_seconds = cpu_now() - start;
-        const PassCounts counts = target.counts();
-        result.forward_per_example =
-            static_cast<double>(counts.forward) / static_cast<double>(points.size());
-        result.backward_per_example =
-            static_cast<double>(counts.backward) / static_cast<double>(points.size());
-        const Verdict verdict = judge(target, attack, attacked, found, options);
-        const at::Tensor hit = verdict.fooled.nonzero().flatten();
-        result.adversarial.index_copy_(0, rows.index_select(0, hit), found.index_select(0, hit));
-        result.robust = to_bits(right.index_fill(0, rows.index_select(0, hit), false));
-        result.rejected = verdict.rejected.sum().item<int64_t>();
-        result.robust_accuracy_8bit =
-            static_cast<double>(rows.numel() - verdict.fooled_8bit.sum().item<int64_t>()) /
-            static_cast<double>(points.size());
-        norms = row_norms((found - attacked.x).index_select(0, hit), options.norm);
-    } else {
-        norms = torch::empty({0}, at::kDouble);
+        if (!found.partial.empty()) {
+            result.partial = found.partial;
+            examples = rows[found.x.size(0)].item<int64_t>();
+            rows = rows.narrow(0, 0, found.x.size(0));
+            right = right.narrow(0, 0, examples);
+            attacked = points.select(rows);
+            result.adversarial = result.adversarial.narrow(0, 0, examples);
+        }
+        const auto n = static_cast<double>(examples);
+        result.forward_per_example = static_cast<double>(target.counts().forward) / n;
+        result.backward_per_example = static_cast<double>(target.counts().backward) / n;
+        const Verdict verdict =
+            judge(target, attack, attacked, found.x, options, result.partial.empty());
+        norms = take_over(verdict, attacked, found.x, rows, right, options, result);
     }
+    if (rows.numel() == 0) result.clean = result.robust = to_bits(right);
     summarise(result, norms);
     result.flags = attack.flags();
     return result;

@@ -83,17 +83,22 @@ struct EvasionResult {
     std::vector<bool> robust;  // right without an attack, and not fooled by it
     double clean_accuracy = 0;
     double robust_accuracy = 0;
-    double robust_accuracy_8bit = 0;  // when inputs are rounded to 256 levels of the box (inside
-                                      // the ball)
+    // When inputs are rounded to 256 levels of the box (inside the ball); NaN where the target died
+    // before.
+    double robust_accuracy_8bit = 0;
     double mean_norm = 0, median_norm = 0;  // of the perturbations that fooled
     double cpu_seconds = 0;                 // of the attack, without the canonical passes
     double forward_per_example = 0, backward_per_example = 0;  // of the attack, over all n
+    // Why the target ended the run; all figures are then of the examples before, of which `clean`
+    // and `robust` have one each. Empty: it did not.
+    std::string partial;
     int64_t rejected = 0;  // claimed by the attack, but out of the ball or the box
     std::vector<std::string> flags;
 };
 
 // Throws Error kInvalid for points that do not fit, kUsage for options out of range, kRefused when
-// the target does not give what the attack needs.
+// the target does not give what the attack needs. A target that fails after the first batch of
+// examples makes the result partial.
 EvasionResult evade(Target& target, Attack& attack, const Points& points,
                     const EvasionOptions& options);
 

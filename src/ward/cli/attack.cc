@@ -13,7 +13,17 @@ void add_attack_command(CLI::App& app) {
     add_attack_evasion_command(*command);
     add_attack_membership_command(*command);
     add_attack_poison_command(*command);
+    add_attack_extraction_command(*command);
     add_attack_gradient_inversion_command(*command);
+    add_attack_serve_target_command(*command);
+    command->footer(
+        "Examples:\n"
+        "  ward attack evasion --attack autoattack --epsilon 0.03 --model m.safetensors --data "
+        "digits\n"
+        "  ward attack membership --model m.safetensors --data digits --shadows 16\n"
+        "  ward attack extraction --model m.safetensors --data digits --queries 500\n"
+        "Each with --help for its options. ward audit makes the attacks that the claims of a model "
+        "are about.");
 }
 
 }  // namespace ward::cli

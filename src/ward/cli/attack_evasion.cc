@@ -1,5 +1,7 @@
 // `ward attack evasion`: how accurate a model stays when its inputs are moved a little.
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -16,6 +18,8 @@
 
 namespace ward::cli {
 namespace {
+
+constexpr int64_t kRemoteBatch = 50;  // examples that are lost together when the service fails
 
 struct Options {
     AttackTargetOptions target;
@@ -38,6 +42,11 @@ audit::Interval interval_of(const std::vector<bool>& robust) {
     return audit::wilson_interval(right, static_cast<int64_t>(robust.size()));
 }
 
+// JSON has no NaN.
+nlohmann::ordered_json number(double value) {
+    return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
+}
+
 nlohmann::ordered_json to_json(const Options& options, const attack::EvasionResult& result) {
     const audit::Interval interval = interval_of(result.robust);
     return {{"attack", options.attack},
@@ -45,10 +54,11 @@ nlohmann::ordered_json to_json(const Options& options, const attack::EvasionResu
             {"epsilon", options.evasion.epsilon},
             {"seed", options.evasion.seed},
             {"examples", result.robust.size()},
+            {"partial", !result.partial.empty()},
             {"clean_accuracy", result.clean_accuracy},
             {"robust_accuracy", result.robust_accuracy},
             {"robust_accuracy_interval", {interval.low, interval.high}},
-            {"robust_accuracy_8bit", result.robust_accuracy_8bit},
+            {"robust_accuracy_8bit", number(result.robust_accuracy_8bit)},
             {"mean_norm", result.mean_norm},
             {"median_norm", result.median_norm},
             {"cpu_seconds", result.cpu_seconds},
@@ -65,8 +75,10 @@ void print_human(const Options& options, const attack::EvasionResult& result) {
     std::printf("clean accuracy   %.2f %%\n", 100 * result.clean_accuracy);
     std::printf("robust accuracy  %.2f %%   (95 %% interval %.2f to %.2f)\n",
                 100 * result.robust_accuracy, 100 * interval.low, 100 * interval.high);
-    std::printf("                 %.2f %%   when inputs are rounded to 8 bits\n",
-                100 * result.robust_accuracy_8bit);
+    if (std::isfinite(result.robust_accuracy_8bit)) {
+        std::printf("                 %.2f %%   when inputs are rounded to 8 bits\n",
+                    100 * result.robust_accuracy_8bit);
+    }
     std::printf("perturbation     %.4g mean, %.4g median   (%s norm of those that fooled)\n",
                 result.mean_norm, result.median_norm, options.norm.c_str());
     std::printf(
@@ -85,6 +97,7 @@ void run(Options options) {
     AttackTarget loaded = load_attack_target(options.target);
     options.evasion.lower = loaded.lower;
     options.evasion.upper = loaded.upper;
+    if (loaded.remote && options.evasion.batch == 0) options.evasion.batch = kRemoteBatch;
     const auto attack = attack::make_attack(options.attack, options.evasion);
     attack::Points points{loaded.x, loaded.y, at::Tensor()};
     if (options.wanted) {
@@ -104,6 +117,14 @@ void run(Options options) {
         std::cout << to_json(options, result).dump() << "\n";
     } else {
         print_human(options, result);
+    }
+    if (loaded.remote) log_counts(*loaded.remote);
+    if (!result.partial.empty()) {
+        throw Error(ErrorCode::kIo,
+                    "only the first " + std::to_string(result.robust.size()) + " of " +
+                        std::to_string(points.size()) +
+                        " examples were attacked: " + result.partial,
+                    "with --ledger the same command goes on where it stopped");
     }
 }
 

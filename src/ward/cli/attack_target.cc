@@ -53,16 +53,10 @@ at::Tensor before_standardisation(const at::Tensor& x, const Standardisation& ho
 
 attack::Target::Function with_standardisation(attack::Target::Function function,
                                               const std::vector<double>& mean,
-                                              const std::vector<double>& std, int64_t rank,
-                                              const std::string& device) {
+                                              const std::vector<double>& std) {
     if (mean.empty() && std.empty()) return function;
-    const auto place = at::Device(device);
-    const at::Tensor shift =
-        (mean.empty() ? torch::zeros({1}) : per_channel(mean, rank)).to(at::kFloat).to(place);
-    const at::Tensor scale =
-        (std.empty() ? torch::ones({1}) : per_channel(std, rank)).to(at::kFloat).to(place);
-    return [function = std::move(function), shift, scale](const at::Tensor& x) {
-        return function((x - shift) / scale);
+    return [function = std::move(function), mean, std](const at::Tensor& x) {
+        return function(standardised(x, mean, std));
     };
 }
 
@@ -101,27 +95,42 @@ void find_box(const Standardisation& how, AttackTarget& result) {
                 std::to_string(result.lower) + " to " + std::to_string(result.upper));
 }
 
-void require_shape(const std::vector<int64_t>& expected, const data::Dataset& data) {
-    if (data.example_shape == expected) return;
-    const auto text = [](const std::vector<int64_t>& shape) {
-        std::string all;
-        for (int64_t size : shape) all += (all.empty() ? "" : " x ") + std::to_string(size);
-        return all;
-    };
-    throw Error(ErrorCode::kInvalid,
-                data.name + " has examples of shape " + text(data.example_shape) +
-                    "; the model expects " + text(expected),
-                "give data like those it was trained on; ward inspect shows the model");
+attack::Access access_of(const AttackTargetOptions& options) {
+    const bool remote = options.remote.given();
+    const attack::Access access =
+        options.access.empty() ? (remote ? attack::Access::kScores : attack::Access::kWhiteBox)
+                               : parse_access(options.access);
+    if (remote && access == attack::Access::kWhiteBox)
+        throw Error(ErrorCode::kUsage, "a model behind HTTP gives no gradients",
+                    "use --access scores or --access labels");
+    return access;
+}
+
+void check_choice(const AttackTargetOptions& options) {
+    if (options.remote.given() != options.model.empty())
+        throw Error(ErrorCode::kUsage, "give either --model FILE or --url with --remote-model");
+    if (options.remote.given() && options.remote.model.empty())
+        throw Error(ErrorCode::kUsage, "--url needs --remote-model, the model's name there");
+    if (!options.remote.given() && !options.remote.ledger.empty())
+        throw Error(ErrorCode::kUsage, "--ledger is for models behind HTTP",
+                    "a model file costs nothing to ask again");
+}
+
+// The first question, which also tells what kind of answers there are; it stays in the ledger.
+attack::Access probe(attack::RemoteModel& remote, const at::Tensor& x, attack::Access access) {
+    remote(x.narrow(0, 0, 1));
+    if (remote.answer_kind() != attack::Answer::kLabels || access == attack::Access::kLabels)
+        return access;
+    log_info("the service gives labels only");
+    return attack::Access::kLabels;
 }
 
 }  // namespace
 
 void add_attack_target_options(CLI::App& command, AttackTargetOptions& options) {
-    command
-        .add_option("--model", options.model,
-                    "Model file (.safetensors, also encrypted), or a TorchScript file that you "
-                    "trust: it is a program")
-        ->required();
+    command.add_option("--model", options.model,
+                       "Model file (.safetensors, also encrypted), or a TorchScript file that you "
+                       "trust: it is a program");
     add_identity_options(command, options.identities);
     add_data_options(command, options.data);
     add_split_options(command, options.data);
@@ -130,10 +139,10 @@ void add_attack_target_options(CLI::App& command, AttackTargetOptions& options) 
     command.add_option("--count", options.count, "Attack the first N examples; 0: all")
         ->check(CLI::NonNegativeNumber)
         ->capture_default_str();
-    command
-        .add_option("--access", options.access,
-                    "What the attacker sees of the model: white-box, scores or labels")
-        ->capture_default_str();
+    command.add_option(
+        "--access", options.access,
+        "What the attacker sees of the model: white-box, scores or labels [white-box; "
+        "behind HTTP: scores]");
     command
         .add_option("--mean", options.mean,
                     "TorchScript files: mean by which inputs are standardised, per channel [0: the "
@@ -141,44 +150,101 @@ void add_attack_target_options(CLI::App& command, AttackTargetOptions& options) 
         ->delimiter(',');
     command.add_option("--std", options.std, "TorchScript files: likewise the deviation [1]")
         ->delimiter(',');
+    add_remote_options(command, options.remote);
     add_runtime_options(command, options.runtime);
+}
+
+at::Tensor standardised(const at::Tensor& x, const std::vector<double>& mean,
+                        const std::vector<double>& std) {
+    if (mean.empty() && std.empty()) return x;
+    const at::Tensor shift = mean.empty() ? torch::zeros({1}) : per_channel(mean, x.dim());
+    const at::Tensor scale = std.empty() ? torch::ones({1}) : per_channel(std, x.dim());
+    return (x - shift.to(x.device(), at::kFloat)) / scale.to(x.device(), at::kFloat);
 }
 
 AttackTarget load_attack_target(const AttackTargetOptions& options) {
     apply(options.runtime);
-    const attack::Access access = parse_access(options.access);
+    check_choice(options);
+    const attack::Access access = access_of(options);
     AttackTarget result;
     data::LoadRequest request = to_request(options.data, options.split);
-    const bool is_script = nn::looks_like_torchscript(options.model);
     const std::string& device = options.runtime.device;
+    const bool is_script = !options.remote.given() && nn::looks_like_torchscript(options.model);
     if (is_script) {
         result.script = std::make_unique<nn::ScriptModule>(options.model, device);
-    } else {
+    } else if (!options.remote.given()) {
         const model::Model model = load_model(options.model, options.identities);
         request.preprocessing_json = model.card.preprocessing_json;
+        result.part = load_fitting(model, request).dataset;
         result.network = std::make_unique<nn::Network>(model);
         result.network->to(device);
         result.network->set_precision(nn::parse_precision(options.runtime.precision));
     }
-    const data::LoadedData loaded = data::load_dataset(request);
-    log_notes(loaded);
-    if (!is_script) require_shape(result.network->spec().input_shape, loaded.dataset);
-    take_examples(loaded.dataset, options.count, result);
-    const Standardisation how = standardisation_of(loaded.dataset.preprocessing_json);
+    if (result.network == nullptr) {
+        data::LoadedData loaded = data::load_dataset(request);
+        log_notes(loaded);
+        result.part = std::move(loaded.dataset);
+    }
+    take_examples(result.part, options.count, result);
+    result.classes = static_cast<int64_t>(result.part.class_names.size());
+    const Standardisation how = standardisation_of(result.part.preprocessing_json);
     if (how.array) result.x = before_standardisation(result.x, how);
     find_box(how, result);
-    const int64_t rank = result.x.dim();
+    result.mean = how.mean;
+    result.std = how.std;
     attack::Target::Function function;
+    attack::Access granted = access;
     if (is_script) {
         function = with_standardisation(
             [module = result.script.get()](const at::Tensor& x) { return module->forward(x); },
-            options.mean, options.std, rank, device);
-    } else {
+            options.mean, options.std);
+    } else if (result.network != nullptr) {
         function = with_standardisation(
             [network = result.network.get()](const at::Tensor& x) { return network->forward(x); },
-            how.mean, how.std, rank, device);
+            how.mean, how.std);
+    } else {
+        result.remote = open_remote(options.remote, result.classes);
+        function = with_standardisation(
+            [remote = result.remote](const at::Tensor& x) { return (*remote)(x); }, options.mean,
+            options.std);
+        granted = probe(*result.remote, standardised(result.x, options.mean, options.std), access);
     }
-    result.target = std::make_unique<attack::Target>(std::move(function), access, device);
+    result.target = std::make_unique<attack::Target>(std::move(function), granted,
+                                                     options.remote.given() ? "cpu" : device);
+    return result;
+}
+
+AttackInputs load_attack_inputs(const AttackTargetOptions& options, const AttackTarget& target,
+                                const std::string& data, const std::string& split) {
+    data::LoadRequest request = to_request(options.data, split);
+    if (data != options.data.data) {
+        request = {};
+        request.data = data;
+        request.split = split;
+    } else {
+        request.preprocessing_json = target.part.preprocessing_json;
+    }
+    request.labels_required = false;
+    const data::LoadedData loaded = data::load_dataset(request);
+    log_notes(loaded);
+    const data::Dataset& set = loaded.dataset;
+    if (set.example_shape != target.part.example_shape) {
+        throw Error(ErrorCode::kInvalid,
+                    set.name + " has examples of shape " + model::shape_text(set.example_shape) +
+                        ", the target's have " + model::shape_text(target.part.example_shape),
+                    "give inputs of the same shape");
+    }
+    std::vector<int64_t> shape = set.example_shape;
+    shape.insert(shape.begin(), set.size());
+    AttackInputs result;
+    result.x = torch::from_blob(const_cast<float*>(set.inputs.data()), shape).clone();
+    const Standardisation how = standardisation_of(set.preprocessing_json);
+    if (how.array) result.x = before_standardisation(result.x, how);
+    if (!set.labels.empty()) {
+        result.y =
+            torch::from_blob(const_cast<int64_t*>(set.labels.data()), {set.size()}, at::kLong)
+                .clone();
+    }
     return result;
 }
 

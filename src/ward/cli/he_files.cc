@@ -12,6 +12,7 @@
 #include "ward/core/error.h"
 #include "ward/core/file.h"
 #include "ward/crypto/key_file.h"
+#include "ward/he/circuit_privacy.h"
 #include "ward/he/infer/files.h"
 #include "ward/he/infer/program.h"
 #include "ward/he/wire.h"
@@ -22,6 +23,7 @@ namespace {
 constexpr const char* kSecretName = "secret.key";
 constexpr const char* kRelinName = "relin.key";
 constexpr const char* kRotationsName = "rotations.key";
+constexpr const char* kPublicName = "public.key";
 
 std::string in_folder(const std::string& folder, const char* name) {
     return (std::filesystem::path(folder) / name).string();
@@ -57,7 +59,10 @@ void run_keygen(const KeygenOptions& options) {
     write_file_atomically(in_folder(options.out, kRelinName), ByteView(he::to_bytes(keys.relin)));
     write_file_atomically(in_folder(options.out, kRotationsName),
                           ByteView(he::to_bytes(keys.galois)));
-    std::cout << "secret.key stays here; relin.key and rotations.key go to the evaluator\n";
+    write_file_atomically(in_folder(options.out, kPublicName),
+                          ByteView(he::to_bytes(keys.public_key)));
+    std::cout
+        << "secret.key stays here; relin.key, rotations.key and public.key go to the evaluator\n";
 }
 
 struct EncryptOptions {
@@ -71,22 +76,13 @@ void run_encrypt(const EncryptOptions& options) {
     check_outputs({{"PLAN", options.plan}, {"--key", options.key}, {"--data", options.data.data}},
                   {{"--out", options.out}});
     const he::InferenceClient client = open_client(options.plan, options.key);
-    data::LoadRequest request = to_request(options.data, options.split);
-    request.preprocessing_json = client.plan().preprocessing_json;
-    request.labels_required = false;
-    const data::LoadedData loaded = data::load_dataset(request);
-    log_notes(loaded);
-    const data::Dataset& set = loaded.dataset;
-    if (options.first < 0 || options.count < 1 || options.first + options.count > set.size()) {
-        throw Error(ErrorCode::kUsage, "--first and --count must stay within the " +
-                                           std::to_string(set.size()) + " examples");
-    }
-    const auto size = static_cast<ptrdiff_t>(set.example_size());
-    const auto begin = set.inputs.begin() + static_cast<ptrdiff_t>(options.first) * size;
-    const std::vector<double> x(begin, begin + static_cast<ptrdiff_t>(options.count) * size);
+    const data::Dataset set = load_for(client.plan().inputs, client.plan().preprocessing_json,
+                                       options.data, options.split);
+    check_range(set, options.first, options.count);
     Random random = Random::from_system();
-    const he::CiphertextList list{he::digest(client.plan()), options.count,
-                                  client.encrypt(x, random)};
+    const he::CiphertextList list{
+        he::digest(client.plan()), options.count,
+        client.encrypt(examples_of(set, options.first, options.count), random)};
     write_file_atomically(options.out, ByteView(he::to_bytes(list)));
 }
 
@@ -96,41 +92,91 @@ struct DecryptOptions {
 };
 
 void run_decrypt(const DecryptOptions& options) {
+    if (is_encrypted_model(options.plan)) {
+        decrypt_with_model(options.plan, options.key, options.in, options.json);
+        return;
+    }
     const he::InferenceClient client = open_client(options.plan, options.key);
     const MappedFile file(options.in);
-    const auto list = he::ciphertext_list_from_bytes(client.context(), client.plan(), file.bytes());
+    const auto list =
+        he::ciphertext_list_from_bytes(client.context(), he::digest(client.plan()), file.bytes());
     const auto outputs = client.decrypt(list.ciphertexts, list.examples);
-    const auto width = static_cast<size_t>(client.plan().outputs);
-    for (size_t i = 0; i < outputs.size(); i += width) {
-        const auto scores = std::span<const double>(outputs).subspan(i, width);
-        if (options.json) {
-            const nlohmann::ordered_json line = {
-                {"largest", argmax(scores)},
-                {"outputs", std::vector<double>(scores.begin(), scores.end())}};
-            std::cout << line.dump() << "\n";
-        } else if (width == 1) {
-            std::printf("%.6g\n", scores[0]);
-        } else {
-            std::printf("%ld\n", static_cast<long>(argmax(scores)));
-        }
-    }
+    print_outputs(client.plan().class_names, client.plan().outputs, outputs, options.json);
 }
 
 }  // namespace
 
+data::Dataset load_for(int64_t inputs, const std::string& preprocessing_json,
+                       const DataOptions& data, const std::string& split) {
+    data::LoadRequest request = to_request(data, split);
+    request.preprocessing_json = preprocessing_json;
+    request.labels_required = false;
+    data::LoadedData loaded = data::load_dataset(request);
+    log_notes(loaded);
+    if (loaded.dataset.example_size() != inputs) {
+        throw Error(ErrorCode::kInvalid,
+                    "the plan expects examples of " + std::to_string(inputs) + " inputs, got " +
+                        std::to_string(loaded.dataset.example_size()),
+                    "give data like those the model was trained on");
+    }
+    return std::move(loaded.dataset);
+}
+
+void check_range(const data::Dataset& set, int64_t first, int64_t count) {
+    if (first >= 0 && count >= 1 && count <= set.size() && first <= set.size() - count) return;
+    throw Error(ErrorCode::kUsage, "--first and --count must stay within the " +
+                                       std::to_string(set.size()) + " examples");
+}
+
+std::vector<double> examples_of(const data::Dataset& set, int64_t first, int64_t count) {
+    const auto begin = set.inputs.begin() + static_cast<ptrdiff_t>(first * set.example_size());
+    return {begin, begin + static_cast<ptrdiff_t>(count * set.example_size())};
+}
+
+void print_outputs(const std::vector<std::string>& class_names, int64_t outputs_each,
+                   std::span<const double> outputs, bool json) {
+    const auto width = static_cast<size_t>(outputs_each);
+    for (size_t i = 0; i < outputs.size(); i += width) {
+        const auto scores = outputs.subspan(i, width);
+        const auto largest = static_cast<size_t>(argmax(scores));
+        const std::string name =
+            class_names.empty() ? std::to_string(largest) : class_names[largest];
+        if (json) {
+            nlohmann::ordered_json line;
+            if (width > 1) line["prediction"] = name;
+            line["outputs"] = std::vector<double>(scores.begin(), scores.end());
+            std::cout << line.dump() << "\n";
+        } else if (width == 1) {
+            std::printf("%.6g\n", scores[0]);
+        } else {
+            std::cout << name << "\n";
+        }
+    }
+}
+
 void evaluate_request(const HeModel& model, const std::string& input, const std::string& keys,
-                      const std::string& out) {
+                      const std::string& out, int circuit_privacy_bits) {
     check_outputs({{"--input", input}, {"--keys", in_folder(keys, kRelinName)}}, {{"--out", out}});
     const he::ClientPlan plan = sent_plan(model);
     const auto context = he::Context::create(plan.parameters);
     const he::Program program(model.network, model.plan, context);
     const MappedFile relin(in_folder(keys, kRelinName));
     const MappedFile rotations(in_folder(keys, kRotationsName));
+    const MappedFile public_key(in_folder(keys, kPublicName));
     const he::EvaluationKeys evaluation{he::relin_key_from_bytes(context, relin.bytes()),
-                                        he::galois_keys_from_bytes(context, rotations.bytes())};
+                                        he::galois_keys_from_bytes(context, rotations.bytes()),
+                                        he::public_key_from_bytes(context, public_key.bytes())};
     const MappedFile request(input);
-    he::CiphertextList list = he::ciphertext_list_from_bytes(context, plan, request.bytes());
+    he::CiphertextList list =
+        he::ciphertext_list_from_bytes(context, he::digest(plan), request.bytes());
     list.ciphertexts = program.run(list.ciphertexts, evaluation);
+    if (circuit_privacy_bits > 0) {
+        Random random = Random::from_system();
+        for (he::Ciphertext& c : list.ciphertexts) {
+            c = he::hide_computation(evaluation.public_key, c, random,
+                                     {.bits = circuit_privacy_bits});
+        }
+    }
     write_file_atomically(out, ByteView(he::to_bytes(list)));
 }
 
@@ -141,7 +187,7 @@ void add_he_keygen_command(CLI::App& group) {
     command->add_option("--out", options->out, "Folder for the keys; made if missing")->required();
     command->footer(
         "secret.key (mode 0600) decrypts everything and is not encrypted itself: `ward encrypt`\n"
-        "puts it into an envelope. The two others let an evaluator compute, and are public.\n"
+        "puts it into an envelope. The three others let an evaluator compute, and are public.\n"
         "Examples:\n  ward he keygen m.plan --out keys\n  ward he keygen m.plan --out "
         "/media/k/keys");
     command->callback([options] { run_keygen(*options); });
@@ -170,12 +216,15 @@ void add_he_encrypt_input_command(CLI::App& group) {
 void add_he_decrypt_command(CLI::App& group) {
     auto* command = group.add_subcommand("decrypt", "Decrypt an evaluator's result");
     auto options = std::make_shared<DecryptOptions>();
-    command->add_option("PLAN", options->plan, "Plan from `ward he plan --out`")->required();
-    command->add_option("--key", options->key, "secret.key from `ward he keygen`")->required();
+    command
+        ->add_option("PLAN", options->plan,
+                     "Plan from `ward he plan --out`, or m.enc from `ward he encrypt-model`")
+        ->required();
+    command->add_option("--key", options->key, "Secret key that belongs to it")->required();
     command->add_option("--in", options->in, "Result from `ward he infer --out`")->required();
     command->add_flag("--json", options->json, "One JSON object per example, with all outputs");
     command->footer(
-        "Prints the number of the largest output (classes), or the output where there is one.\n"
+        "Prints the class of the largest output, or the output where there is one.\n"
         "Outputs are exact decryptions: they can show the key to others. Keep them, or pass on\n"
         "only the class.\n"
         "Examples:\n  ward he decrypt m.plan --key keys/secret.key --in result.ct\n"

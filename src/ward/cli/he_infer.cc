@@ -14,6 +14,7 @@
 #include "ward/core/file.h"
 #include "ward/core/parallel.h"
 #include "ward/core/progress.h"
+#include "ward/he/circuit_privacy.h"
 #include "ward/he/infer/encrypted_weights.h"
 #include "ward/he/infer/files.h"
 #include "ward/he/infer/program.h"
@@ -31,6 +32,7 @@ struct Options {
     std::string split = "test";
     bool json = false;
     bool encrypted_weights = false, encrypted_input = false;
+    int circuit_privacy_bits = 0;
 };
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
@@ -97,7 +99,8 @@ void require_memory(int64_t needed_bytes) {
                 "choose a smaller --activation-degree or network; see `ward he plan`");
 }
 
-Outcome infer(const HeModel& model, const data::Dataset& data, int64_t count) {
+Outcome infer(const HeModel& model, const data::Dataset& data, int64_t count,
+              int circuit_privacy_bits) {
     require_memory(model.plan.memory_bytes);
     Outcome out;
     Random random = Random::from_system();
@@ -116,7 +119,15 @@ Outcome infer(const HeModel& model, const data::Dataset& data, int64_t count) {
             data.inputs.begin() + static_cast<ptrdiff_t>(first * data.example_size());
         const std::vector<double> x(begin, begin + static_cast<ptrdiff_t>(now) * size);
         const auto up = timed(out.encrypt_seconds, [&] { return client.encrypt(x, random); });
-        const auto down = timed(out.evaluate_seconds, [&] { return program.run(up, keys); });
+        const auto down = timed(out.evaluate_seconds, [&] {
+            std::vector<he::Ciphertext> results = program.run(up, keys);
+            for (he::Ciphertext& c : results) {
+                if (circuit_privacy_bits == 0) break;
+                c = he::hide_computation(keys.public_key, c, random,
+                                         {.bits = circuit_privacy_bits});
+            }
+            return results;
+        });
         const auto y = timed(out.decrypt_seconds, [&] { return client.decrypt(down, now); });
         if (out.runs++ == 0) {
             out.bytes_up = wire_bytes(up);
@@ -233,9 +244,22 @@ void print(const Json& found) {
 }
 
 void run_infer(const Options& options) {
+    const bool encrypted_model = is_encrypted_model(options.model.model);
+    if (options.out.empty() == (encrypted_model || !options.input.empty())) {
+        throw Error(ErrorCode::kUsage, options.out.empty()
+                                           ? "--out is required: the result is encrypted"
+                                           : "--out goes with --input, or with a model of "
+                                             "`ward he encrypt-model`");
+    }
+    if (encrypted_model) {
+        infer_encrypted_model(options.model, options.split, options.count, options.out,
+                              options.circuit_privacy_bits);
+        return;
+    }
     const HeModel model = prepare(options.model);
     if (!options.input.empty()) {
-        evaluate_request(model, options.input, options.keys, options.out);
+        evaluate_request(model, options.input, options.keys, options.out,
+                         options.circuit_privacy_bits);
         return;
     }
     if (options.model.data.data.empty()) {
@@ -256,7 +280,7 @@ void run_infer(const Options& options) {
         found["encrypted"] = options.encrypted_input ? "input and weights" : "weights";
         found["model_bytes"] = outcome.model_bytes;
     } else {
-        found = to_json(model, infer(model, data, options.count));
+        found = to_json(model, infer(model, data, options.count, options.circuit_privacy_bits));
     }
     if (options.json) {
         std::cout << found.dump() << "\n";
@@ -298,8 +322,10 @@ void add_he_infer_command(CLI::App& group) {
     command->add_option("--count", options->count, "Examples")->capture_default_str();
     command->add_option("--split", options->split, "Part of the data: test, train or all")
         ->capture_default_str();
+    auto* private_circuit = add_circuit_privacy_option(*command, options->circuit_privacy_bits);
     auto* weights = command->add_flag("--encrypted-weights", options->encrypted_weights,
                                       "The weights are encrypted, and the input is not");
+    weights->excludes(private_circuit);
     command
         ->add_flag("--encrypted-input", options->encrypted_input,
                    "With --encrypted-weights: the input too")
@@ -308,10 +334,10 @@ void add_he_infer_command(CLI::App& group) {
                                       "Evaluate this request of another side instead");
     auto* keys = command->add_option("--keys", options->keys,
                                      "Folder with the evaluation keys it came with");
-    auto* out = command->add_option("--out", options->out, "Where its encrypted result goes");
-    input->needs(keys)->needs(out);
+    command->add_option("--out", options->out,
+                        "Where an encrypted result goes: of --input, or of an encrypted model");
+    input->needs(keys);
     keys->needs(input);
-    out->needs(input);
     command->add_flag("--json", options->json, "Print one JSON object");
     command->footer(
         "Times and bytes are of one request: one example (single) or one batch.\n"
@@ -322,7 +348,8 @@ void add_he_infer_command(CLI::App& group) {
         "party computes that must not collude with the holder of the key.\n"
         "Examples:\n  ward he infer --model m.safetensors --data mnist/ --count 100 --json\n"
         "  ward he infer m.safetensors --data mnist/ --count 8192 --packing batch\n"
-        "  ward he infer m.safetensors --input request.ct --keys keys/ --out result.ct");
+        "  ward he infer m.safetensors --input request.ct --keys keys/ --out result.ct\n"
+        "  ward he infer m.enc --data rows.csv --count 10 --out result.ct");
     command->callback([options] { run_infer(*options); });
 }
 

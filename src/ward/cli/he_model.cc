@@ -67,13 +67,24 @@ void add_he_model_options(CLI::App& command, HeModelOptions& options, bool data_
                     "Training examples that show where these activations work")
         ->check(CLI::Range(1, 100000))
         ->capture_default_str();
-    command.add_option(
-        "--input-bound", options.input_bound,
-        "No input is larger in absolute value [images: by the model's record, else 1]");
+    command
+        .add_option("--input-bound", options.input_bound,
+                    "No input is larger in absolute value [images: by the model's record, else 1]")
+        ->check(CLI::PositiveNumber);
     command.add_option("--scale-bits", options.scale_bits, "Precision of the encoding")
         ->check(CLI::Range(25, 48))
         ->capture_default_str();
-    command.add_option("--threads", options.threads, "Threads [all processors]");
+    command.add_option("--threads", options.threads, "Threads [all processors]")
+        ->check(CLI::Range(1, 1024));
+}
+
+CLI::Option* add_circuit_privacy_option(CLI::App& command, int& bits) {
+    return command
+        .add_option(
+            "--circuit-privacy", bits,
+            "Cover what the noise of results tells of the weights by 2^BITS more noise, which "
+            "takes BITS bits of precision (--scale-bits 48)")
+        ->check(CLI::Range(1, 60));
 }
 
 data::Dataset load_part(const HeModelOptions& options, const model::Model& model,
@@ -126,6 +137,8 @@ HeModel prepare(const HeModelOptions& options) {
 he::ClientPlan sent_plan(const HeModel& model) {
     he::ClientPlan plan = he::client_plan(model.plan);
     plan.preprocessing_json = model.model.card.preprocessing_json;
+    const auto& names = model.model.card.class_names;
+    if (static_cast<int64_t>(names.size()) == plan.outputs) plan.class_names = names;
     return plan;
 }
 

@@ -125,8 +125,17 @@ void to_units_of_the_data(const data::TargetScale& scale, std::vector<float>& va
 
 }  // namespace
 
+data::LoadedData load_fitting(const model::Model& model, const data::LoadRequest& request) {
+    data::LoadedData loaded = load_for(model, request);
+    log_notes(loaded);
+    require_fit(model, loaded.dataset);
+    return loaded;
+}
+
 void add_runtime_options(CLI::App& command, RuntimeOptions& options) {
-    command.add_option("--threads", options.threads, "Threads [all processors]")->group("Running");
+    command.add_option("--threads", options.threads, "Threads [all processors]")
+        ->check(CLI::Range(1, 1024))
+        ->group("Running");
     command.add_option("--device", options.device, "cpu, cuda:0, ...")
         ->capture_default_str()
         ->group("Running");
@@ -170,9 +179,7 @@ ModelRun run_model(const ModelRunOptions& options, bool labels_required) {
     data::LoadRequest request = to_request(options.data, options.split);
     request.preprocessing_json = run.model.card.preprocessing_json;
     request.labels_required = labels_required;
-    run.loaded = load_for(run.model, request);
-    log_notes(run.loaded);
-    require_fit(run.model, run.loaded.dataset);
+    run.loaded = load_fitting(run.model, request);
     nn::Network network(run.model);
     network.to(options.runtime.device);
     network.set_precision(nn::parse_precision(options.runtime.precision));

@@ -7,15 +7,18 @@
 #include <string>
 
 #include "ward/cli/internal/commands.h"
+#include "ward/cli/internal/mpc_model.h"
 #include "ward/cli/internal/mpc_node.h"
+#include "ward/cli/internal/mpc_share.h"
+#include "ward/cli/internal/mpc_shared.h"
 #include "ward/cli/internal/output_paths.h"
+#include "ward/core/error.h"
 #include "ward/core/progress.h"
 #include "ward/data/load.h"
-#include "ward/model/model.h"
-#include "ward/mpc/learn/export_model.h"
 #include "ward/mpc/learn/forecast.h"
 #include "ward/mpc/learn/job.h"
 #include "ward/mpc/learn/job_file.h"
+#include "ward/mpc/learn/privacy.h"
 #include "ward/mpc/local.h"
 
 namespace ward::cli {
@@ -34,6 +37,10 @@ struct Outcome {
 };
 
 data::Dataset load_part(const mpc::JobFile& file, const char* split) {
+    if (file.data.empty()) {
+        throw Error(ErrorCode::kInvalid, "the job has no data: for this machine",
+                    "jobs on data of owners or parties run by `ward mpc train` at three parties");
+    }
     data::LoadRequest request;
     request.data = file.data;
     request.split = split;
@@ -73,7 +80,7 @@ void run_mpc_local(const Options& options) {
     const mpc::NetworkWeights initial = mpc::initial_weights(job.shape, random);
     const Outcome outcome = train_locally(file, job, initial, train_set);
     if (!options.out.empty()) {
-        model::save_model(mpc::to_model(outcome.result.network, train_set), options.out);
+        save_job_model(job, outcome.result.network, train_set, options.out);
     }
     nlohmann::ordered_json found = {{"accuracy", mpc::accuracy(outcome.result.network, test_set)}};
     if (options.twin) {
@@ -84,6 +91,10 @@ void run_mpc_local(const Options& options) {
     found["seconds"] = outcome.result.seconds;
     found["bytes_per_party"] = outcome.bytes_of_all / 3;
     found["rounds"] = outcome.result.traffic.rounds;
+    if (job.options.clipping_norm > 0) {
+        found["epsilon"] = mpc::privacy_plan(job).epsilon().upper;
+        found["delta"] = job.delta;
+    }
     if (options.json) {
         std::cout << found.dump() << "\n";
         return;
@@ -93,6 +104,10 @@ void run_mpc_local(const Options& options) {
     if (options.twin) {
         std::printf("in the clear  %.2f %%   (the same arithmetic without parties)\n",
                     100 * found["twin_accuracy"].get<double>());
+    }
+    if (found.contains("epsilon")) {
+        std::printf("privacy       epsilon %.3g, delta %.1e\n", found["epsilon"].get<double>(),
+                    job.delta);
     }
     std::printf("time          %.1f s\nsent          %.1f MB per party in %lu rounds\n",
                 outcome.result.seconds, static_cast<double>(outcome.bytes_of_all) / 3e6,
@@ -161,6 +176,10 @@ void add_mpc_command(CLI::App& app) {
     add_local(*group);
     add_forecast(*group);
     add_mpc_node(*group);
+    add_mpc_share(*group);
+    add_mpc_predict(*group);
+    add_mpc_statistics(*group);
+    add_mpc_reveal(*group);
 }
 
 }  // namespace ward::cli

@@ -1,6 +1,5 @@
 #include "ward/cli/internal/mpc_node.h"
 
-#include <chrono>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -8,16 +7,15 @@
 #include <optional>
 #include <string>
 
-#include "ward/cli/internal/passphrase.h"
+#include "ward/cli/internal/mpc_model.h"
+#include "ward/cli/internal/mpc_shared.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
 #include "ward/core/progress.h"
 #include "ward/crypto/aead.h"
 #include "ward/crypto/identity.h"
 #include "ward/data/load.h"
-#include "ward/model/model.h"
 #include "ward/mpc/connect.h"
-#include "ward/mpc/learn/export_model.h"
 #include "ward/mpc/learn/job.h"
 #include "ward/mpc/learn/job_file.h"
 #include "ward/mpc/learn/party_file.h"
@@ -32,17 +30,6 @@ struct Options {
     std::string digest;
     bool json = false;
 };
-
-crypto::ExpectedPeer expected(const mpc::PartyFile::Peer& peer) {
-    return {.names = {peer.name}, .pins = {{peer.name, peer.pin}}, .authorities = {}};
-}
-
-crypto::NetworkIdentity load_identity(const mpc::PartyFile& party) {
-    const crypto::KeyDirectory directory(party.keys.empty() ? crypto::KeyDirectory::default_path()
-                                                            : party.keys);
-    return directory.load(
-        party.identity, [] { return read_passphrase(-1, "Passphrase of the party's key", false); });
-}
 
 // The key that seals this party's checkpoints; made when it is missing.
 SecretBytes checkpoint_key(const std::string& path) {
@@ -78,13 +65,13 @@ std::optional<data::Dataset> load_own(const mpc::PartyFile& party, const mpc::Jo
     request.schema = file.schema;
     data::Dataset set = data::load_dataset(request).dataset;
     if (static_cast<size_t>(set.size()) == job.examples &&
-        static_cast<size_t>(set.example_size()) == job.shape.widths.front()) {
+        static_cast<size_t>(set.example_size()) == job.shape.inputs()) {
         return set;
     }
     throw Error(ErrorCode::kInvalid, party.data + " has " + std::to_string(set.size()) +
                                          " examples of " + std::to_string(set.example_size()) +
                                          " inputs, the job says " + std::to_string(job.examples) +
-                                         " of " + std::to_string(job.shape.widths.front()));
+                                         " of " + std::to_string(job.shape.inputs()));
 }
 
 mpc::JobResult take_part(mpc::Party& party, const mpc::PartyFile& file, const mpc::TrainingJob& job,
@@ -108,6 +95,11 @@ mpc::JobResult take_part(mpc::Party& party, const mpc::PartyFile& file, const mp
 void run_node(const Options& options) {
     const mpc::PartyFile party_file = mpc::read_party(options.party);
     const mpc::JobFile job_file = mpc::read_job(options.job);
+    if (!job_file.owners.empty()) {
+        run_shared_training(party_file, job_file,
+                            {options.out, options.digest, std::string(), options.json});
+        return;
+    }
     const mpc::TrainingJob job = mpc::public_job(job_file);
     if (!options.digest.empty() && options.digest != job.digest()) {
         throw Error(ErrorCode::kRefused,
@@ -119,14 +111,9 @@ void run_node(const Options& options) {
         throw Error(ErrorCode::kUsage, "--out needs the data of this party for the model's card",
                     "the parties that bring data get the model");
     }
-    const crypto::NetworkIdentity identity = load_identity(party_file);
+    const crypto::NetworkIdentity identity = load_party_identity(party_file);
     std::cerr << "job " << job.digest() << "\n";
-    net::Listener listener(party_file.listen);
-    mpc::PartyLinks links =
-        mpc::connect_parties(party_file.index, listener, party_file.next_address, identity,
-                             expected(party_file.previous), expected(party_file.next),
-                             {.connect_timeout = std::chrono::seconds(party_file.connect_seconds),
-                              .idle_timeout = std::chrono::seconds(party_file.silence_seconds)});
+    mpc::PartyLinks links = connect_party(party_file, identity);
     mpc::Party party(
         party_file.index, std::move(links.previous), std::move(links.next),
         {.job = job.digest(), .truncation = job_file.truncation, .security = job_file.security});
@@ -138,7 +125,7 @@ void run_node(const Options& options) {
         throw;
     }
     if (!options.out.empty()) {
-        model::save_model(mpc::to_model(result.network, *own), options.out);
+        save_job_model(job, result.network, *own, options.out);
     }
     if (!party_file.checkpoint.empty()) {
         mpc::remove_checkpoints({party_file.checkpoint, nullptr, {}, party_file.index});
@@ -158,11 +145,14 @@ void run_node(const Options& options) {
 
 void add_mpc_node(CLI::App& group) {
     auto* command = group.add_subcommand("node", "Be one of the three parties of a job, over TLS");
+    command->alias("train");
     auto options = std::make_shared<Options>();
     command->add_option("job", options->job, "Job file, the same at all parties")->required();
     command->add_option("--party", options->party, "Party file (YAML; keys in docs/mpc.md)")
         ->required();
-    command->add_option("--out", options->out, "Write the revealed model to this .safetensors");
+    command->add_option("--out", options->out,
+                        "Write the revealed model to this .safetensors; with owners in "
+                        "the job, this party's part of the model");
     command->add_option("--digest", options->digest, "Refuse a job with another digest");
     command->add_flag("--json", options->json, "Print one JSON object");
     command->footer(

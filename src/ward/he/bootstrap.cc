@@ -65,13 +65,6 @@ Poly raised(const Ring& ring, const Poly& low) {
     return out;
 }
 
-Ciphertext with_bounds(const Ciphertext& c, double value, double error) {
-    auto body = std::make_shared<CiphertextBody>(c.body());
-    body->value_bound = value;
-    body->error_bound = error;
-    return Ciphertext(std::move(body));
-}
-
 // Slots times i: the product with a monomial, which is exact.
 Ciphertext times_i(const BootstrapState& state, const Ciphertext& c) {
     std::vector<Poly> parts;
@@ -141,10 +134,10 @@ class Refresh {
     // less a quarter turn, then doublings.
     Ciphertext modulo(const Ciphertext& t, const Ciphertext& x) const {
         const double before = t.error_bound();
-        Ciphertext c =
-            evaluate_chebyshev(evaluator_, with_bounds(t, 1, before), state_.cosine, keys_.relin);
+        Ciphertext c = evaluate_chebyshev(evaluator_, internal::with_bounds(t, 1, before),
+                                          state_.cosine, keys_.relin);
         for (int i = 0; i < kDoublings; ++i) {
-            c = with_bounds(c, 1, c.error_bound());
+            c = internal::with_bounds(c, 1, c.error_bound());
             const Ciphertext square = evaluator_.rescale(evaluator_.multiply(c, c, keys_.relin));
             c = evaluator_.add(evaluator_.add(square, square), -1.0);
         }
@@ -154,7 +147,7 @@ class Refresh {
             internal::key_switch_error(state_.context->ring(), 1) / std::exp2(kEvaluationBits);
         const double error =
             2 * std::numbers::pi * kOverflow * before + std::exp2(2 * kDoublings + 4) * step;
-        return arcsine(with_bounds(c, std::min(1.0, angle(x)), error));
+        return arcsine(internal::with_bounds(c, std::min(1.0, angle(x)), error));
     }
 
     // arcsin(y) / kCube; the constant goes into the transform behind.

@@ -8,6 +8,8 @@
 #include "ward/core/error.h"
 #include "ward/he/internal/bfv_scaling.h"
 #include "ward/he/internal/bodies.h"
+#include "ward/he/internal/flooding.h"
+#include "ward/he/internal/public_zero.h"
 #include "ward/he/internal/rlwe.h"
 
 namespace ward::he {
@@ -59,28 +61,11 @@ std::shared_ptr<CiphertextBody> fresh_body(const PlaintextBody& message, size_t 
 Ciphertext encrypt(const PublicKey& key, const Plaintext& message, Random& random) {
     check_message(key.context(), message.body());
     const Ring& ring = key.context()->ring();
-    const Kernels& k = internal::kernels();
-    const size_t n = ring.degree();
     Poly c0 = scaled_message(ring, message.body());
     const size_t limbs = c0.limbs();
-    const auto ephemeral = internal::sample_ternary(random, n);
-    const auto error0 = internal::sample_error(random, n),
-               error1 = internal::sample_error(random, n);
-    Poly c1(n, limbs), work(n, 2);
-    work.secret();
-    for (size_t i = 0; i < limbs; ++i) {
-        const internal::NttTable& table = ring.table(i);
-        const internal::Modulus& q = table.modulus();
-        internal::small_to_residues(ephemeral, q, work.limb(0));
-        k.ntt_forward(table, work.limb(0), work.limb(0));
-        internal::small_to_residues(error0, q, work.limb(1));
-        k.ntt_forward(table, work.limb(1), work.limb(1));
-        k.add(q, c0.limb(i), work.limb(1), c0.limb(i), n);
-        k.multiply_add(q, key.body().b.limb(i), work.limb(0), c0.limb(i), c0.limb(i), n);
-        internal::small_to_residues(error1, q, work.limb(1));
-        k.ntt_forward(table, work.limb(1), work.limb(1));
-        k.multiply_add(q, key.body().a.limb(i), work.limb(0), work.limb(1), c1.limb(i), n);
-    }
+    Poly c1(ring.degree(), limbs);
+    c1.fill_zero();
+    internal::add_public_zero(key.body(), random, c0, c1);
     auto body = fresh_body(message.body(), limbs, ring.noise().fresh_public());
     body->parts.push_back(std::move(c0));
     body->parts.push_back(std::move(c1));
@@ -172,10 +157,6 @@ Plaintext decrypt_for_release(const SecretKey& key, const Ciphertext& ciphertext
                               const FloodingOptions& options) {
     check_decryption(key, ciphertext);
     const CiphertextBody& c = ciphertext.body();
-    if (options.bits < 1 || options.bits > 60) {
-        throw Error(ErrorCode::kInvalid,
-                    "flooding bits must be 1..60, got " + std::to_string(options.bits));
-    }
     if (!is_ckks(*c.context)) {
         if (ciphertext.noise_budget_bound() <= 0) {
             throw Error(ErrorCode::kRefused,
@@ -185,22 +166,10 @@ Plaintext decrypt_for_release(const SecretKey& key, const Ciphertext& ciphertext
         return decrypt_bfv(key, c);
     }
     const Ring& ring = c.context->ring();
-    double sigma = std::ldexp(c.error_bound * c.scale, options.bits);
-    if (sigma >= 0x1p50 || ring.noise().random(sigma * sigma) / c.scale >= c.value_bound) {
-        throw Error(ErrorCode::kRefused,
-                    "flooding by 2^" + std::to_string(options.bits) + " would drown the values",
-                    "encode at a larger scale (scale_bits), or release to fewer");
-    }
-    const auto flood = internal::sample_wide_error(random, ring.degree(), sigma);
-    auto body = decrypt_ckks(key, c, ring.noise().random(sigma * sigma) / c.scale);
-    Poly noise(ring.degree(), body->poly.limbs());
-    noise.secret();
-    for (size_t i = 0; i < noise.limbs(); ++i) {
-        internal::kernels().reduce_signed(ring.modulus(i), flood.values().data(), noise.limb(i),
-                                          ring.degree());
-        internal::kernels().ntt_forward(ring.table(i), noise.limb(i), noise.limb(i));
-    }
-    internal::add_in_place(ring, body->poly, noise);
+    const internal::Flood flood = internal::sample_flood(ring, c.error_bound * c.scale,
+                                                         c.value_bound * c.scale, options, random);
+    auto body = decrypt_ckks(key, c, flood.bound / c.scale);
+    internal::add_small(ring, flood.noise, body->poly);
     return Plaintext(std::move(body));
 }
 

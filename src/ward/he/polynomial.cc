@@ -6,11 +6,21 @@
 #include <map>
 #include <numbers>
 #include <string>
+#include <utility>
 
 #include "ward/core/error.h"
 #include "ward/he/internal/bodies.h"
+#include "ward/he/internal/chebyshev.h"
+#include "ward/he/internal/evaluate.h"
 
 namespace ward::he {
+
+using internal::chebyshev_at_edge;
+using internal::Coefficients;
+using internal::Growth;
+using internal::with_bounds;
+using internal::with_value_bound;
+
 namespace {
 
 int log2_ceil(int x) { return std::bit_width(static_cast<unsigned>(x - 1)); }
@@ -22,12 +32,6 @@ int baby_count(int degree) {
     return 1 << ((log + 1) / 2);
 }
 
-Ciphertext with_value_bound(const Ciphertext& c, double bound) {
-    auto body = std::make_shared<internal::CiphertextBody>(c.body());
-    body->value_bound = std::min(body->value_bound, bound);
-    return Ciphertext(std::move(body));
-}
-
 // The same but for rounding in doubles.
 Ciphertext with_scale(const Ciphertext& c, double scale) {
     auto body = std::make_shared<internal::CiphertextBody>(c.body());
@@ -36,14 +40,12 @@ Ciphertext with_scale(const Ciphertext& c, double scale) {
     return Ciphertext(std::move(body));
 }
 
-using Coefficients = std::vector<double>;
-
 // Powers of x, or Chebyshev's polynomials of it.
 class PowerBasis {
   public:
     PowerBasis(const CkksEvaluator& evaluator, const Ciphertext& x, const RelinKey& key,
                bool chebyshev)
-        : evaluator_(evaluator), key_(key), chebyshev_(chebyshev) {
+        : evaluator_(evaluator), key_(key), chebyshev_(chebyshev), beyond_(x.value_bound() - 1) {
         powers_.emplace(1, x);
     }
 
@@ -64,7 +66,7 @@ class PowerBasis {
                           : evaluator_.subtract(
                                 product, evaluator_.adjust(power(high - low), product.level(),
                                                            product.scale()));
-            product = with_value_bound(product, 1.0);
+            product = with_value_bound(product, largest(k));
         }
         return powers_.emplace(k, std::move(product)).first->second;
     }
@@ -81,6 +83,10 @@ class PowerBasis {
     }
 
     bool chebyshev() const { return chebyshev_; }
+    // Of T_k.
+    double largest(int k) const {
+        return beyond_ > 0 ? chebyshev_at_edge(static_cast<size_t>(k), beyond_) : 1.0;
+    }
     const CkksEvaluator& evaluator() const { return evaluator_; }
     const RelinKey& key() const { return key_; }
 
@@ -88,6 +94,7 @@ class PowerBasis {
     const CkksEvaluator& evaluator_;
     const RelinKey& key_;
     bool chebyshev_;
+    double beyond_;  // of [-1, 1], for Chebyshev's polynomials
     std::map<int, Ciphertext> powers_;
 };
 
@@ -121,7 +128,7 @@ Ciphertext evaluate(PowerBasis& basis, const Coefficients& p, int babies, int le
     Ciphertext sum = e.add(product, evaluate(basis, rest, babies, level, scale));
     if (basis.chebyshev()) {
         double bound = 0;
-        for (double c : p) bound += std::abs(c);
+        for (int k = 0; k <= degree; ++k) bound += std::abs(p[k]) * basis.largest(k);
         sum = with_value_bound(sum, bound);
     }
     return sum;
@@ -129,7 +136,7 @@ Ciphertext evaluate(PowerBasis& basis, const Coefficients& p, int babies, int le
 
 Ciphertext evaluate_checked(const CkksEvaluator& evaluator, const Ciphertext& x,
                             std::span<const double> coefficients, const RelinKey& key,
-                            bool chebyshev) {
+                            bool chebyshev, double known_slope) {
     Coefficients p(coefficients.begin(), coefficients.end());
     for (double c : p) {
         if (!std::isfinite(c)) throw Error(ErrorCode::kInvalid, "coefficients must be finite");
@@ -144,8 +151,15 @@ Ciphertext evaluate_checked(const CkksEvaluator& evaluator, const Ciphertext& x,
                         std::to_string(depth) + " levels, got " + std::to_string(x.level()),
                     "ask for more depth");
     }
-    PowerBasis basis(evaluator, x, key, chebyshev);
-    return evaluate(basis, p, baby_count(degree), x.level() - depth, x.scale());
+    // What is evaluated is p at x with its error, which counts as exact here: operation by
+    // operation its error would seem to grow much more than it does.
+    const double error = x.error_bound();
+    const Growth growth = chebyshev ? internal::growth_of_chebyshev(p, error)
+                                    : internal::growth_of_powers(p, x.value_bound(), error);
+    PowerBasis basis(evaluator, with_bounds(x, x.value_bound() + error, 0), key, chebyshev);
+    const Ciphertext y = evaluate(basis, p, baby_count(degree), x.level() - depth, x.scale());
+    return with_bounds(y, std::min(y.value_bound(), growth.value),
+                       y.error_bound() + (known_slope > 0 ? known_slope : growth.slope) * error);
 }
 
 }  // namespace
@@ -159,17 +173,18 @@ int polynomial_depth(int degree) {
 
 Ciphertext evaluate_polynomial(const CkksEvaluator& evaluator, const Ciphertext& x,
                                std::span<const double> coefficients, const RelinKey& key) {
-    return evaluate_checked(evaluator, x, coefficients, key, false);
+    return evaluate_checked(evaluator, x, coefficients, key, false, 0);
 }
 
 Ciphertext evaluate_chebyshev(const CkksEvaluator& evaluator, const Ciphertext& x,
-                              std::span<const double> coefficients, const RelinKey& key) {
+                              std::span<const double> coefficients, const RelinKey& key,
+                              double known_slope) {
     if (x.value_bound() > 1) {
         throw Error(ErrorCode::kInvalid,
                     "x must be bounded by 1, got " + std::to_string(x.value_bound()),
                     "map the interval to [-1, 1] first, and declare the bound");
     }
-    return evaluate_checked(evaluator, x, coefficients, key, true);
+    return evaluate_checked(evaluator, x, coefficients, key, true, known_slope);
 }
 
 std::vector<double> chebyshev_coefficients(const std::function<double(double)>& function,

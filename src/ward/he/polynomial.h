@@ -23,9 +23,11 @@ Ciphertext evaluate_polynomial(const CkksEvaluator& evaluator, const Ciphertext&
                                std::span<const double> coefficients, const RelinKey& key);
 
 // sum over k of coefficients[k] T_k(x), T_k Chebyshev's polynomials; x must be bounded by 1. The
-// way for high degrees: T_k stays within 1.
+// way for high degrees: T_k stays within 1. The bound of the error counts the largest slope over
+// [-1, 1], or `known_slope` of a caller who knows that no argument lies where it is larger.
 Ciphertext evaluate_chebyshev(const CkksEvaluator& evaluator, const Ciphertext& x,
-                              std::span<const double> coefficients, const RelinKey& key);
+                              std::span<const double> coefficients, const RelinKey& key,
+                              double known_slope = 0);
 
 // Coefficients of the Chebyshev interpolation of a function on [low, high]: evaluate them at
 // (2 x - low - high) / (high - low).

@@ -8,6 +8,7 @@
 #include "ward/core/error.h"
 #include "ward/he/internal/bodies.h"
 #include "ward/he/internal/evaluate.h"
+#include "ward/he/internal/flooding.h"
 #include "ward/he/internal/rlwe.h"
 
 namespace ward::he {
@@ -109,37 +110,23 @@ PartialDecryption partial_decrypt(const KeyShare& share, const Ciphertext& ciphe
     const CiphertextBody& c = ciphertext.body();
     internal::check_same_context(share.context(), c.context);
     internal::check_relinearised(c);
-    if (options.bits < 1 || options.bits > 60) {
-        throw Error(ErrorCode::kInvalid,
-                    "flooding bits must be 1..60, got " + std::to_string(options.bits));
-    }
     const Ring& ring = c.context->ring();
-    double sigma = std::ldexp(c.error_bound * c.scale, options.bits);
     const double all = std::sqrt(static_cast<double>(share.parties()));
-    if (sigma >= 0x1p50 || all * ring.noise().random(sigma * sigma) / c.scale >= c.value_bound) {
-        throw Error(ErrorCode::kRefused,
-                    "flooding by 2^" + std::to_string(options.bits) + " would drown the values",
-                    "encode at a larger scale (scale_bits), or flood less");
-    }
-    const auto flood = internal::sample_wide_error(random, ring.degree(), sigma);
+    const internal::Flood flood = internal::sample_flood(
+        ring, c.error_bound * c.scale, c.value_bound * c.scale / all, options, random);
     auto body = std::make_shared<internal::PartialDecryptionBody>();
     body->context = c.context;
     body->index = share.index();
     body->parties = share.parties();
-    body->noise_bound = ring.noise().random(sigma * sigma) / c.scale;
+    body->noise_bound = flood.bound / c.scale;
     mark(c, body->first_word, body->last_word);
     const size_t limbs = std::min(kMostLimbs, c.limbs()), n = ring.degree();
     body->residues = Poly(n, limbs);
-    Poly noise(n, 1);
-    noise.secret();
-    const internal::Kernels& k = internal::kernels();
     for (size_t i = 0; i < limbs; ++i) {
-        const internal::Modulus& q = ring.modulus(i);
-        k.reduce_signed(q, flood.values().data(), noise.limb(0), n);
-        k.ntt_forward(ring.table(i), noise.limb(0), noise.limb(0));
-        k.multiply_add(q, c.parts[1].limb(i), share.body().residues.limb(i), noise.limb(0),
-                       body->residues.limb(i), n);
+        internal::kernels().multiply(ring.modulus(i), c.parts[1].limb(i),
+                                     share.body().residues.limb(i), body->residues.limb(i), n);
     }
+    internal::add_small(ring, flood.noise, body->residues);
     return PartialDecryption(std::move(body));
 }
 

@@ -6,13 +6,15 @@
 
 #include "ward/core/error.h"
 #include "ward/mpc/bits.h"
+#include "ward/mpc/functions.h"
+#include "ward/mpc/max_pool.h"
 #include "ward/mpc/multiply.h"
 #include "ward/mpc/spline.h"
 
 namespace ward::mpc {
 namespace {
 
-constexpr size_t kMaxColumns = 64;
+constexpr size_t kMaxPairColumns = 16;
 
 SharedMatrix column_of(const SharedMatrix& x, size_t col) {
     SharedMatrix out(x.rows, 1);
@@ -78,6 +80,11 @@ std::vector<SharedBits> and_all(Party& party, std::vector<std::vector<SharedBits
 SharedMatrix row_max(Party& party, const SharedMatrix& x) {
     const net::TrafficLedger::Scope scope(party.ledger(), "max");
     if (x.cols < 2) return x;
+    if (x.cols > kMaxPairColumns) {
+        std::vector<SharedMatrix> entries;
+        for (size_t c = 0; c < x.cols; ++c) entries.push_back(column_of(x, c));
+        return largest(party, std::move(entries)).value;
+    }
     const SharedBits not_less = is_nonnegative(party, pair_differences(x), 32);
     const size_t words = words_for_bits(x.rows);
     std::vector<std::vector<SharedBits>> wins(x.cols);
@@ -99,13 +106,16 @@ SharedMatrix row_max(Party& party, const SharedMatrix& x) {
 
 SharedMatrix softmax(Party& party, const SharedMatrix& x) {
     const net::TrafficLedger::Scope scope(party.ledger(), "softmax");
-    if (x.cols > kMaxColumns) {
+    if (x.cols > kMaxSoftmaxColumns) {
         throw Error(ErrorCode::kUsage,
-                    "softmax takes at most 64 columns, got " + std::to_string(x.cols));
+                    "softmax takes at most 4096 columns, got " + std::to_string(x.cols));
     }
     const SharedMatrix below = subtract(repeat_column(row_max(party, x), x.cols), x);
     const SharedMatrix powers = evaluate(party, exp_negative_spline(), below);
-    const SharedMatrix inverse = evaluate(party, reciprocal_spline(), sum_columns(powers));
+    const SharedMatrix sums = sum_columns(powers);
+    const SharedMatrix inverse = x.cols > kMaxTableColumns
+                                     ? reciprocal(party, sums)
+                                     : evaluate(party, reciprocal_spline(), sums);
     return multiply_fixed(party, powers, repeat_column(inverse, x.cols));
 }
 

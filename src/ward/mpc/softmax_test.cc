@@ -87,24 +87,54 @@ TEST(Softmax, MaximaWithTiesAndNegativeValues) {
     });
 }
 
-TEST(Softmax, MatchesTheDefinition) {
-    constexpr size_t kRows = 70, kCols = 10;
+TEST(Softmax, MaximaOfManyColumns) {
+    const RingMatrix x = grid(-700, 700, 6 * 37);
+    const RingMatrix rows = [&] {
+        RingMatrix out(6, 37);
+        for (size_t i = 0; i < out.size(); ++i) out.values[i] = x.values[i * 101 % out.size()];
+        return out;
+    }();
+    run_local([&](Party& party) {
+        const std::vector<double> got = decode(open(party, row_max(party, shared(party, rows))));
+        const std::vector<double> values = decode(rows);
+        for (size_t r = 0; r < 6; ++r) {
+            const auto row = values.begin() + static_cast<std::ptrdiff_t>(r * 37);
+            EXPECT_EQ(got[r], *std::max_element(row, row + 37));
+        }
+    });
+}
+
+void check_softmax(size_t rows, size_t cols, uint64_t max_rounds) {
     Random random = testonly::seeded_random(5);
-    std::vector<double> values(kRows * kCols);
+    std::vector<double> values(rows * cols);
     for (size_t i = 0; i < values.size(); ++i) {
-        values[i] = (random.uniform01() - 0.5) * static_cast<double>(1 + i / 10);
+        values[i] = (random.uniform01() - 0.5) * static_cast<double>(1 + i / cols);
     }
-    const RingMatrix x = encode(values, kRows, kCols, "x");
+    const RingMatrix x = encode(values, rows, cols, "x");
     run_local([&](Party& party) {
         const std::vector<double> got = decode(open(party, softmax(party, shared(party, x))));
-        for (size_t r = 0; r < kRows; ++r) {
+        for (size_t r = 0; r < rows; ++r) {
             double sum = 0;
-            for (size_t c = 0; c < kCols; ++c) sum += std::exp(values[r * kCols + c]);
-            for (size_t c = 0; c < kCols; ++c) {
-                EXPECT_NEAR(got[r * kCols + c], std::exp(values[r * kCols + c]) / sum, 0x1p-12);
+            for (size_t c = 0; c < cols; ++c) sum += std::exp(values[r * cols + c]);
+            for (size_t c = 0; c < cols; ++c) {
+                EXPECT_NEAR(got[r * cols + c], std::exp(values[r * cols + c]) / sum, 0x1p-12);
             }
         }
-        EXPECT_LE(party.ledger().total("softmax").rounds, 36u);
+        EXPECT_LE(party.ledger().total("softmax").rounds, max_rounds);
+    });
+}
+
+TEST(Softmax, MatchesTheDefinition) {
+    check_softmax(70, 10, 36);
+    check_softmax(9, 65, 85);
+    check_softmax(2, 1000, 106);
+}
+
+TEST(Softmax, RefusesTooManyColumns) {
+    run_local([](Party& party) {
+        EXPECT_THAT(
+            testonly::message_of([&] { softmax(party, SharedMatrix(1, 5000)); }, ErrorCode::kUsage),
+            HasSubstr("at most 4096 columns, got 5000"));
     });
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <thread>
 
@@ -130,6 +131,21 @@ uint16_t bound_port(int socket) {
 }
 
 }  // namespace
+
+Endpoint parse_endpoint(const std::string& text) {
+    const size_t colon = text.rfind(':');
+    const char* end = text.data() + text.size();
+    Endpoint out;
+    if (colon == std::string::npos || colon == 0 || colon + 1 == text.size() ||
+        std::from_chars(text.data() + colon + 1, end, out.port).ptr != end) {
+        throw Error(ErrorCode::kInvalid, "an address must be HOST:PORT, got " + text);
+    }
+    out.host = text.substr(0, colon);
+    if (out.host.size() > 2 && out.host.front() == '[' && out.host.back() == ']') {
+        out.host = out.host.substr(1, out.host.size() - 2);
+    }
+    return out;
+}
 
 Listener::Listener(const Endpoint& endpoint) {
     AddressList list;

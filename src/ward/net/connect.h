@@ -24,6 +24,9 @@ struct Endpoint {
     uint16_t port = 0;
 };
 
+// From "HOST:PORT"; brackets around an IPv6 address. Throws Error kInvalid.
+Endpoint parse_endpoint(const std::string& text);
+
 struct ConnectOptions {
     std::chrono::milliseconds connect_timeout{30'000};  // the peer may start later than we do
     std::chrono::milliseconds idle_timeout{60'000};     // of a message that does not come

@@ -14,7 +14,8 @@
 
 namespace CLI {
 class App;
-}
+class Option;
+}  // namespace CLI
 
 namespace ward::cli {
 
@@ -57,9 +58,33 @@ void add_he_keygen_command(CLI::App& group);
 void add_he_encrypt_input_command(CLI::App& group);
 void add_he_decrypt_command(CLI::App& group);
 void add_he_infer_command(CLI::App& group);
+void add_he_encrypt_model_command(CLI::App& group);
+void add_he_serve_command(CLI::App& group);
+void add_he_query_command(CLI::App& group);
+
+// Examples for a plan, raw data brought into its form; labels are not needed.
+data::Dataset load_for(int64_t inputs, const std::string& preprocessing_json,
+                       const DataOptions& data, const std::string& split);
+// Throws Error kUsage for examples that the set does not have.
+void check_range(const data::Dataset& set, int64_t first, int64_t count);
+std::vector<double> examples_of(const data::Dataset& set, int64_t first, int64_t count);
+
+// A line for each example: its class, its output where there is one, or JSON.
+void print_outputs(const std::vector<std::string>& class_names, int64_t width,
+                   std::span<const double> outputs, bool json);
+
+// --circuit-privacy BITS; 0 without it.
+CLI::Option* add_circuit_privacy_option(CLI::App& command, int& bits);
 
 // `ward he infer --input FILE --keys FOLDER --out FILE`: the evaluator's part.
 void evaluate_request(const HeModel& model, const std::string& input, const std::string& keys,
-                      const std::string& out);
+                      const std::string& out, int circuit_privacy_bits);
+
+// Files of `ward he encrypt-model`.
+bool is_encrypted_model(const std::string& path);
+void infer_encrypted_model(const HeModelOptions& options, const std::string& split, int64_t count,
+                           const std::string& out, int circuit_privacy_bits);
+void decrypt_with_model(const std::string& path, const std::string& key, const std::string& result,
+                        bool json);
 
 }  // namespace ward::cli

@@ -47,7 +47,11 @@ struct ModelRun {
     train::Predictions predictions;
 };
 
-// Throws Error kInvalid that says what the model expects, when the data do not fit it.
+// Data read for a model, checked against its inputs and classes. Throws Error kInvalid that says
+// what the model expects, when they do not fit it.
+data::LoadedData load_fitting(const model::Model& model, const data::LoadRequest& request);
+
+// Throws likewise.
 ModelRun run_model(const ModelRunOptions& options, bool labels_required);
 
 }  // namespace ward::cli

@@ -7,9 +7,11 @@
 #include "ward/he/infer/internal/slot_plan.h"
 
 namespace ward::he {
+
 EvaluationKeys make_evaluation_keys(const SecretKey& secret, const std::map<int, int>& rotations,
                                     Random& random) {
-    EvaluationKeys keys{RelinKey::generate(secret, random), GaloisKeys(secret.context())};
+    EvaluationKeys keys{RelinKey::generate(secret, random), GaloisKeys(secret.context()),
+                        PublicKey::generate(secret, random)};
     // By level, so that a rotation that is used low gets a small key.
     std::map<int, std::vector<int>> by_level;
     for (const auto& [step, level] : rotations) by_level[level].push_back(step);

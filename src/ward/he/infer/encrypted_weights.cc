@@ -9,6 +9,7 @@
 #include "ward/core/error.h"
 #include "ward/he/encrypt.h"
 #include "ward/he/infer/internal/bounds.h"
+#include "ward/he/internal/evaluate.h"
 #include "ward/he/polynomial.h"
 
 namespace ward::he {
@@ -216,7 +217,8 @@ Ciphertext EncryptedWeightsProgram::finish_stage(size_t index, Ciphertext produc
     if (how.activation.is_square()) {
         return evaluator_.rescale(evaluator_.multiply(x, x, keys_.relin));
     }
-    return evaluate_chebyshev(evaluator_, x, how.activation.chebyshev, keys_.relin);
+    return evaluate_chebyshev(evaluator_, x, how.activation.chebyshev, keys_.relin,
+                              how.activation.slope);
 }
 
 int WeightPlan::output_stride() const { return stages.back().by_columns ? 1 : stages.back().block; }

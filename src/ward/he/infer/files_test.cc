@@ -53,30 +53,32 @@ TEST(Files, CarryAnInferenceBetweenTwoSides) {
         const Plan whole = plan(network, {.packing = packing, .input = {-1, 1}});
         ClientPlan sent = client_plan(whole);
         sent.preprocessing_json = "{\"kind\":\"none\"}";
+        sent.class_names = {"benign", "malign"};
         const ClientPlan received = client_plan_from_bytes(to_bytes(sent));
         EXPECT_EQ(received, sent);
         const InferenceClient client(received, random);
         const Bytes up = to_bytes(CiphertextList{digest(received), 1, client.encrypt(x, random)});
         const auto context = Context::create(sent.parameters);
         const Program program(network, whole, context);
-        const auto list = ciphertext_list_from_bytes(context, sent, up);
+        const auto list = ciphertext_list_from_bytes(context, digest(sent), up);
         EXPECT_EQ(list.examples, 1);
         const Bytes down =
             to_bytes(CiphertextList{digest(sent), list.examples,
                                     program.run(list.ciphertexts, client.evaluation_keys(random))});
-        const auto result = ciphertext_list_from_bytes(client.context(), received, down);
+        const auto result = ciphertext_list_from_bytes(client.context(), digest(received), down);
         const auto y = client.decrypt(result.ciphertexts, result.examples);
         const auto expected = evaluate(network, x);
         for (size_t i = 0; i < y.size(); ++i) EXPECT_NEAR(y[i], expected[i], 1e-5);
         sent.input.high = 2;
-        EXPECT_THAT(message_of([&] { ciphertext_list_from_bytes(context, sent, up); }),
+        EXPECT_THAT(message_of([&] { ciphertext_list_from_bytes(context, digest(sent), up); }),
                     HasSubstr("another plan"));
     }
 }
 
 TEST(Files, DamagedAndHostilePlansAreRefused) {
     Random random = seeded_random(2);
-    const ClientPlan good = client_plan(plan(lower(small_model(random)), {.input = {-1, 1}}));
+    ClientPlan good = client_plan(plan(lower(small_model(random)), {.input = {-1, 1}}));
+    good.class_names = {"a", "bc"};
     const Bytes bytes = to_bytes(good);
     for (size_t size = 0; size < bytes.size(); ++size) {
         EXPECT_THROW(client_plan_from_bytes(ByteView(bytes).first(size)), Error);
@@ -104,6 +106,13 @@ TEST(Files, DamagedAndHostilePlansAreRefused) {
     for (int step = 1; step < 2100; ++step) wrong.rotations[step] = 0;
     EXPECT_THAT(message_of([&] { client_plan_from_bytes(to_bytes(wrong)); }),
                 HasSubstr("counts of a plan"));
+    wrong = good;
+    wrong.class_names[1] = "\x1b[2J";
+    EXPECT_THAT(message_of([&] { client_plan_from_bytes(to_bytes(wrong)); }),
+                HasSubstr("control characters"));
+    wrong.class_names = {"one"};
+    EXPECT_THAT(message_of([&] { client_plan_from_bytes(to_bytes(wrong)); }),
+                HasSubstr("other classes than outputs"));
     wrong = good;
     wrong.input.low = 3;
     EXPECT_THAT(message_of([&] { client_plan_from_bytes(to_bytes(wrong)); }),

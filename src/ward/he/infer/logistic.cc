@@ -8,6 +8,7 @@
 #include "ward/core/error.h"
 #include "ward/he/encrypt.h"
 #include "ward/he/infer/internal/bounds.h"
+#include "ward/he/internal/evaluate.h"
 
 namespace ward::he {
 namespace {

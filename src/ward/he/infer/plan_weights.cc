@@ -1,18 +1,15 @@
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <string>
 
 #include "ward/core/error.h"
 #include "ward/he/infer/encrypted_weights.h"
+#include "ward/he/infer/internal/weight_layout.h"
 
 namespace ward::he {
 namespace {
 
-constexpr int kMostCiphertexts = 256;  // of the weights of the first layer
-constexpr int kMostIntegerBits = 40;   // of CkksRequest
-
-int ceil_power(int64_t n) { return static_cast<int>(std::bit_ceil(static_cast<uint64_t>(n))); }
+constexpr int kMostIntegerBits = 40;  // of CkksRequest
 
 // A public bound that tells no more about the values than their power of two.
 double rounded_up(double x) { return std::exp2(std::ceil(std::log2(std::max(x, 0x1p-20)))); }
@@ -23,9 +20,10 @@ class WeightPlanner {
         : network_(network), request_(request) {
         plan_.input = request.input;
         for (const Stage& stage : network.stages) {
-            if (stage.pool == 1) continue;
+            if (stage.pool == 1 && stage.skips.empty()) continue;
             throw Error(ErrorCode::kUnsupported,
-                        "pooling in " + stage.name + " has no form with encrypted weights",
+                        (stage.pool > 1 ? "pooling in " : "a residual block in ") + stage.name +
+                            " has no form with encrypted weights",
                         "use fully connected layers");
         }
     }
@@ -33,13 +31,13 @@ class WeightPlanner {
     WeightPlan run() {
         for (int log_slots = 11; log_slots <= 15; ++log_slots) {
             if (!pack(1 << log_slots)) continue;
-            plan_.parameters = ckks_parameters({.depth = depth_,
+            plan_.parameters = ckks_parameters({.depth = plan_.stages.front().level,
                                                 .scale_bits = request_.scale_bits,
                                                 .integer_bits = integer_bits_,
                                                 .min_slots = 1 << log_slots,
                                                 .security = request_.security});
             if (plan_.parameters.log_degree - 1 != log_slots) continue;
-            collect_rotations(1 << log_slots);
+            plan_.rotations = internal::rotations_of(plan_.stages, 1 << log_slots);
             return plan_;
         }
         throw Error(
@@ -51,47 +49,32 @@ class WeightPlanner {
   private:
     bool pack(int slots) {
         plan_.stages.clear();
-        int block = 0;
-        for (size_t i = 0; i < network_.stages.size(); ++i) {
-            const Stage& stage = network_.stages[i];
+        for (const Stage& stage : network_.stages) {
             WeightStage how;
-            how.by_columns = i % 2 == 0;
             how.rows = static_cast<int>(stage.matrix.rows);
             how.columns = static_cast<int>(stage.matrix.columns);
             how.has_activation = stage.has_activation;
             how.activation = stage.activation;
-            // The operand of later layers lies as the layer before has left it.
-            how.block = std::max(block, how.by_columns ? ceil_power(how.rows) : block);
-            if (how.block > slots) return false;
-            const int blocks = slots / how.block;
-            const int needed = how.by_columns ? how.columns : how.rows;
-            how.ciphertexts = (needed + blocks - 1) / blocks;
-            if (how.ciphertexts > (i == 0 ? kMostCiphertexts : 1)) return false;
-            if (i > 0 && how.by_columns && how.block != block) return false;
-            block = how.block;
             plan_.stages.push_back(std::move(how));
         }
+        if (!internal::lay_out(plan_.stages, slots)) return false;
         follow_values();
         return integer_bits_ <= kMostIntegerBits;
     }
 
     void follow_values() {
-        depth_ = 0;
-        for (const WeightStage& how : plan_.stages) {
-            depth_ += (how.by_columns ? 1 : 2) + (how.has_activation ? how.activation.depth() : 0);
-        }
         integer_bits_ = 1;
-        int level = depth_;
-        std::vector<Interval> units(static_cast<size_t>(network_.inputs), request_.input);
+        int level = plan_.stages.front().level;
+        std::vector<std::vector<Interval>> operands = {
+            std::vector<Interval>(static_cast<size_t>(network_.inputs), request_.input)};
         double operand = request_.input.magnitude();
         for (size_t i = 0; i < plan_.stages.size(); ++i) {
             const Stage& stage = network_.stages[i];
             WeightStage& how = plan_.stages[i];
-            how.level = level;
             set_bounds(stage, how);
             const double terms = how.by_columns ? how.columns : how.block;
             level -= how.by_columns ? 1 : 2;
-            units = propagate(stage, units);
+            std::vector<Interval> units = propagate(stage, operands);
             for (const Interval& x : units) {
                 how.value_bound = std::max(how.value_bound, x.magnitude());
             }
@@ -108,6 +91,7 @@ class WeightPlanner {
                 if (how.has_activation) x = apply(how.activation, x);
                 operand = std::max(operand, x.magnitude());
             }
+            operands.push_back(std::move(units));
             need(4 * std::max(operand, how.value_bound), level);
             if (how.has_activation && how.activation.is_square()) {
                 operand = how.value_bound * how.value_bound;
@@ -132,28 +116,10 @@ class WeightPlanner {
         integer_bits_ = std::max(integer_bits_, static_cast<int>(std::ceil(above)) + 2);
     }
 
-    void collect_rotations(int slots) {
-        const auto use = [&](int step, int level) {
-            int& highest = plan_.rotations[step % slots];
-            highest = std::max(highest, level);
-        };
-        plan_.rotations.clear();
-        for (const WeightStage& how : plan_.stages) {
-            if (how.by_columns) {
-                for (int step = how.block; step < slots; step *= 2) use(step, how.level - 1);
-                continue;
-            }
-            for (int step = 1; step < how.block; step *= 2) {
-                use(step, how.level - 1);
-                use(slots - step, how.level - 2);
-            }
-        }
-    }
-
     const Network& network_;
     const PlanRequest& request_;
     WeightPlan plan_;
-    int depth_ = 0, integer_bits_ = 1;
+    int integer_bits_ = 1;
 };
 
 }  // namespace

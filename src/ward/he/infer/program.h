@@ -2,8 +2,9 @@
 // ciphertexts.
 //
 // Threat: see client.h. What the key's owner gets back are outputs, with bounds that follow from
-// the weights; no circuit privacy: the noise of a result may tell more about the weights than the
-// outputs do. Thread safety: immutable; a run uses ward::num_threads() threads.
+// the weights; their noise may tell more about the weights than the outputs do, unless
+// hide_computation (circuit_privacy.h) covers it. Thread safety: immutable; a run uses
+// ward::num_threads() threads.
 #pragma once
 
 #include <memory>

@@ -1,5 +1,7 @@
 #include "ward/he/internal/evaluate.h"
 
+#include <algorithm>
+
 #include <cstring>
 #include <string>
 
@@ -18,6 +20,17 @@ std::shared_ptr<CiphertextBody> with_parts(const CiphertextBody& like, std::vect
     body->error_bound = like.error_bound;
     body->slots = like.slots;
     return body;
+}
+
+Ciphertext with_bounds(const Ciphertext& c, double value, double error) {
+    auto body = std::make_shared<CiphertextBody>(c.body());
+    body->value_bound = value;
+    body->error_bound = error;
+    return Ciphertext(std::move(body));
+}
+
+Ciphertext with_value_bound(const Ciphertext& c, double bound) {
+    return with_bounds(c, std::min(c.value_bound(), bound), c.error_bound());
 }
 
 Poly first_rows(const Poly& poly, size_t limbs) {

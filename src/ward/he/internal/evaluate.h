@@ -10,6 +10,11 @@ namespace ward::he::internal {
 // A copy without the polynomials, to fill.
 std::shared_ptr<CiphertextBody> with_parts(const CiphertextBody& like, std::vector<Poly> parts);
 
+// The same ciphertext where the caller knows better bounds than the operations do.
+Ciphertext with_bounds(const Ciphertext& c, double value, double error);
+// No slot is larger.
+Ciphertext with_value_bound(const Ciphertext& c, double bound);
+
 // The first rows of a polynomial.
 Poly first_rows(const Poly& poly, size_t limbs);
 std::vector<Poly> first_rows(const std::vector<Poly>& parts, size_t limbs);

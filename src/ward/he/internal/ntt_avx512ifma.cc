@@ -30,6 +30,15 @@ WARD_IFMA_INLINE void forward_butterfly(const Modulus8& m, __m512i& x, __m512i& 
     y = _mm512_sub_epi64(above, product);
 }
 
+// The same for x below 8q with both results below q.
+WARD_IFMA_INLINE void last_butterfly(const Modulus8& m, __m512i& x, __m512i& y, const Factor8& w) {
+    const __m512i product = fold(multiply_lazy(m, y, w), m.q);
+    const __m512i reduced = fold(fold(fold(x, m.q4), m.q2), m.q);
+    const __m512i difference = _mm512_sub_epi64(reduced, product);
+    x = fold(_mm512_add_epi64(reduced, product), m.q);
+    y = _mm512_min_epu64(difference, _mm512_add_epi64(difference, m.q));
+}
+
 // (x, y) to (x + y, (x - y) w), for y <= offset; the first is not reduced, the second below 2q.
 WARD_IFMA_INLINE void inverse_butterfly(const Modulus8& m, __m512i& x, __m512i& y, const Factor8& w,
                                         __m512i offset) {
@@ -50,24 +59,48 @@ WARD_IFMA void forward_radix2(const Modulus8& m, const Roots& roots, size_t n, c
     }
 }
 
+// The roots of two levels for block `b` of the outer one, which has `blocks`.
+struct Roots4 {
+    Factor8 outer, left, right;
+};
+WARD_IFMA_INLINE Roots4 roots4(const Roots& roots, size_t blocks, size_t b) {
+    const size_t i = blocks + b;
+    return {root(roots, i), root(roots, 2 * i), root(roots, 2 * i + 1)};
+}
+
+// Two levels. Values below 8q before and after.
+WARD_IFMA_INLINE void forward_four(const Modulus8& m, const Roots4& w, __m512i& a0, __m512i& a1,
+                                   __m512i& a2, __m512i& a3) {
+    a0 = fold(a0, m.q4);
+    a1 = fold(a1, m.q4);
+    forward_butterfly(m, a0, a2, w.outer);
+    forward_butterfly(m, a1, a3, w.outer);
+    forward_butterfly(m, a0, a1, w.left);
+    forward_butterfly(m, a2, a3, w.right);
+}
+
+// Two levels. Values below 2q before and after.
+WARD_IFMA_INLINE void inverse_four(const Modulus8& m, const Roots4& w, __m512i& a0, __m512i& a1,
+                                   __m512i& a2, __m512i& a3) {
+    inverse_butterfly(m, a0, a1, w.left, m.q2);  // below 4q and 2q
+    inverse_butterfly(m, a2, a3, w.right, m.q2);
+    inverse_butterfly(m, a0, a2, w.outer, m.q4);  // below 8q and 2q
+    inverse_butterfly(m, a1, a3, w.outer, m.q2);  // below 4q and 2q
+    a0 = fold(fold(a0, m.q4), m.q2);
+    a1 = fold(a1, m.q2);
+}
+
 // Two levels of blocks [first, last) of 4 `quarter` words; `in` and `out` are the whole polynomial.
-// Values below 8q before and after.
 WARD_IFMA void forward_radix4(const Modulus8& m, const Roots& roots, size_t blocks, size_t first,
                               size_t last, size_t quarter, const uint64_t* in, uint64_t* out) {
     for (size_t b = first; b < last; ++b) {
-        const Factor8 w1 = root(roots, blocks + b);
-        const Factor8 w2 = root(roots, 2 * (blocks + b)), w3 = root(roots, 2 * (blocks + b) + 1);
+        const Roots4 w = roots4(roots, blocks, b);
         const uint64_t* from = in + 4 * quarter * b;
         uint64_t* to = out + 4 * quarter * b;
         for (size_t i = 0; i < quarter; i += 8) {
-            __m512i a0 = fold(load8(from + i), m.q4);
-            __m512i a1 = fold(load8(from + quarter + i), m.q4);
-            __m512i a2 = load8(from + 2 * quarter + i);
-            __m512i a3 = load8(from + 3 * quarter + i);
-            forward_butterfly(m, a0, a2, w1);
-            forward_butterfly(m, a1, a3, w1);
-            forward_butterfly(m, a0, a1, w2);
-            forward_butterfly(m, a2, a3, w3);
+            __m512i a0 = load8(from + i), a1 = load8(from + quarter + i);
+            __m512i a2 = load8(from + 2 * quarter + i), a3 = load8(from + 3 * quarter + i);
+            forward_four(m, w, a0, a1, a2, a3);
             store8(to + i, a0);
             store8(to + quarter + i, a1);
             store8(to + 2 * quarter + i, a2);
@@ -76,11 +109,6 @@ WARD_IFMA void forward_radix4(const Modulus8& m, const Roots& roots, size_t bloc
     }
 }
 
-// Roots of the last three levels for the 16 words from `word` on; n is the degree.
-struct LastRoots {
-    Factor8 stride4, stride2, stride1;
-};
-
 WARD_IFMA_INLINE __m512i spread(__m512i index, const uint64_t* p, bool four) {
     const __m512i v =
         four ? _mm512_castsi256_si512(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))
@@ -88,14 +116,20 @@ WARD_IFMA_INLINE __m512i spread(__m512i index, const uint64_t* p, bool four) {
     return _mm512_permutexvar_epi64(index, v);
 }
 
-WARD_IFMA_INLINE LastRoots last_roots(const Roots& roots, size_t n, size_t word) {
+// Roots of the levels of stride 4, 2 and 1 for the 16 words from `word` on; n is the degree.
+WARD_IFMA_INLINE Factor8 root_stride4(const Roots& roots, size_t n, size_t word) {
     const __m512i by_four = _mm512_set_epi64(1, 1, 1, 1, 0, 0, 0, 0);
+    const size_t i = (n + word) / 8;
+    return {spread(by_four, roots.values + i, false), spread(by_four, roots.quotients + i, false)};
+}
+WARD_IFMA_INLINE Factor8 root_stride2(const Roots& roots, size_t n, size_t word) {
     const __m512i by_two = _mm512_set_epi64(3, 3, 2, 2, 1, 1, 0, 0);
-    const size_t i4 = (n + word) / 8, i2 = (n + word) / 4, i1 = (n + word) / 2;
-    return {
-        {spread(by_four, roots.values + i4, false), spread(by_four, roots.quotients + i4, false)},
-        {spread(by_two, roots.values + i2, true), spread(by_two, roots.quotients + i2, true)},
-        {load8(roots.values + i1), load8(roots.quotients + i1)}};
+    const size_t i = (n + word) / 4;
+    return {spread(by_two, roots.values + i, true), spread(by_two, roots.quotients + i, true)};
+}
+WARD_IFMA_INLINE Factor8 root_stride1(const Roots& roots, size_t n, size_t word) {
+    const size_t i = (n + word) / 2;
+    return {load8(roots.values + i), load8(roots.quotients + i)};
 }
 
 // Between the orders of the words a0..a7, b0..b7 of a pair of registers:
@@ -121,64 +155,77 @@ WARD_IFMA_INLINE void words(__m512i& x, __m512i& y) {
     y = _mm512_unpackhi_epi64(x, y);
     x = upper;
 }
-WARD_IFMA void forward_last(const Modulus8& m, const Roots& roots, size_t n, size_t first,
-                            size_t last, const uint64_t* in, uint64_t* out) {
-    for (size_t i = first; i < last; i += 16) {
-        const LastRoots w = last_roots(roots, n, i);
-        __m512i x = load8(in + i), y = load8(in + i + 8);
-        halves(x, y);
-        x = fold(x, m.q4);
-        forward_butterfly(m, x, y, w.stride4);
-        pairs(x, y);
-        forward_butterfly(m, x, y, w.stride2);
-        words(x, y);
-        x = fold(x, m.q4);
-        forward_butterfly(m, x, y, w.stride1);
-        words(x, y);
-        pairs(x, y);
-        halves(x, y);
-        store8(out + i, fold(fold(fold(x, m.q4), m.q2), m.q));
-        store8(out + i + 8, fold(fold(fold(y, m.q4), m.q2), m.q));
+
+// The last three levels of 16 kPairs words. One pair of registers is a long chain of dependent
+// instructions: the steps of four pairs are written side by side, so that they overlap.
+template <int kPairs>
+WARD_IFMA_INLINE void forward_last_pairs(const Modulus8& m, const Roots& roots, size_t n,
+                                         size_t word, const uint64_t* in, uint64_t* out) {
+    __m512i x[kPairs], y[kPairs];
+    for (int p = 0; p < kPairs; ++p) {
+        x[p] = load8(in + word + 16 * p);
+        y[p] = load8(in + word + 16 * p + 8);
+    }
+    for (int p = 0; p < kPairs; ++p) halves(x[p], y[p]);
+    for (int p = 0; p < kPairs; ++p) x[p] = fold(x[p], m.q4);
+    for (int p = 0; p < kPairs; ++p)
+        forward_butterfly(m, x[p], y[p], root_stride4(roots, n, word + 16 * p));
+    for (int p = 0; p < kPairs; ++p) pairs(x[p], y[p]);
+    for (int p = 0; p < kPairs; ++p)
+        forward_butterfly(m, x[p], y[p], root_stride2(roots, n, word + 16 * p));
+    for (int p = 0; p < kPairs; ++p) words(x[p], y[p]);
+    for (int p = 0; p < kPairs; ++p) {
+        last_butterfly(m, x[p], y[p], root_stride1(roots, n, word + 16 * p));
+    }
+    for (int p = 0; p < kPairs; ++p) words(x[p], y[p]);
+    for (int p = 0; p < kPairs; ++p) pairs(x[p], y[p]);
+    for (int p = 0; p < kPairs; ++p) halves(x[p], y[p]);
+    for (int p = 0; p < kPairs; ++p) {
+        store8(out + word + 16 * p, x[p]);
+        store8(out + word + 16 * p + 8, y[p]);
     }
 }
 
-WARD_IFMA void inverse_first(const Modulus8& m, const Roots& roots, size_t n, size_t first,
-                             size_t last, const uint64_t* in, uint64_t* out) {
-    for (size_t i = first; i < last; i += 16) {
-        const LastRoots w = last_roots(roots, n, i);
-        __m512i x = load8(in + i), y = load8(in + i + 8);
-        halves(x, y);
-        pairs(x, y);
-        words(x, y);
-        inverse_butterfly(m, x, y, w.stride1, m.q);  // below 2q
-        words(x, y);
-        inverse_butterfly(m, x, y, w.stride2, m.q2);  // below 4q
-        pairs(x, y);
-        inverse_butterfly(m, x, y, w.stride4, m.q4);  // below 8q and 2q
-        x = fold(fold(x, m.q4), m.q2);
-        halves(x, y);
-        store8(out + i, x);
-        store8(out + i + 8, y);
+template <int kPairs>
+WARD_IFMA_INLINE void inverse_first_pairs(const Modulus8& m, const Roots& roots, size_t n,
+                                          size_t word, const uint64_t* in, uint64_t* out) {
+    __m512i x[kPairs], y[kPairs];
+    for (int p = 0; p < kPairs; ++p) {
+        x[p] = load8(in + word + 16 * p);
+        y[p] = load8(in + word + 16 * p + 8);
+    }
+    for (int p = 0; p < kPairs; ++p) halves(x[p], y[p]);
+    for (int p = 0; p < kPairs; ++p) pairs(x[p], y[p]);
+    for (int p = 0; p < kPairs; ++p) words(x[p], y[p]);
+    // Below 2q, 4q, then 8q and 2q.
+    for (int p = 0; p < kPairs; ++p)
+        inverse_butterfly(m, x[p], y[p], root_stride1(roots, n, word + 16 * p), m.q);
+    for (int p = 0; p < kPairs; ++p) words(x[p], y[p]);
+    for (int p = 0; p < kPairs; ++p)
+        inverse_butterfly(m, x[p], y[p], root_stride2(roots, n, word + 16 * p), m.q2);
+    for (int p = 0; p < kPairs; ++p) pairs(x[p], y[p]);
+    for (int p = 0; p < kPairs; ++p)
+        inverse_butterfly(m, x[p], y[p], root_stride4(roots, n, word + 16 * p), m.q4);
+    for (int p = 0; p < kPairs; ++p) x[p] = fold(fold(x[p], m.q4), m.q2);
+    for (int p = 0; p < kPairs; ++p) halves(x[p], y[p]);
+    for (int p = 0; p < kPairs; ++p) {
+        store8(out + word + 16 * p, x[p]);
+        store8(out + word + 16 * p + 8, y[p]);
     }
 }
 
-// Two levels of blocks [first, last); `blocks` counts the blocks of the outer level. Values below
-// 2q before and after.
+// Two levels of blocks [first, last); `blocks` counts the blocks of the outer level.
 WARD_IFMA void inverse_radix4(const Modulus8& m, const Roots& roots, size_t blocks, size_t first,
                               size_t last, size_t quarter, uint64_t* data) {
     for (size_t b = first; b < last; ++b) {
-        const Factor8 w1 = root(roots, blocks + b);
-        const Factor8 w2 = root(roots, 2 * (blocks + b)), w3 = root(roots, 2 * (blocks + b) + 1);
+        const Roots4 w = roots4(roots, blocks, b);
         uint64_t* at = data + 4 * quarter * b;
         for (size_t i = 0; i < quarter; i += 8) {
             __m512i a0 = load8(at + i), a1 = load8(at + quarter + i);
             __m512i a2 = load8(at + 2 * quarter + i), a3 = load8(at + 3 * quarter + i);
-            inverse_butterfly(m, a0, a1, w2, m.q2);  // below 4q and 2q
-            inverse_butterfly(m, a2, a3, w3, m.q2);
-            inverse_butterfly(m, a0, a2, w1, m.q4);  // below 8q and 2q
-            inverse_butterfly(m, a1, a3, w1, m.q2);  // below 4q and 2q
-            store8(at + i, fold(fold(a0, m.q4), m.q2));
-            store8(at + quarter + i, fold(a1, m.q2));
+            inverse_four(m, w, a0, a1, a2, a3);
+            store8(at + i, a0);
+            store8(at + quarter + i, a1);
             store8(at + 2 * quarter + i, a2);
             store8(at + 3 * quarter + i, a3);
         }
@@ -230,15 +277,19 @@ WARD_IFMA void ntt_forward_avx512ifma(const NttTable& table, const uint64_t* in,
         forward_radix4(m, roots, blocks, 0, blocks, n / blocks / 4, in, out);
         in = out;
     }
+    const size_t chunk_words = n / blocks;  // 8 4^k
     for (size_t chunk = 0; chunk < blocks; ++chunk) {
         const uint64_t* from = in;
         size_t parts = 1;
-        for (size_t words_left = n / blocks; words_left > 8; words_left /= 4, parts *= 4) {
-            forward_radix4(m, roots, blocks * parts, chunk * parts, (chunk + 1) * parts,
-                           words_left / 4, from, out);
+        for (size_t left = chunk_words; left > 8; left /= 4, parts *= 4) {
+            forward_radix4(m, roots, blocks * parts, chunk * parts, (chunk + 1) * parts, left / 4,
+                           from, out);
             from = out;
         }
-        forward_last(m, roots, n, chunk * (n / blocks), (chunk + 1) * (n / blocks), from, out);
+        const size_t end = (chunk + 1) * chunk_words;
+        size_t i = chunk * chunk_words;
+        for (; i + 64 <= end; i += 64) forward_last_pairs<4>(m, roots, n, i, from, out);
+        for (; i < end; i += 16) forward_last_pairs<1>(m, roots, n, i, from, out);
     }
 }
 
@@ -254,7 +305,9 @@ WARD_IFMA void ntt_inverse_avx512ifma(const NttTable& table, const uint64_t* in,
     while (chunk_words * 4 <= std::min(kBlockWords, whole)) chunk_words *= 4;
     const size_t step = std::max<size_t>(chunk_words, 16);
     for (size_t start = 0; start < n; start += step) {
-        inverse_first(m, roots, n, start, start + step, in, out);
+        size_t i = start;
+        for (; i + 64 <= start + step; i += 64) inverse_first_pairs<4>(m, roots, n, i, in, out);
+        for (; i < start + step; i += 16) inverse_first_pairs<1>(m, roots, n, i, in, out);
         for (size_t words4 = 32; words4 <= chunk_words; words4 *= 4) {
             inverse_radix4(m, roots, n / words4, start / words4, (start + step) / words4,
                            words4 / 4, out);

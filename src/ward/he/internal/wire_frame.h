@@ -24,6 +24,8 @@ enum class WireKind : uint8_t {
     kCiphertext = 6,
     kClientPlan = 7,
     kCiphertexts = 8,
+    kEncryptedModel = 9,
+    kWeightPlan = 10,
 };
 
 inline constexpr size_t kWireHeadBytes = 40, kWireDigestBytes = 32;

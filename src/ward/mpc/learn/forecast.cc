@@ -19,21 +19,9 @@ struct Cost {
 data::Dataset zeros_for(const TrainingJob& job) {
     data::Dataset out;
     out.name = "forecast";
-    out.example_shape = {static_cast<int64_t>(job.shape.widths.front())};
-    out.inputs.assign(job.examples * job.shape.widths.front(), 0);
+    out.example_shape = {static_cast<int64_t>(job.shape.inputs())};
+    out.inputs.assign(job.examples * job.shape.inputs(), 0);
     out.labels.assign(job.examples, 0);
-    return out;
-}
-
-NetworkWeights zero_weights(const NetworkShape& shape) {
-    NetworkWeights out;
-    for (size_t l = 0; l + 1 < shape.widths.size(); ++l) {
-        for (auto* list : {&out.weights, &out.biases}) {
-            const size_t rows = list == &out.weights ? shape.widths[l] : 1;
-            RingMatrix& matrix = list->emplace_back(rows, shape.widths[l + 1]);
-            std::fill(matrix.values.begin(), matrix.values.end(), Ring{0});
-        }
-    }
     return out;
 }
 

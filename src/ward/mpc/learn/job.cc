@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <cstdio>
 #include <numeric>
 #include <optional>
 #include <random>
@@ -11,23 +12,17 @@
 #include "ward/core/error.h"
 #include "ward/mpc/fixed_point.h"
 #include "ward/mpc/learn/checkpoint_resume.h"
+#include "ward/mpc/learn/internal/batches.h"
 #include "ward/mpc/share.h"
 
 namespace ward::mpc {
 namespace {
 
-// A public order (Fisher-Yates); the generator is fixed by the C++ standard.
-std::vector<size_t> order_of_epoch(const TrainingJob& job, int epoch) {
-    std::vector<size_t> order(job.examples);
-    std::iota(order.begin(), order.end(), size_t{0});
-    std::mt19937_64 generator(job.order_seed * 1'000'003 + static_cast<uint64_t>(epoch));
-    for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[generator() % i]);
-    return order;
-}
+constexpr size_t kScoredRows = 256;  // at a time, which bounds the memory
 
 void require_fit(const TrainingJob& job, const data::Dataset* data) {
     if (data == nullptr) throw Error(ErrorCode::kUsage, "an owner must give its data");
-    const auto features = static_cast<int64_t>(job.shape.widths.front());
+    const auto features = static_cast<int64_t>(job.shape.inputs());
     if (data->size() == static_cast<int64_t>(job.examples) && data->example_size() == features) {
         return;
     }
@@ -37,10 +32,19 @@ void require_fit(const TrainingJob& job, const data::Dataset* data) {
                     std::to_string(job.examples) + " of " + std::to_string(features));
 }
 
-RingMatrix input_rows(const data::Dataset& data, std::span<const size_t> rows, size_t features) {
+RingMatrix input_rows(const data::Dataset& data, std::span<const size_t> rows,
+                      const TrainingJob& job) {
+    const size_t features = job.shape.inputs();
     std::vector<float> values(rows.size() * features);
     for (size_t i = 0; i < rows.size(); ++i) {
         std::copy_n(&data.inputs[rows[i] * features], features, &values[i * features]);
+    }
+    if (job.options.clipping_norm > 0) {
+        const auto bound = static_cast<float>(kMaxPrivateInput);
+        for (float& value : values) {
+            if (!std::isnan(value))
+                value = std::clamp(value, -bound, bound);  // NaN is refused below
+        }
     }
     return encode(values, rows.size(), features, data.name);
 }
@@ -64,39 +68,39 @@ RingMatrix label_rows(const data::Dataset& data, std::span<const size_t> rows, s
     return out;
 }
 
-// Calls step(number, rows) for every whole batch of every epoch, from step `first` on.
-template <typename AnyNetwork, typename Step>
-void for_batches(const TrainingJob& job, AnyNetwork& network, uint64_t first,
-                 const std::function<void(int)>& after_epoch, Step step) {
-    const size_t batch = job.options.batch_size;
-    if (batch < 1 || batch > job.examples) {
-        throw Error(ErrorCode::kInvalid,
-                    "the batch size must be between 1 and the " + std::to_string(job.examples) +
-                        " examples, got " + std::to_string(batch),
-                    "change batch_size in the job");
-    }
-    uint64_t number = 0;
-    for (int epoch = 0; epoch < job.epochs; ++epoch) {
-        network.set_learning_rate(job.options.learning_rate * std::pow(job.decay, epoch));
-        const std::vector<size_t> order = order_of_epoch(job, epoch);
-        for (size_t at = 0; at + batch <= order.size(); at += batch, ++number) {
-            if (number >= first) step(number, std::span<const size_t>(order).subspan(at, batch));
-        }
-        if (after_epoch && number > first) after_epoch(epoch + 1);
-    }
+// A text that differs for different numbers.
+std::string exact(double value) {
+    char text[40];
+    std::snprintf(text, sizeof(text), "%.17g", value);
+    return text;
 }
 
 }  // namespace
 
+namespace internal {
+
+std::vector<size_t> order_of_epoch(const TrainingJob& job, int epoch) {
+    std::vector<size_t> order(job.examples);
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::mt19937_64 generator(job.order_seed * 1'000'003 + static_cast<uint64_t>(epoch));
+    for (size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[generator() % i]);
+    return order;
+}
+
+}  // namespace internal
+
 std::string TrainingJob::digest() const {
-    std::string text = "ward mpc training job 2|" + protocol;
-    for (size_t width : shape.widths) text += "|" + std::to_string(width);
-    text += "|batch " + std::to_string(options.batch_size) + "|rate " +
+    std::string text = "ward mpc training job 3|" + protocol;
+    text += shape.text() + "|batch " + std::to_string(options.batch_size) + "|rate " +
             std::to_string(encode_constant(options.learning_rate)) + "|momentum " +
             std::to_string(encode_constant(options.momentum)) + "|epochs " +
             std::to_string(epochs) + "|decay " + std::to_string(encode_constant(decay)) +
             "|order " + std::to_string(order_seed) + "|examples " + std::to_string(examples) +
-            "|owners " + std::to_string(input_owner) + " " + std::to_string(label_owner);
+            "|owners " + std::to_string(input_owner) + " " + std::to_string(label_owner) +
+            "|loss " + std::to_string(static_cast<int>(options.loss)) + "|optimizer " +
+            std::to_string(static_cast<int>(options.optimizer)) + " " +
+            exact(options.second_momentum) + "|privacy " + exact(options.clipping_norm) + " " +
+            exact(options.noise_multiplier) + " " + exact(delta);
     return sha256_hex(text);
 }
 
@@ -106,33 +110,42 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
     const bool has_inputs = party.index() == job.input_owner;
     const bool has_labels = party.index() == job.label_owner;
     if (has_inputs || has_labels) require_fit(job, data);
-    const size_t features = job.shape.widths.front(), outputs = job.shape.widths.back();
+    const size_t features = job.shape.inputs(), outputs = job.shape.outputs();
     const auto start = std::chrono::steady_clock::now();
     const net::Traffic before = party.ledger().total();
     Network network(party, job.shape, initial, job.options);
     std::optional<Resumption> resumption;
     uint64_t first = 0;
+    if (checkpointing != nullptr && job.options.clipping_norm > 0) {
+        throw Error(ErrorCode::kUnsupported,
+                    "private training has no checkpoints: a repeated step would use its masks for "
+                    "other noise",
+                    "remove checkpoint from the party file");
+    }
     if (checkpointing != nullptr) {
         resumption.emplace(party, checkpointing->place, checkpointing->every_steps,
                            has_inputs || has_labels ? data->digest : std::string());
         Resumption::State state = resumption->restore();
         first = state.step;
-        if (first > 0) network.restore(std::move(state.matrices));
+        if (first > 0) network.restore(std::move(state.matrices), first);
     }
     uint64_t done = first;
-    for_batches(job, network, first, after_epoch, [&](uint64_t, std::span<const size_t> rows) {
-        if (resumption) party.begin_step(done);
-        RingMatrix x, y;
-        if (has_inputs) x = input_rows(*data, rows, features);
-        if (has_labels) y = label_rows(*data, rows, outputs);
-        const SharedMatrix inputs =
-            share(party, job.input_owner, has_inputs ? &x : nullptr, rows.size(), features);
-        const SharedMatrix labels =
-            share(party, job.label_owner, has_labels ? &y : nullptr, rows.size(), outputs);
-        network.train_step(inputs, labels);
-        ++done;
-        if (resumption && resumption->is_due(done)) resumption->save(done, network.state());
-    });
+    internal::for_batches(
+        job, network, first, after_epoch, [&](uint64_t, std::span<const size_t> rows) {
+            if (resumption) party.begin_step(done);
+            RingMatrix x, y;
+            if (has_inputs) x = input_rows(*data, rows, job);
+            if (has_labels) y = label_rows(*data, rows, outputs);
+            const SharedMatrix inputs =
+                share(party, job.input_owner, has_inputs ? &x : nullptr, rows.size(), features);
+            const SharedMatrix labels =
+                share(party, job.label_owner, has_labels ? &y : nullptr, rows.size(), outputs);
+            network.train_step(inputs, labels);
+            ++done;
+            if (resumption && resumption->is_due(done)) {
+                resumption->save(done, network.state());
+            }
+        });
     if (resumption) party.begin_step(done);
     JobResult out;
     out.network = network.reveal(party);
@@ -163,24 +176,29 @@ NetworkWeights train_twin(Twin& twin, const TrainingJob& job, const NetworkWeigh
                           const data::Dataset& data) {
     require_fit(job, &data);
     TwinNetwork network(twin, job.shape, initial, job.options);
-    for_batches(job, network, 0, nullptr, [&](uint64_t, std::span<const size_t> rows) {
-        network.train_step(input_rows(data, rows, job.shape.widths.front()),
-                           label_rows(data, rows, job.shape.widths.back()));
+    internal::for_batches(job, network, 0, nullptr, [&](uint64_t, std::span<const size_t> rows) {
+        network.train_step(input_rows(data, rows, job),
+                           label_rows(data, rows, job.shape.outputs()));
     });
-    return {network.weights(), network.biases()};
+    return {job.shape, network.weights(), network.biases()};
 }
 
 double accuracy(const NetworkWeights& network, const data::Dataset& data) {
-    const size_t rows = static_cast<size_t>(data.size());
-    const size_t outputs = network.weights.back().cols;
-    const std::vector<double> inputs(data.inputs.begin(), data.inputs.end());
-    const std::vector<double> scores = plain_scores(network, inputs, rows);
+    const size_t rows = static_cast<size_t>(data.size()), outputs = network.shape.outputs();
+    const size_t features = network.shape.inputs();
     size_t right = 0;
-    for (size_t r = 0; r < rows; ++r) {
-        const double* row = &scores[r * outputs];
-        const auto best = outputs == 1 ? static_cast<int64_t>(row[0] > 0)
-                                       : std::max_element(row, row + outputs) - row;
-        right += best == data.labels[r] ? 1 : 0;
+    for (size_t begin = 0; begin < rows; begin += kScoredRows) {
+        const size_t count = std::min(kScoredRows, rows - begin);
+        const auto first = data.inputs.begin() + static_cast<std::ptrdiff_t>(begin * features);
+        const std::vector<double> inputs(first,
+                                         first + static_cast<std::ptrdiff_t>(count * features));
+        const std::vector<double> scores = plain_scores(network, inputs, count);
+        for (size_t r = 0; r < count; ++r) {
+            const double* row = &scores[r * outputs];
+            const auto best = outputs == 1 ? static_cast<int64_t>(row[0] > 0)
+                                           : std::max_element(row, row + outputs) - row;
+            right += best == data.labels[begin + r] ? 1 : 0;
+        }
     }
     return static_cast<double>(right) / static_cast<double>(rows);
 }

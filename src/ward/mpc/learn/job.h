@@ -27,6 +27,7 @@ struct TrainingJob {
     size_t examples = 0;  // public; what does not fill a batch is left out of the epoch
     int input_owner = 0;
     int label_owner = 0;
+    double delta = 0;  // of the privacy guarantee, with options.clipping_norm (privacy.h)
     // How it is computed and on what: truncation, security, the label. Part of the digest, so that
     // nobody weakens them unseen and no checkpoint is continued by other messages.
     std::string protocol;
@@ -41,6 +42,8 @@ struct JobResult {
     net::Traffic traffic;  // of this party
 };
 
+// With options.clipping_norm > 0 inputs are cut off at +-kMaxPrivateInput by their owner.
+//
 // `data` is read at the owners only; others may pass nullptr. The same `initial` at all parties.
 // `after_epoch`, if any, is called with the number of epochs done. Throws Error kUsage for data
 // that does not fit the job, kInvalid for values out of range.
@@ -48,7 +51,9 @@ struct JobResult {
 // With `checkpointing` the state is saved every so many steps, and a job whose parties find saved
 // states goes on from the last one that all three have (checkpoint_resume.h); with semi-honest
 // security the model is then the very one of a run that was not cut off. Throws Error kRefused when
-// the parties' states do not belong together or an owner's data has changed, kIo for a full disk.
+// the parties' states do not belong together or an owner's data has changed, kUnsupported for
+// private training (a step that is repeated would use its masks for other noise), kIo for a full
+// disk.
 struct Checkpointing {
     CheckpointPlace place;
     uint64_t every_steps = 100;

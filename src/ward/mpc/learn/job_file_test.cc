@@ -45,6 +45,35 @@ TEST(JobFile, ReadsAllKeys) {
     EXPECT_EQ(job.truncation, Truncation::kFast);
 }
 
+TEST(JobFile, ReadsLayersAsModelSpecsNameThem) {
+    using Kind = NetworkLayer::Kind;
+    const JobFile job = parse_job(
+        "ward_mpc_job: 1\nexamples: 100\ninput_shape: [1, 12, 12]\nclasses: 3\noptimizer: adam\n"
+        "loss: squared\nlayers:\n  - conv2d: {out_channels: 4, kernel: 3, padding: 1}\n"
+        "  - max_pool2d: {kernel: 3}\n  - relu\n  - linear: {out_features: 7}\n",
+        "job.yaml");
+    const TrainingJob training = public_job(job);
+    EXPECT_EQ(training.shape.inputs(), 144u);
+    EXPECT_EQ(training.shape.image, (ImageShape{12, 12, 1}));
+    const std::vector<NetworkLayer> expected = {{Kind::kConvolution, 4, 3, 1, 1},
+                                                {Kind::kMaxPool, 0, 3, 2, 0},
+                                                {.kind = Kind::kRelu},
+                                                {Kind::kDense, 7},
+                                                {Kind::kDense, 3}};
+    EXPECT_EQ(training.shape.layers, expected);
+    EXPECT_EQ(training.options.optimizer, Optimizer::kAdam);
+    EXPECT_EQ(training.options.loss, Loss::kSquared);
+    const auto refused = [](const std::string& layers) {
+        return testonly::message_of(
+            [&] { (void)parse_job("ward_mpc_job: 1\ndata: d\nlayers:\n" + layers, "j"); });
+    };
+    EXPECT_THAT(refused("  - tanh\n"), HasSubstr("line 4: layers are linear, conv2d"));
+    EXPECT_THAT(refused("  - conv2d: {kernel: 3}\n"), HasSubstr("the number of its outputs"));
+    EXPECT_THAT(refused("  - conv2d: {out_channels: 3}\n"), HasSubstr("needs a kernel"));
+    EXPECT_THAT(refused("  - relu: {slope: 1}\n"), HasSubstr("relu has no slope"));
+    EXPECT_THAT(refused("  - relu\nhidden: [3]\n"), HasSubstr("exclude each other"));
+}
+
 TEST(JobFile, RefusesWithFileAndLine) {
     const auto refused = [](const std::string& text) {
         return testonly::message_of([&] { parse_job("ward_mpc_job: 1\n" + text, "job.yaml"); });
@@ -79,6 +108,33 @@ TEST(ExportModel, HoldsTheWeightsAsLinearLayersHaveThem) {
     EXPECT_EQ(output.shape, (model::Shape{2, 4}));
     EXPECT_EQ(output.values[1], 0.0f);
     EXPECT_EQ(output.values[6], static_cast<float>(decode(network.weights[1].values[2])));
+}
+
+// Values of the exported model at places that the order of channels moves.
+TEST(ExportModel, PutsChannelsWhereConvolutionsHaveThem) {
+    data::Dataset set;
+    set.name = "images";
+    set.example_shape = {2, 4, 4};
+    set.class_names = {"a", "b", "c"};
+    NetworkShape shape{
+        .widths = {},
+        .image = {4, 4, 2},
+        .layers = {{.kind = NetworkLayer::Kind::kConvolution, .outputs = 3, .kernel = 2},
+                   {.kind = NetworkLayer::Kind::kRelu},
+                   {.kind = NetworkLayer::Kind::kDense, .outputs = 3}}};
+    Random random = testonly::seeded_random(1);
+    const NetworkWeights network = initial_weights(shape, random);
+    const model::Model model = to_model(network, set);
+    const model::Weight& conv = model.weights.at("conv1.weight");
+    EXPECT_EQ(conv.shape, (model::Shape{3, 2, 2, 2}));
+    // Output 1, channel 1, row 0, column 1.
+    EXPECT_EQ(conv.values[((1 * 2 + 1) * 2 + 0) * 2 + 1],
+              static_cast<float>(decode(network.weights[0].values[((0 * 2 + 1) * 2 + 1) * 3 + 1])));
+    // Of the dense layer: output 2, channel 1, row 2, column 0 of 3 x 3 pixels.
+    const model::Weight& output = model.weights.at("output.weight");
+    EXPECT_EQ(output.shape, (model::Shape{3, 27}));
+    EXPECT_EQ(output.values[2 * 27 + 1 * 9 + 2 * 3 + 0],
+              static_cast<float>(decode(network.weights[1].values[((2 * 3 + 0) * 3 + 1) * 3 + 2])));
 }
 
 }  // namespace

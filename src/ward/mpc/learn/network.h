@@ -1,5 +1,7 @@
-// Dense networks that are trained and evaluated on shares: dense layers with ReLU between them, and
-// softmax with cross-entropy (or, for one output, the logistic loss) at the end; SGD with momentum.
+// Networks that are trained and evaluated on shares: dense layers, convolutions, pools, group norms
+// and ReLU (shape.h), with softmax and cross-entropy, the logistic loss (one output) or half the
+// squared error at the end; SGD with momentum, or Adam; clipped and noisy gradients for
+// differential privacy.
 //
 //   NetworkShape shape{.widths = {784, 128, 128, 10}};
 //   Network network(party, shape, initial_weights(shape, random), {.batch_size = 128});
@@ -14,40 +16,66 @@
 // along, so momentum costs nothing. Steps are quantised: learning_rate / batch_size keeps at
 // least 6 significant bits, momentum 16.
 //
+// Convolutions are products of patches (patches.h): taking patches is local, and so is average
+// pooling. Weights of a convolution are (row, column, channel of the patch) x channels.
+//
 // Values before a ReLU and scores must stay below 2^13 in magnitude. Security and errors: as
 // party.h; shapes, the number of steps, and all options are public. Thread safety: as Party.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "ward/core/random.h"
 #include "ward/mpc/bits.h"
+#include "ward/mpc/learn/clipping.h"
+#include "ward/mpc/learn/group_norm.h"
+#include "ward/mpc/learn/shape.h"
 #include "ward/mpc/learn/twin.h"
+#include "ward/mpc/max_pool.h"
 #include "ward/mpc/multiply.h"
 #include "ward/mpc/party.h"
 
 namespace ward::mpc {
 
-struct NetworkShape {
-    std::vector<size_t> widths;  // inputs, hidden layers, outputs; 1 output: logistic regression
+enum class Loss {
+    kCrossEntropy,  // of the softmax, or logistic for one output
+    kSquared,       // half the squared difference of scores and targets
 };
+
+enum class Optimizer { kSgd, kAdam };
 
 struct TrainOptions {
     size_t batch_size = 128;
     double learning_rate = 0.1;
     double momentum = 0.9;
+    // Adam costs about 500 bytes per weight and step and party, and 40 rounds more.
+    Optimizer optimizer = Optimizer::kSgd;
+    double second_momentum = 0.999;  // of Adam's squares
+    Loss loss = Loss::kCrossEntropy;
+    // Above 0: the gradient of each example is clipped to this norm (clipping.h; dense networks,
+    // exact truncation), and to each sum of a batch comes noise that no party knows (noise.h).
+    // What one example adds to the sum, divided by 2^16 and rounded, moves it by at most
+    // clipping_norm + sqrt(weights) 2^-16 in Euclidean norm; noise_multiplier is in units of that.
+    // Inputs must be within +-8. What guarantee a whole job has is in learn/privacy.h.
+    double clipping_norm = 0;
+    double noise_multiplier = 0;
 };
 
-// In the clear, 16 fraction bits. weights[l] is inputs x outputs of layer l, biases[l] 1 x outputs.
+// In the clear, 16 fraction bits. weights[l] is patch x outputs of the l-th layer that has weights,
+// biases[l] 1 x outputs.
 struct NetworkWeights {
+    NetworkShape shape;
     std::vector<RingMatrix> weights;
     std::vector<RingMatrix> biases;
 };
 
 // He et al. 2015: uniform in +-sqrt(6 / inputs), zero biases.
 NetworkWeights initial_weights(const NetworkShape& shape, Random& random);
+
+NetworkWeights zero_weights(const NetworkShape& shape);
 
 // Scores of a revealed network in floating point, for checking it.
 std::vector<double> plain_scores(const NetworkWeights& network, std::span<const double> inputs,
@@ -60,6 +88,8 @@ struct OnShares {
     using Bits = SharedBits;
     using ProductOf = Product;
     using Relu = ReluResult;
+    using Largest = LargestResult;
+    using Winners = Tournament;
 };
 struct InTheClear {
     using Context = Twin;
@@ -67,6 +97,8 @@ struct InTheClear {
     using Bits = PlainBits;
     using ProductOf = PlainProduct;
     using Relu = PlainRelu;
+    using Largest = PlainLargest;
+    using Winners = PlainTournament;
 };
 
 template <typename World>
@@ -91,33 +123,64 @@ class BasicNetwork {
     Matrix scores(const Matrix& inputs);
 
     // Weights and velocities, all that training goes on from; `restore` takes what `state` gave.
-    // Throws Error kInvalid for matrices of other shapes.
     std::vector<Matrix> state() const;
-    void restore(std::vector<Matrix> state);
+    // `steps` is the number of steps done until then. Throws Error kInvalid for matrices of other
+    // shapes.
+    void restore(std::vector<Matrix> state, uint64_t steps);
 
+    const NetworkShape& shape() const { return shape_; }
     const std::vector<Matrix>& weights() const { return weights_; }
     const std::vector<Matrix>& biases() const { return biases_; }
 
   private:
-    // What the way back needs of the way there.
+    // What the way back needs of the way there, per step.
+    struct Memory {
+        Matrix input;  // of a product: rows or patches
+        typename World::Bits active;
+        typename World::Winners winners;
+        Normalised<Matrix> normalised;
+    };
     struct Pass {
-        std::vector<Matrix> inputs;  // of each layer
-        std::vector<typename World::Bits> active;
+        std::vector<Memory> memory;
         Matrix scores;
     };
 
     Pass forward(const Matrix& inputs);
-    std::vector<Matrix> errors(const Pass& pass, const Matrix& labels);
-    void update(const Pass& pass, const std::vector<Matrix>& errors);
-    void move_weights();
+    Matrix forward_step(const NetworkStep& step, Matrix x, Memory& memory);
+    Matrix pooled(const NetworkStep& step, const Matrix& x, Memory& memory);
+    Matrix normalised(const NetworkStep& step, const Matrix& x, Memory& memory);
+    Matrix times_channels(const Matrix& x, const Matrix& factors);
+    Matrix loss_gradient(const Matrix& scores, const Matrix& labels);
+    // The derivative of the loss by the outputs of each product.
+    std::vector<Matrix> errors(Pass& pass, const Matrix& labels);
+    Matrix backward_step(const NetworkStep& step, const Memory& memory, Matrix error);
+    std::vector<Matrix> inputs_of_products(Pass& pass);
+    void begin_clipping();
+    std::vector<Matrix> gradient_sums(const std::vector<Matrix>& inputs,
+                                      const std::vector<Matrix>& errors, int error_bits,
+                                      double momentum);
+    void cap_for_clipping(std::vector<Matrix>& inputs, std::vector<Matrix>& errors);
+    std::vector<Matrix> private_sums(std::vector<Matrix> inputs, std::vector<Matrix> errors,
+                                     double momentum);
+    double noise_deviation_units() const;
+    void update(Pass& pass, std::vector<Matrix> errors);
+    void adam_step(std::vector<Matrix> sums);
+    void move_weights(const Matrix& scaled);
 
     Context& context_;
     NetworkShape shape_;
+    std::vector<NetworkStep> steps_;
+    std::vector<bool> by_channel_;  // whether the weights are those of a group norm
+    std::vector<int> box_bits_;     // of each product: its gradients are 2^box_bits too large
     TrainOptions options_;
     std::vector<Matrix> weights_, biases_;
     std::vector<Matrix> weight_velocity_, bias_velocity_;
-    Ring step_ = 0;  // learning_rate / batch_size with step_bits_ fraction bits
-    int step_bits_ = 0;
+    std::vector<Matrix> squares_;  // Adam's, all in one row
+    size_t weight_count_ = 0;
+    uint64_t updates_ = 0;
+    std::optional<Clipping> clipping_;
+    double step_ = 0;    // learning_rate / batch_size
+    int step_bits_ = 0;  // fraction bits it is rounded to
 };
 
 using TwinNetwork = BasicNetwork<InTheClear>;

@@ -12,6 +12,7 @@ namespace ward::mpc {
 namespace {
 
 constexpr size_t kMaxPartyBytes = 1 << 20;
+constexpr size_t kMaxShares = 16;
 
 class PartyReader {
   public:
@@ -34,6 +35,9 @@ class PartyReader {
         // Two parties under one identity would be one party with two votes.
         if (party_.next.name == party_.previous.name || party_.next.pin == party_.previous.pin) {
             fail(root, "next and previous must be two parties with names and pins of their own");
+        }
+        if (party_.shares.empty() != party_.shares_key.empty()) {
+            fail(root, "shares and shares_key go together");
         }
         return party_;
     }
@@ -116,6 +120,13 @@ class PartyReader {
             read_peer(value, key, key == "next");
         } else if (key == "data") {
             party_.data = text(value, key);
+        } else if (key == "shares") {
+            if (!value.IsSequence() || value.size() == 0 || value.size() > kMaxShares) {
+                fail(value, "shares must be a list of 1 to 16 files");
+            }
+            for (const YAML::Node& file : value) party_.shares.push_back(text(file, "a file"));
+        } else if (key == "shares_key") {
+            party_.shares_key = text(value, key);
         } else if (key == "checkpoint") {
             party_.checkpoint = text(value, key);
         } else if (key == "checkpoint_key") {

@@ -4,6 +4,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ward/net/connect.h"
 
@@ -20,9 +21,11 @@ struct PartyFile {
     net::Endpoint listen;
     net::Endpoint next_address;
     Peer next, previous;
-    std::string data;            // of this owner; empty: it brings none
-    std::string checkpoint;      // file; empty: none
-    std::string checkpoint_key;  // file of 32 bytes
+    std::string data;                 // of this owner; empty: it brings none
+    std::vector<std::string> shares;  // files of owners that are no party (`ward mpc share`)
+    std::string shares_key;           // file of the age key that opens them
+    std::string checkpoint;           // file; empty: none
+    std::string checkpoint_key;       // file of 32 bytes
     uint64_t checkpoint_steps = 100;
     uint64_t connect_seconds = 300;  // so long the others may take to come
     uint64_t silence_seconds = 300;  // so long a message may take

@@ -1,9 +1,12 @@
 #include "ward/mpc/learn/twin.h"
 
 #include <algorithm>
+#include <cmath>
 
+#include "ward/dp/discrete_gaussian.h"
 #include "ward/mpc/fixed_point.h"
 #include "ward/mpc/internal/matmul.h"
+#include "ward/mpc/softmax.h"
 
 namespace ward::mpc {
 namespace {
@@ -11,12 +14,6 @@ namespace {
 constexpr int kSplineShift = Spline::kTermBits - kFractionBits;
 
 bool is_negative(Ring value) { return static_cast<int64_t>(value) < 0; }
-
-RingMatrix evaluate(Twin& twin, const Spline& spline, RingMatrix x) {
-    for (Ring& value : x.values) value = spline.evaluate_raw(value);
-    twin.divide(x.values, kSplineShift);
-    return x;
-}
 
 }  // namespace
 
@@ -31,6 +28,12 @@ void Twin::divide(RingVector& values, int shift) {
 }
 
 RingMatrix share_public(const Twin&, const RingMatrix& values) { return values; }
+
+RingMatrix add(const RingMatrix& x, const RingMatrix& y) {
+    RingMatrix out = x;
+    for (size_t i = 0; i < out.size(); ++i) out.values[i] += y.values[i];
+    return out;
+}
 
 RingMatrix subtract(const RingMatrix& x, const RingMatrix& y) {
     RingMatrix out = x;
@@ -86,6 +89,46 @@ std::vector<RingMatrix> matmul_fixed(Twin& twin, std::span<const PlainProduct> p
     return out;
 }
 
+RingMatrix matmul_fixed(Twin& twin, const RingMatrix& x, const RingMatrix& y, int shift) {
+    const PlainProduct one[] = {{&x, &y}};
+    return std::move(matmul_fixed(twin, one, shift).front());
+}
+
+RingMatrix matmul_mapped_fixed(Twin& twin, const RingMatrix& x, const RingMatrix& y,
+                               const std::function<void(const RingVector&, RingVector&)>& map,
+                               size_t rows, size_t cols, int shift) {
+    RingVector product(x.rows * y.cols);
+    std::fill(product.begin(), product.end(), Ring{0});
+    internal::matmul_accumulate(x.values.data(), y.values.data(), product.data(), x.rows, x.cols,
+                                y.cols);
+    RingMatrix out(rows, cols);
+    map(product, out.values);
+    twin.divide(out.values, shift);
+    return out;
+}
+
+PlainLargest largest(Twin&, std::vector<RingMatrix> entries) {
+    PlainLargest out{entries.front(), {}};
+    out.tournament = {std::vector<uint32_t>(out.value.size()), entries.size()};
+    for (size_t i = 0; i < out.value.size(); ++i) {
+        for (size_t e = 1; e < entries.size(); ++e) {
+            if (!is_negative(out.value.values[i] - entries[e].values[i])) continue;
+            out.value.values[i] = entries[e].values[i];
+            out.tournament.winners[i] = static_cast<uint32_t>(e);
+        }
+    }
+    return out;
+}
+
+std::vector<RingMatrix> to_winner(Twin&, const PlainTournament& tournament,
+                                  const RingMatrix& value) {
+    std::vector<RingMatrix> out(tournament.entries, scale(value, 0));
+    for (size_t i = 0; i < value.size(); ++i) {
+        out[tournament.winners[i]].values[i] = value.values[i];
+    }
+    return out;
+}
+
 PlainRelu relu(Twin&, const RingMatrix& x, int bits) {
     PlainRelu out{x, PlainBits(x.size())};
     for (size_t i = 0; i < x.size(); ++i) {
@@ -98,6 +141,82 @@ PlainRelu relu(Twin&, const RingMatrix& x, int bits) {
 RingMatrix select(Twin&, const PlainBits& bits, const RingMatrix& x) {
     RingMatrix out = x;
     for (size_t i = 0; i < out.size(); ++i) out.values[i] *= bits[i];
+    return out;
+}
+
+RingMatrix cap(Twin&, const RingMatrix& x, const RingVector& bounds) {
+    RingMatrix out = x;
+    for (size_t i = 0; i < out.size(); ++i) {
+        if (is_negative(bounds[i] - x.values[i])) out.values[i] = bounds[i];
+        if (is_negative(x.values[i] + bounds[i])) out.values[i] = 0 - bounds[i];
+    }
+    return out;
+}
+
+RingMatrix row_products(Twin&, std::span<const PlainProduct> pairs) {
+    RingMatrix out(pairs[0].x->rows, pairs.size());
+    for (size_t k = 0; k < pairs.size(); ++k) {
+        const RingMatrix &x = *pairs[k].x, &y = *pairs[k].y;
+        for (size_t r = 0; r < out.rows; ++r) {
+            Ring sum = 0;
+            for (size_t i = r * x.cols; i < (r + 1) * x.cols; ++i) sum += x.values[i] * y.values[i];
+            out.values[r * out.cols + k] = sum;
+        }
+    }
+    return out;
+}
+
+RingMatrix multiply(Twin&, const RingMatrix& x, const RingMatrix& y) {
+    RingMatrix out = x;
+    for (size_t i = 0; i < out.size(); ++i) out.values[i] *= y.values[i];
+    return out;
+}
+
+RingMatrix multiply_fixed(Twin& twin, const RingMatrix& x, const RingMatrix& y, int shift) {
+    RingMatrix out = multiply(twin, x, y);
+    twin.divide(out.values, shift);
+    return out;
+}
+
+RingMatrix repeat_column(const RingMatrix& x, size_t cols) {
+    RingMatrix out(x.rows, cols);
+    for (size_t i = 0; i < out.size(); ++i) out.values[i] = x.values[i / cols];
+    return out;
+}
+
+RingMatrix discrete_gaussian_noise(Twin& twin, size_t rows, size_t cols, double sigma_units) {
+    const dp::DiscreteGaussian law(sigma_units / std::sqrt(2.0));
+    RingMatrix out(rows, cols);
+    std::fill(out.values.begin(), out.values.end(), Ring{0});
+    std::vector<int32_t> drawn(out.size());
+    for (int party = 0; party < 3; ++party) {
+        law.sample_vartime(twin.random(), std::span<int32_t>(drawn));
+        for (size_t i = 0; i < out.size(); ++i) {
+            out.values[i] += static_cast<Ring>(static_cast<int64_t>(drawn[i]));
+        }
+    }
+    return out;
+}
+
+RingMatrix evaluate(Twin& twin, const Spline& spline, RingMatrix x) {
+    for (Ring& value : x.values) value = spline.evaluate_raw(value);
+    twin.divide(x.values, kSplineShift);
+    return x;
+}
+
+RingMatrix evaluate(Twin& twin, const Ladder& ladder, const RingMatrix& x) {
+    RingMatrix u = x;
+    if (ladder.scales()) {
+        for (Ring& value : u.values) value *= ladder.rung_of(value).scale;
+        twin.divide(u.values, ladder.bits().scale);
+    }
+    for (size_t i = 0; i < u.size(); ++i) u.values[i] += ladder.rung_of(x.values[i]).shift;
+    RingMatrix out = evaluate(twin, ladder.table(), std::move(u));
+    if (ladder.factors()) {
+        for (size_t i = 0; i < out.size(); ++i) out.values[i] *= ladder.rung_of(x.values[i]).factor;
+        twin.divide(out.values, ladder.bits().factor);
+    }
+    for (size_t i = 0; i < out.size(); ++i) out.values[i] += ladder.rung_of(x.values[i]).offset;
     return out;
 }
 
@@ -116,7 +235,9 @@ RingMatrix softmax(Twin& twin, const RingMatrix& x) {
         sums.values[r] = 0;
         for (size_t c = 0; c < x.cols; ++c) sums.values[r] += powers.values[r * x.cols + c];
     }
-    const RingMatrix inverse = evaluate(twin, reciprocal_spline(), sums);
+    const RingMatrix inverse = x.cols > kMaxTableColumns
+                                   ? evaluate(twin, reciprocal_ladder(), sums)
+                                   : evaluate(twin, reciprocal_spline(), sums);
     for (size_t i = 0; i < powers.size(); ++i) powers.values[i] *= inverse.values[i / x.cols];
     twin.divide(powers.values, kFractionBits);
     return powers;

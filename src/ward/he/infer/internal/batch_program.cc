@@ -32,19 +32,49 @@ uint64_t residue(const Modulus& q, double scaled) {
     return x < 0 ? q.negate(magnitude) : magnitude;
 }
 
+SparseMatrix side_by_side(const SparseMatrix& a, const SparseMatrix& b) {
+    SparseMatrix out;
+    out.rows = a.rows;
+    out.columns = a.columns + b.columns;
+    for (int64_t i = 0; i < a.rows; ++i) {
+        for (int64_t e = a.start[i]; e < a.start[i + 1]; ++e) {
+            out.column.push_back(a.column[e]);
+            out.value.push_back(a.value[e]);
+        }
+        for (int64_t e = b.start[i]; e < b.start[i + 1]; ++e) {
+            out.column.push_back(static_cast<int32_t>(a.columns + b.column[e]));
+            out.value.push_back(b.value[e]);
+        }
+        out.start.push_back(out.entries());
+    }
+    return out;
+}
+
+double largest_row_norm(const SparseMatrix& m) {
+    double largest = 0;
+    for (int64_t i = 0; i < m.rows; ++i) {
+        double squares = 0;
+        for (int64_t e = m.start[i]; e < m.start[i + 1]; ++e) squares += m.value[e] * m.value[e];
+        largest = std::max(largest, std::sqrt(squares));
+    }
+    return largest;
+}
+
+// Errors of the inputs of a layer are, as a vector, random with a covariance of at most s^2 I:
+// fresh ones are independent, those of sums follow from the norm of the matrix, and activations
+// change each by a factor (to the first order) and add roundings of their own. So the error of a
+// unit of the last layer is bounded by the norm of its row.
 struct Step {
     const Stage* stage;
     int level;
     double sum_bound, value_bound;
+    double error_gain;  // 0: errors are added up
 };
 
 class BatchProgram : public Program::Body {
   public:
     BatchProgram(const Network& network, const Plan& plan, ContextPtr context)
-        : network_(network),
-          context_(std::move(context)),
-          evaluator_(context_),
-          proven_(plan.bounds_proven) {
+        : network_(network), context_(std::move(context)), evaluator_(context_) {
         for (size_t i = 0; i < network_.stages.size(); ++i) {
             Stage& stage = network_.stages[i];
             const StagePlan& step = plan.stages[i];
@@ -53,8 +83,20 @@ class BatchProgram : public Program::Body {
             const double share = polynomial ? 1 / stage.activation.radius : 1.0;
             for (double& w : stage.matrix.value) w *= share;
             for (double& b : stage.bias) b *= share;
+            // Skips become further columns: what they begin with stands behind the operand.
+            for (Skip& skip : stage.skips) {
+                for (double& w : skip.matrix.value) w *= share;
+                stage.matrix = side_by_side(stage.matrix, skip.matrix);
+            }
+            const bool last = i + 1 == network_.stages.size();
+            double gain = 0;
+            if (!plan.bounds_proven) {
+                gain = last ? largest_row_norm(stage.matrix) : norm_bound(stage.matrix);
+                // Operands of different stages may have the same errors.
+                gain *= std::sqrt(1.0 + static_cast<double>(stage.skips.size()));
+            }
             steps_.push_back(
-                {&stage, step.level, step.sum_bound * share, step.value_bound * share});
+                {&stage, step.level, step.sum_bound * share, step.value_bound * share, gain});
         }
     }
 
@@ -74,7 +116,13 @@ class BatchProgram : public Program::Body {
             }
         }
         std::vector<Ciphertext> x(inputs.begin(), inputs.end());
-        for (const Step& step : steps_) x = layer(step, x, keys.relin);
+        std::vector<std::vector<Ciphertext>> operands;
+        for (const Step& step : steps_) {
+            operands.push_back(x);
+            if (step.stage->pool > 1) x = pooled_units(*step.stage, x);
+            if (!step.stage->skips.empty()) x = with_skips(step, x, operands, keys.relin);
+            x = layer(step, x, keys.relin);
+        }
         return x;
     }
 
@@ -82,8 +130,7 @@ class BatchProgram : public Program::Body {
     std::vector<Ciphertext> layer(const Step& step, const std::vector<Ciphertext>& x,
                                   const RelinKey& relin) const {
         const auto rows = static_cast<size_t>(step.stage->matrix.rows);
-        std::vector<std::shared_ptr<CiphertextBody>> sums =
-            weighted_sums(step, step.stage->pool > 1 ? pooled_units(*step.stage, x) : x);
+        std::vector<std::shared_ptr<CiphertextBody>> sums = weighted_sums(step, x);
         std::vector<std::optional<Ciphertext>> out(rows);
         parallel_for(0, static_cast<int64_t>(rows), 1, [&](int64_t first, int64_t last) {
             for (int64_t i = first; i < last; ++i) {
@@ -93,6 +140,28 @@ class BatchProgram : public Program::Body {
         std::vector<Ciphertext> result;
         for (auto& c : out) result.push_back(std::move(*c));
         return result;
+    }
+
+    // The operand of a stage, and behind it what earlier stages began with at its level and scale;
+    // all of two polynomials, as squares are not.
+    std::vector<Ciphertext> with_skips(const Step& step, const std::vector<Ciphertext>& x,
+                                       const std::vector<std::vector<Ciphertext>>& operands,
+                                       const RelinKey& relin) const {
+        std::vector<Ciphertext> all = x;
+        for (const Skip& skip : step.stage->skips) {
+            const auto& units = operands[skip.from];
+            all.insert(all.end(), units.begin(), units.end());
+        }
+        const double scale = x[0].scale();
+        parallel_for(0, static_cast<int64_t>(all.size()), 1, [&](int64_t first, int64_t last) {
+            for (int64_t i = first; i < last; ++i) {
+                all[i] = evaluator_.relinearise(all[i], relin);
+                if (all[i].level() > step.level) {
+                    all[i] = evaluator_.adjust(all[i], step.level, scale);
+                }
+            }
+        });
+        return all;
     }
 
     // Sums over squares of pixels, where the matrix reads them.
@@ -137,19 +206,21 @@ class BatchProgram : public Program::Body {
         const SparseMatrix& m = step.stage->matrix;
         sum.scale *= scale;
         sum.value_bound = sum.error_bound = 0;
-        double rounded = 0, squares = 0;
+        double rounded = 0, largest_error = 0;
         sum.slots = 0;
         for (int64_t e = m.start[row]; e < m.start[row + 1]; ++e) {
             const CiphertextBody& operand = x[m.column[e]].body();
             const double rounding = 0.5 / scale, w = std::abs(m.value[e]);
             sum.value_bound += w * operand.value_bound;
             sum.error_bound += w * operand.error_bound;
-            squares += w * w * operand.error_bound * operand.error_bound;
             rounded += rounding * (operand.error_bound + operand.value_bound);
             sum.slots = std::max(sum.slots, operand.slots);
         }
-        // Without a proof the errors of different units count as independent.
-        sum.error_bound = (proven_ ? sum.error_bound : std::sqrt(squares)) + rounded;
+        if (step.error_gain > 0) {
+            for (const Ciphertext& c : x) largest_error = std::max(largest_error, c.error_bound());
+            sum.error_bound = step.error_gain * largest_error;
+        }
+        sum.error_bound += rounded;
         sum.slots = std::max<size_t>(sum.slots, 1);
         sum.value_bound = std::min(sum.value_bound, step.sum_bound);
     }
@@ -203,17 +274,18 @@ class BatchProgram : public Program::Body {
     Ciphertext finish(const Step& step, int64_t row, const Ciphertext& sum,
                       const RelinKey& relin) const {
         Ciphertext y = evaluator_.relinearise(evaluator_.rescale(sum), relin);
-        y = with_value_bound(evaluator_.add(y, step.stage->bias[row]), step.value_bound);
+        // One bound for all units, so that it does not tell their weights apart.
+        y = evaluator_.add(y, step.stage->bias[row]);
+        y = with_bounds(y, step.value_bound, y.error_bound());
         if (!step.stage->has_activation) return y;
         const PolynomialActivation& activation = step.stage->activation;
         if (activation.is_square()) return evaluator_.rescale(evaluator_.multiply(y, y));
-        return evaluate_chebyshev(evaluator_, y, activation.chebyshev, relin);
+        return evaluate_chebyshev(evaluator_, y, activation.chebyshev, relin, activation.slope);
     }
 
     Network network_;
     ContextPtr context_;
     CkksEvaluator evaluator_;
-    bool proven_;
     std::vector<Step> steps_;
 };
 

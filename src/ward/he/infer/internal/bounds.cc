@@ -4,14 +4,9 @@
 #include <cmath>
 
 #include "ward/he/internal/bodies.h"
+#include "ward/he/internal/evaluate.h"
 
 namespace ward::he::internal {
-
-Ciphertext with_value_bound(const Ciphertext& c, double bound) {
-    auto body = std::make_shared<CiphertextBody>(c.body());
-    body->value_bound = std::min(body->value_bound, bound);
-    return Ciphertext(std::move(body));
-}
 
 Ciphertext fold_independent(const CkksEvaluator& evaluator, Ciphertext x,
                             std::span<const int> steps, const GaloisKeys& keys,

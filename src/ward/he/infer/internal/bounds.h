@@ -7,9 +7,6 @@
 
 namespace ward::he::internal {
 
-// No slot is larger.
-Ciphertext with_value_bound(const Ciphertext& c, double bound);
-
 // x + its rotations by steps[0], then that + its rotations by steps[1], ... The errors of a
 // ciphertext and its rotation, which are those of different slots, count as independent: bounds
 // grow by the root of two. An assumption; sums over a thousand slots would be bounded 32 times

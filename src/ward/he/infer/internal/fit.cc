@@ -1,7 +1,10 @@
 #include "ward/he/infer/internal/fit.h"
 
+#include <algorithm>
 #include <cmath>
 #include <numbers>
+
+#include "ward/he/internal/chebyshev.h"
 
 namespace ward::he::internal {
 namespace {
@@ -66,6 +69,10 @@ PolynomialActivation fit_activation(const std::function<double(double)>& functio
     double squares = 0;
     for (double x : samples) squares += std::pow(out(x) - function(x), 2) * weight;
     out.fit_error = std::sqrt(squares);
+    const Coefficients derivative = chebyshev_derivative(out.chebyshev);
+    for (double x : samples) {
+        out.slope = std::max(out.slope, std::abs(sum_chebyshev(derivative, x / radius)));
+    }
     return out;
 }
 

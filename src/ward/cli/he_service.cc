@@ -1,0 +1,230 @@
+// `ward he serve` and `ward he query`: encrypted inference over the network.
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+
+#include "ward/cli/internal/he.h"
+#include "ward/cli/internal/output_paths.h"
+#include "ward/cli/internal/passphrase.h"
+#include "ward/core/error.h"
+#include "ward/core/file.h"
+#include "ward/core/progress.h"
+#include "ward/crypto/key_file.h"
+#include "ward/he/infer/files.h"
+#include "ward/he/infer/service.h"
+#include "ward/he/wire.h"
+#include "ward/net/connect.h"
+
+namespace ward::cli {
+namespace {
+
+// Who this program is, and who the peers may be.
+struct PartyOptions {
+    std::string identity, directory, pins;
+    int passphrase_fd = -1;
+};
+
+void add_party_options(CLI::App& command, PartyOptions& options) {
+    command.add_option("--party", options.identity, "Who this is: NAME of `ward key party`")
+        ->required();
+    command.add_option("--pins", options.pins, "File with a line NAME PIN for each peer")
+        ->required();
+    command.add_option("--dir", options.directory,
+                       "The folder with your keys [$WARD_KEY_DIR or ~/.config/ward/keys]");
+    command
+        .add_option("--party-passphrase-fd", options.passphrase_fd,
+                    "Read the passphrase of the party's key from this file descriptor")
+        ->check(CLI::NonNegativeNumber);
+}
+
+crypto::NetworkIdentity load_identity(const PartyOptions& options) {
+    const crypto::KeyDirectory directory(
+        options.directory.empty() ? crypto::KeyDirectory::default_path() : options.directory);
+    return directory.load(options.identity, passphrase_source(options.passphrase_fd,
+                                                              "Passphrase of the party's key"));
+}
+
+crypto::ExpectedPeer peers(const PartyOptions& options, std::vector<std::string> names) {
+    return {.names = std::move(names), .pins = crypto::load_pins(options.pins), .authorities = {}};
+}
+
+struct ServeOptions {
+    HeModelOptions model;
+    PartyOptions party;
+    std::string listen = "127.0.0.1:7443";
+    int circuit_privacy_bits = 0;
+    int64_t clients = 0;  // 0: without end
+    int idle_seconds = 300;
+};
+
+net::ConnectOptions connect_options(int idle_seconds) {
+    return {.connect_timeout = std::chrono::seconds(10),
+            .idle_timeout = std::chrono::seconds(idle_seconds),
+            .protocol = he::kServiceProtocol};
+}
+
+// One client, from its first byte to its last; its faults end only its own connection. False when
+// nobody came.
+bool serve_client(he::InferenceService& service, net::Listener& listener,
+                  const crypto::NetworkIdentity& identity, const crypto::ExpectedPeer& allowed,
+                  int idle_seconds) {
+    Random random = Random::from_system();
+    std::unique_ptr<net::Channel> channel;
+    try {
+        channel = net::accept_channel(listener, identity, allowed, connect_options(idle_seconds));
+    } catch (const Error& error) {
+        // Nobody came, or not who may.
+        if (error.code() != ErrorCode::kIo) std::cerr << "refused: " << error.what() << "\n";
+        return false;
+    }
+    try {
+        service.serve(*channel, random, [&](const he::InferenceService::Answer& a) {
+            std::cerr << channel->peer() << ": " << a.examples << " examples in " << a.seconds
+                      << " s\n";
+        });
+    } catch (const Error& error) {
+        std::cerr << channel->peer() << ": " << error.what() << "\n";
+    }
+    return true;
+}
+
+void run_serve(const ServeOptions& options) {
+    const crypto::NetworkIdentity identity = load_identity(options.party);
+    const crypto::ExpectedPeer allowed = peers(options.party, {});
+    net::Listener listener(net::parse_endpoint(options.listen));
+    const HeModel model = prepare(options.model);
+    const auto context = he::Context::create(model.plan.parameters);
+    he::ServiceOptions service_options;
+    if (options.circuit_privacy_bits > 0) {
+        service_options.circuit_privacy = he::FloodingOptions{.bits = options.circuit_privacy_bits};
+    }
+    he::InferenceService service(sent_plan(model), he::Program(model.network, model.plan, context),
+                                 context, service_options);
+    std::cout << "listening on port " << listener.port() << ", plan "
+              << he::digest(sent_plan(model)) << std::endl;
+    for (int64_t served = 0; options.clients == 0 || served < options.clients;) {
+        served += serve_client(service, listener, identity, allowed, options.idle_seconds);
+    }
+}
+
+struct QueryOptions {
+    PartyOptions party;
+    std::string address, server, key, plan;
+    DataOptions data;
+    std::string split = "test";
+    int64_t first = 0, count = 1;
+    int wait_seconds = 600;
+    bool json = false;
+};
+
+// The secret key of the file, which is made when it is missing: the server keeps what belongs to
+// it.
+he::SecretKey secret_for(const he::ClientPlan& plan, const std::string& path, Random& random) {
+    const auto context = he::Context::create(plan.parameters);
+    if (!path.empty() && std::filesystem::exists(path)) {
+        const MappedFile file(path);
+        return he::secret_key_from_bytes(context, file.bytes());
+    }
+    he::SecretKey secret = he::SecretKey::generate(context, random);
+    if (!path.empty()) {
+        crypto::write_secret_file(path, he::to_secret_bytes(secret).reveal());
+    }
+    return secret;
+}
+
+void check_plan(const he::ClientPlan& offered, const std::string& path) {
+    if (path.empty()) return;
+    const he::ClientPlan expected = he::client_plan_from_bytes(read_file(path));
+    if (offered == expected) return;
+    throw Error(ErrorCode::kRefused, "the server offers another plan than " + path,
+                "ask its owner for the plan of the present model (ward he plan --out)");
+}
+
+void run_query(const QueryOptions& options) {
+    check_outputs({{"--data", options.data.data}, {"--plan", options.plan}},
+                  {{"--key", options.key}});
+    const crypto::NetworkIdentity identity = load_identity(options.party);
+    const auto channel = net::connect_channel(net::parse_endpoint(options.address), identity,
+                                              peers(options.party, {options.server}),
+                                              connect_options(options.wait_seconds));
+    const he::ClientPlan plan = he::receive_plan(*channel);
+    check_plan(plan, options.plan);
+    const data::Dataset set =
+        load_for(plan.inputs, plan.preprocessing_json, options.data, options.split);
+    check_range(set, options.first, options.count);
+    Random random = Random::from_system();
+    const he::InferenceClient client(plan, secret_for(plan, options.key, random));
+    he::RemoteProgram remote(*channel, client, random);
+    Progress progress("encrypted inference", options.count, "examples");
+    for (int64_t done = 0; done < options.count; done += plan.examples) {
+        const int64_t now = std::min(plan.examples, options.count - done);
+        const auto outputs = remote.run(examples_of(set, options.first + done, now), random);
+        print_outputs(plan.class_names, plan.outputs, outputs, options.json);
+        progress.update(done + now);
+    }
+    progress.finish();
+    remote.close();
+}
+
+}  // namespace
+
+void add_he_serve_command(CLI::App& group) {
+    auto* command =
+        group.add_subcommand("serve", "Answer encrypted requests over TLS, for the model's owner");
+    auto options = std::make_shared<ServeOptions>();
+    add_he_model_options(*command, options->model, false);
+    add_party_options(*command, options->party);
+    command->add_option("--listen", options->listen, "HOST:PORT; port 0 takes a free one")
+        ->capture_default_str();
+    add_circuit_privacy_option(*command, options->circuit_privacy_bits);
+    command->add_option("--clients", options->clients, "Stop after so many connections [never]")
+        ->check(CLI::NonNegativeNumber);
+    command
+        ->add_option("--idle-seconds", options->idle_seconds,
+                     "End a connection on which nothing comes for so long")
+        ->check(CLI::Range(1, 86400))
+        ->capture_default_str();
+    command->footer(
+        "One client at a time. Clients see the plan (ward he plan) and their results; the server\n"
+        "sees ciphertexts. Evaluation keys of each client stay in memory, so that they are sent\n"
+        "once. Examples:\n  ward he serve m.safetensors --party hospital --pins clients.txt\n"
+        "  ward he serve m.safetensors --party hospital --pins clients.txt --listen "
+        "0.0.0.0:7443 --scale-bits 48 --circuit-privacy 20");
+    command->callback([options] { run_serve(*options); });
+}
+
+void add_he_query_command(CLI::App& group) {
+    auto* command = group.add_subcommand(
+        "query", "Have a server predict on examples that it cannot see, for the data's owner");
+    auto options = std::make_shared<QueryOptions>();
+    command->add_option("ADDRESS", options->address, "HOST:PORT of `ward he serve`")->required();
+    command->add_option("--server", options->server, "Name of the server in the file of pins")
+        ->required();
+    add_party_options(*command, options->party);
+    add_data_options(*command, options->data);
+    add_split_options(*command, options->data);
+    command->add_option("--split", options->split, "Part of the data: test, train or all")
+        ->capture_default_str();
+    command->add_option("--first", options->first, "First example")->capture_default_str();
+    command->add_option("--count", options->count, "Examples")->capture_default_str();
+    command->add_option("--key", options->key,
+                        "File of the secret key, made if missing; without it a key for this query");
+    command->add_option("--plan", options->plan, "Refuse a server with another plan than this one");
+    command->add_option("--wait-seconds", options->wait_seconds, "Longest wait for an answer")
+        ->check(CLI::Range(1, 86400))
+        ->capture_default_str();
+    command->add_flag("--json", options->json, "One JSON object per example, with all outputs");
+    command->footer(
+        "Prints the class of the largest output, or the output where there is one. Keep the key:\n"
+        "with it the server need not be sent evaluation keys (megabytes to gigabytes) again.\n"
+        "Examples:\n  ward he query 10.0.0.2:7443 --server hospital --party bank --pins p.txt "
+        "--data rows.csv --key he.key\n"
+        "  ward he query localhost:7443 --server hospital --party bank --pins p.txt --data "
+        "mnist/ --count 10 --json");
+    command->callback([options] { run_query(*options); });
+}
+
+}  // namespace ward::cli

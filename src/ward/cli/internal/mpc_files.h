@@ -1,0 +1,27 @@
+// Sealed share files: reading and writing them, and what they say about themselves.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ward/crypto/age.h"
+#include "ward/data/dataset.h"
+#include "ward/mpc/share_file.h"
+
+namespace ward::cli {
+
+// Identities of a secret key file; asks for its passphrase when it has one.
+crypto::AgeKeys load_share_keys(const std::string& path);
+
+// Throws what age_decrypt and parse_share_file throw, with the path.
+mpc::ShareFile open_share_file(const std::string& path, const crypto::AgeKeys& keys);
+
+void seal_share_file(const mpc::ShareFile& file, const std::vector<crypto::AgeRecipient>& readers,
+                     const std::string& path);
+
+// Names of features and classes and the preprocessing of a data set, as the `about` of its shares,
+// and back into a data set without rows.
+std::string about_data(const data::Dataset& data);
+data::Dataset data_from_about(const std::string& about, const std::string& where);
+
+}  // namespace ward::cli

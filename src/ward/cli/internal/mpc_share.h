@@ -1,0 +1,11 @@
+// `ward mpc share` and `ward mpc reveal`: for owners and readers that are no party.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+namespace ward::cli {
+
+void add_mpc_share(CLI::App& group);
+void add_mpc_reveal(CLI::App& group);
+
+}  // namespace ward::cli

@@ -1,0 +1,270 @@
+#include "ward/cli/internal/mpc_result.h"
+
+#include <cmath>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "ward/cli/internal/mpc_files.h"
+#include "ward/cli/internal/mpc_model.h"
+#include "ward/cli/internal/mpc_share.h"
+#include "ward/core/error.h"
+#include "ward/core/file.h"
+#include "ward/mpc/fixed_point.h"
+
+namespace ward::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+// What a result says about itself: the job's text, and what the data were.
+struct About {
+    std::string job;
+    mpc::SharedDataShape shape;
+    size_t rows = 0;
+    data::Dataset data;
+};
+
+std::string text_of(const About& about) {
+    const Json json = {{"job", about.job},
+                       {"rows", about.rows},
+                       {"upper_rows", about.shape.rows},
+                       {"inputs", about.shape.features},
+                       {"label_columns", about.shape.label_columns},
+                       {"data", about_data(about.data)}};
+    return json.dump();
+}
+
+About parse_about(const std::string& text, const std::string& where) {
+    try {
+        const Json json = Json::parse(text);
+        About out;
+        out.job = json.at("job").get<std::string>();
+        out.rows = json.at("rows").get<size_t>();
+        out.shape = {json.at("upper_rows").get<size_t>(), json.at("inputs").get<size_t>(),
+                     json.at("label_columns").get<size_t>()};
+        out.data = data_from_about(json.at("data").get<std::string>(), where);
+        return out;
+    } catch (const nlohmann::json::exception&) {
+        throw Error(ErrorCode::kCorrupt, where + ": what it says about itself is not complete");
+    }
+}
+
+// The joint table: the encoding is kept where it is one owner's, or the same at all.
+data::Dataset joint_data(const mpc::JobFile& file, std::span<const mpc::ShareFile> owners) {
+    data::Dataset out;
+    size_t inputs = 0;
+    for (const mpc::ShareFile& owner : owners) {
+        const data::Dataset own = data_from_about(owner.about, owner.name);
+        if (!own.class_names.empty()) out.class_names = own.class_names;
+        out.bounds_read_from_data = out.bounds_read_from_data || own.bounds_read_from_data;
+        if (file.alignment == mpc::Alignment::kVertical) {
+            for (const std::string& name : own.feature_names) {
+                out.feature_names.push_back(owner.name + "/" + name);
+            }
+            inputs += owner.matrices[mpc::kFeaturesAt].cols;
+            continue;
+        }
+        out.feature_names = own.feature_names;
+        out.example_shape = own.example_shape;
+        out.preprocessing_json = own.preprocessing_json;
+    }
+    if (inputs > 0) out.example_shape = {static_cast<int64_t>(inputs)};
+    return out;
+}
+
+std::string names_of(const mpc::JobFile& file) {
+    std::string out;
+    for (const mpc::JobFile::Owner& owner : file.owners) {
+        out += (out.empty() ? "" : " and ") + owner.name;
+    }
+    return out;
+}
+
+// One object per column, with the privacy statement where there is one.
+std::string statistics_json(const About& about, const std::vector<mpc::RingMatrix>& matrices) {
+    const mpc::JobFile file = mpc::parse_job(about.job, "the job of the result");
+    if (!file.statistics || matrices.size() != 4) {
+        throw Error(ErrorCode::kCorrupt, "the result is not that of a statistics job");
+    }
+    const mpc::StatisticsRequest& request = *file.statistics;
+    const auto columns = mpc::read_statistics(matrices[0], matrices[1], matrices[2], matrices[3],
+                                              about.rows, request);
+    Json list = Json::array();
+    for (size_t c = 0; c < columns.size(); ++c) {
+        const auto& names = about.data.feature_names;
+        Json column = {{"column", c < names.size() ? names[c] : std::to_string(c)},
+                       {"mean", columns[c].mean},
+                       {"variance", columns[c].variance}};
+        if (!request.edges.empty()) column["counts"] = columns[c].counts;
+        if (!request.quantiles.empty()) column["quantiles"] = columns[c].quantiles;
+        list.push_back(std::move(column));
+    }
+    Json out = {{"rows", about.rows}, {"edges", request.edges}, {"columns", list}};
+    if (request.noise_multiplier > 0) {
+        const double epsilon =
+            mpc::statistics_epsilon(request.noise_multiplier, file.statistics_delta);
+        out["privacy"] = {
+            {"epsilon", epsilon},
+            {"delta", file.statistics_delta},
+            {"statement",
+             "all figures together are differentially private for one row replaced by one that "
+             "adds nothing, against who sees them and one party that follows the protocol; the "
+             "number of rows is public"}};
+    }
+    return out.dump(2) + "\n";
+}
+
+mpc::TrainingJob job_of_about(const About& about) {
+    return mpc::shared_job(mpc::parse_job(about.job, "the job of the result"), about.shape);
+}
+
+// Weights, then biases, of a model file.
+mpc::NetworkWeights network_of(const mpc::NetworkShape& shape,
+                               std::vector<mpc::RingMatrix> matrices) {
+    mpc::NetworkWeights out = mpc::zero_weights(shape);
+    const size_t layers = out.weights.size();
+    bool fits = matrices.size() == 2 * layers;
+    for (size_t l = 0; fits && l < layers; ++l) {
+        fits = matrices[l].rows == out.weights[l].rows && matrices[l].cols == out.weights[l].cols &&
+               matrices[layers + l].size() == out.biases[l].size();
+    }
+    if (!fits) throw Error(ErrorCode::kCorrupt, "the weights are not those of the job's network");
+    for (size_t l = 0; l < layers; ++l) {
+        out.weights[l] = std::move(matrices[l]);
+        out.biases[l] = std::move(matrices[layers + l]);
+    }
+    return out;
+}
+
+void reveal_model(const About& about, std::vector<mpc::RingMatrix> matrices,
+                  const std::string& name, const std::string& out) {
+    mpc::TrainingJob job = job_of_about(about);
+    job.examples = about.rows;
+    data::Dataset data = about.data;
+    data.name = name;
+    data.labels.assign(about.rows, 0);  // only their number is used
+    if (data.class_names.size() < 2) data.class_names = {"0", "1"};
+    save_job_model(job, network_of(job.shape, std::move(matrices)), data, out);
+    std::cout << "model of " << about.rows << " rows of " << about.shape.features << " inputs in "
+              << out << "\n";
+}
+
+// Probabilities of the classes, one row per line.
+std::string score_table(const std::vector<std::string>& classes, const mpc::RingMatrix& scores) {
+    std::string text;
+    const size_t columns = scores.cols == 1 ? 2 : scores.cols;
+    for (size_t c = 0; c < columns; ++c) {
+        text += (c > 0 ? "," : "") + (c < classes.size() ? classes[c] : std::to_string(c));
+    }
+    text += "\n";
+    for (size_t r = 0; r < scores.rows; ++r) {
+        std::vector<double> powers(columns);
+        double sum = 0, largest = -1e300;
+        const auto score = [&](size_t c) {
+            if (scores.cols == 1) return c == 0 ? 0.0 : mpc::decode(scores.values[r]);
+            return mpc::decode(scores.values[r * scores.cols + c]);
+        };
+        for (size_t c = 0; c < columns; ++c) largest = std::max(largest, score(c));
+        for (size_t c = 0; c < columns; ++c) sum += powers[c] = std::exp(score(c) - largest);
+        for (size_t c = 0; c < columns; ++c) {
+            char number[32];
+            std::snprintf(number, sizeof(number), "%s%.6f", c > 0 ? "," : "", powers[c] / sum);
+            text += number;
+        }
+        text += "\n";
+    }
+    return text;
+}
+
+struct RevealOptions {
+    std::vector<std::string> files;
+    std::string identity;
+    std::string out;
+};
+
+void run_reveal(const RevealOptions& options) {
+    const crypto::AgeKeys keys = load_share_keys(options.identity);
+    std::vector<mpc::ShareFile> files;
+    for (const std::string& path : options.files) files.push_back(open_share_file(path, keys));
+    if (files.front().kind == "data") {
+        throw Error(ErrorCode::kRefused, options.files.front() + " has rows of an owner",
+                    "only results are revealed");
+    }
+    std::vector<mpc::RingMatrix> matrices = mpc::combine(files);
+    const About about = parse_about(files.front().about, options.files.front());
+    if (files.front().kind == "model") {
+        return reveal_model(about, std::move(matrices), files.front().name, options.out);
+    }
+    const bool scores = files.front().kind == "scores";
+    AtomicFile out(options.out, AtomicFile::Readers::kOwner);
+    out.write(scores ? score_table(about.data.class_names, matrices.at(0))
+                     : statistics_json(about, matrices));
+    out.commit();
+    std::cout << files.front().kind << " of " << (scores ? matrices.at(0).rows : about.rows)
+              << " rows in " << options.out << "\n";
+}
+
+}  // namespace
+
+mpc::ShareFile statistics_result(const mpc::JobFile& file, const std::string& digest,
+                                 const mpc::SharedDataShape& shape, size_t rows,
+                                 std::span<const mpc::ShareFile> owners, int party,
+                                 const mpc::SharedStatistics& statistics) {
+    return mpc::result_file(
+        "statistics", names_of(file), digest,
+        text_of({file.text, shape, rows, joint_data(file, owners)}), party,
+        {statistics.sums, statistics.square_sums, statistics.counts, statistics.quantiles});
+}
+
+mpc::ShareFile model_result(const mpc::JobFile& file, const std::string& digest,
+                            const mpc::SharedDataShape& shape, size_t rows,
+                            std::span<const mpc::ShareFile> owners, int party,
+                            const mpc::SharedNetwork& network) {
+    std::vector<mpc::SharedMatrix> matrices = network.weights;
+    matrices.insert(matrices.end(), network.biases.begin(), network.biases.end());
+    return mpc::result_file("model", names_of(file), digest,
+                            text_of({file.text, shape, rows, joint_data(file, owners)}), party,
+                            std::move(matrices));
+}
+
+SharedModel shared_model(const mpc::ShareFile& file, const std::string& path) {
+    if (file.kind != "model") {
+        throw Error(ErrorCode::kInvalid,
+                    path + " is a file of " + file.kind + ", expected a model");
+    }
+    SharedModel out;
+    out.job = job_of_about(parse_about(file.about, path));
+    out.network.shape = out.job.shape;
+    const mpc::NetworkWeights like = mpc::zero_weights(out.job.shape);
+    const size_t layers = like.weights.size();
+    if (file.matrices.size() != 2 * layers) {
+        throw Error(ErrorCode::kCorrupt, path + ": not the matrices of the job's network");
+    }
+    for (size_t i = 0; i < 2 * layers; ++i) {
+        (i < layers ? out.network.weights : out.network.biases).push_back(file.matrices[i]);
+    }
+    return out;
+}
+
+void add_mpc_reveal(CLI::App& group) {
+    auto* command = group.add_subcommand(
+        "reveal",
+        "Put the parts of a model, of scores or statistics together, for who may have them");
+    auto options = std::make_shared<RevealOptions>();
+    command->add_option("files", options->files, "Two or all three parts; three are compared")
+        ->required()
+        ->expected(2, 3);
+    command->add_option("-i,--identity", options->identity, "Key file of a recipient of the job")
+        ->required();
+    command
+        ->add_option("--out", options->out,
+                     "Model (.safetensors), scores (.csv) or statistics (.json)")
+        ->required();
+    command->footer(
+        "Example:\n  ward mpc reveal model.0.share model.1.share model.2.share -i key.txt --out "
+        "model.safetensors");
+    command->callback([options] { run_reveal(*options); });
+}
+
+}  // namespace ward::cli

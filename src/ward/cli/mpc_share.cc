@@ -1,0 +1,173 @@
+#include "ward/cli/internal/mpc_share.h"
+
+#include <filesystem>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "ward/cli/internal/mpc_files.h"
+#include "ward/core/error.h"
+#include "ward/data/csv.h"
+#include "ward/data/load.h"
+#include "ward/mpc/fixed_point.h"
+#include "ward/mpc/join.h"
+
+namespace ward::cli {
+namespace {
+
+struct Options {
+    data::LoadRequest request;
+    std::string name;
+    std::string id_column;
+    std::string domain = "ward mpc share";
+    std::vector<std::string> readers;
+    std::string folder = ".";
+    bool no_labels = false;
+    bool json = false;
+};
+
+data::LoadRequest request_of(const Options& options) {
+    data::LoadRequest request = options.request;
+    request.group = options.id_column;
+    request.labels_required = !options.no_labels;
+    return request;
+}
+
+data::Dataset load(const Options& options) {
+    data::LoadedData loaded = data::load_dataset(request_of(options));
+    for (const std::string& note : loaded.notes) std::cerr << "note: " << note << "\n";
+    if (options.no_labels) {
+        loaded.dataset.labels.clear();
+        loaded.dataset.class_names.clear();
+    }
+    return std::move(loaded.dataset);
+}
+
+// The identifiers as they are written, row by row.
+std::vector<std::string> read_ids(const Options& options) {
+    const auto chosen = data::choose_schema(request_of(options));
+    const data::Table table = data::read_csv_untyped(
+        options.request.data, chosen ? chosen->schema.format : data::CsvFormat(),
+        options.id_column);
+    const data::Column* column = table.find(options.id_column);
+    if (column == nullptr) {
+        throw Error(ErrorCode::kInvalid,
+                    options.request.data + " has no column " + options.id_column);
+    }
+    std::vector<std::string> ids;
+    for (int32_t code : column->codes) {
+        ids.push_back(code >= 0 ? column->categories[static_cast<size_t>(code)] : std::string());
+    }
+    return ids;
+}
+
+mpc::RingMatrix keys_of(const Options& options, const data::Dataset& data) {
+    const auto rows = static_cast<size_t>(data.size());
+    if (options.id_column.empty()) return mpc::RingMatrix(rows, 0);
+    if (options.request.split != "all") {
+        throw Error(ErrorCode::kUsage, "--id goes with the whole table, not with --split");
+    }
+    const std::vector<std::string> ids = read_ids(options);
+    if (ids.size() != rows) {
+        throw Error(ErrorCode::kInvalid, options.request.data + " has " +
+                                             std::to_string(ids.size()) + " identifiers for " +
+                                             std::to_string(rows) + " rows");
+    }
+    return mpc::hash_identifiers(ids, options.domain, options.request.data);
+}
+
+// One column for two classes, one-hot for more, none without labels.
+mpc::RingMatrix labels_of(const data::Dataset& data) {
+    const auto rows = static_cast<size_t>(data.size());
+    const size_t classes = data.class_names.size();
+    if (data.labels.empty() || classes < 2) return mpc::RingMatrix(rows, 0);
+    mpc::RingMatrix out(rows, classes == 2 ? 1 : classes);
+    std::fill(out.values.begin(), out.values.end(), mpc::Ring{0});
+    const mpc::Ring one = mpc::encode_constant(1);
+    for (size_t r = 0; r < rows; ++r) {
+        const auto label = static_cast<size_t>(data.labels[r]);
+        if (classes == 2) {
+            out.values[r] = label * one;
+        } else {
+            out.values[r * classes + label] = one;
+        }
+    }
+    return out;
+}
+
+void run_share(const Options& options) {
+    std::vector<crypto::AgeRecipient> readers;
+    for (const std::string& text : options.readers) {
+        readers.push_back(crypto::AgeRecipient::parse(text));
+    }
+    const data::Dataset data = load(options);
+    const auto rows = static_cast<size_t>(data.size());
+    const mpc::RingMatrix matrices[] = {
+        keys_of(options, data),
+        mpc::encode(std::span<const float>(data.inputs), rows,
+                    static_cast<size_t>(data.example_size()), data.name),
+        labels_of(data)};
+    Random random = Random::from_system();
+    const auto files = mpc::split_to_files(options.name, about_data(data), matrices, random);
+    std::filesystem::create_directories(options.folder);
+    for (size_t i = 0; i < 3; ++i) {
+        const std::string path =
+            options.folder + "/" + options.name + "." + std::to_string(i) + ".share";
+        seal_share_file(files[i], {readers[i]}, path);
+    }
+    if (options.json) {
+        std::cout << nlohmann::ordered_json{{"name", options.name},
+                                            {"id", files[0].id},
+                                            {"rows", rows},
+                                            {"inputs", matrices[1].cols},
+                                            {"label_columns", matrices[2].cols}}
+                         .dump()
+                  << "\n";
+        return;
+    }
+    std::cout << "- {name: " << options.name << ", id: " << files[0].id << "}\n";
+    std::cerr << rows << " rows of " << matrices[1].cols << " inputs"
+              << (matrices[2].cols > 0 ? " with labels" : "")
+              << "; the line above goes into the job, file i to party i\n";
+}
+
+}  // namespace
+
+void add_mpc_share(CLI::App& group) {
+    auto* command = group.add_subcommand(
+        "share", "Share a data set among three parties: one sealed file for each");
+    auto options = std::make_shared<Options>();
+    options->request.split = "all";
+    command->add_option("data", options->request.data, "Table, array or built-in set")->required();
+    command->add_option("--as", options->name, "Name of the owner, as in the job")
+        ->required()
+        ->check([](const std::string& name) {
+            const bool plain = !name.empty() && name.size() <= 64 &&
+                               name.find_first_not_of(
+                                   "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRST"
+                                   "UVWXYZ0123456789_-") == std::string::npos;
+            return plain ? std::string() : "a name has letters, digits, _ and -, got " + name;
+        });
+    command
+        ->add_option("--to", options->readers,
+                     "Public keys (age1...) of parties 0, 1 and 2, in this order")
+        ->required()
+        ->expected(3);
+    command->add_option("--id", options->id_column,
+                        "Column that identifies a person: for alignment, never an input");
+    command->add_option("--domain", options->domain,
+                        "Name for the hashing of identifiers, equal at all owners");
+    command->add_option("--label", options->request.label, "Label column of a table");
+    command->add_option("--schema", options->request.schema, "Schema of a table");
+    command->add_option("--split", options->request.split, "train, test or all")
+        ->check(CLI::IsMember({"train", "test", "all"}));
+    command->add_flag("--no-labels", options->no_labels, "Share the inputs alone");
+    command->add_option("--out", options->folder, "Folder for NAME.0.share, .1.share, .2.share");
+    command->add_flag("--json", options->json, "Print one JSON object");
+    command->footer(
+        "Example:\n  ward mpc share loans.csv --as bank-a --id customer --to age1... age1... "
+        "age1...");
+    command->callback([options] { run_share(*options); });
+}
+
+}  // namespace ward::cli

@@ -1,0 +1,58 @@
+// Clipping of each example's gradient on shares, with a bound that holds in the arithmetic used.
+//
+// The gradient of example i by the weights of a dense layer is a_i^T d_i, its input times the
+// derivative by its output, so the squared norm of the whole gradient is the sum over layers of
+// (|a_i|^2 + 1) |d_i|^2 (1 for the bias; Goodfellow, arXiv 1510.01799), and nothing of the size of
+// the weights is ever computed for one example. Then d_i is multiplied by c_i = min(1, C / norm).
+//
+// What is guaranteed: the summand of every example, as the integers that are really added, has a
+// Euclidean norm of at most C, whatever the data and the weights are.
+//   - inputs of hidden layers are capped to [-8, 8] and d to [-1, 1] by comparisons of all 64 bits
+//     (for the gradient only), inputs of the network by their owner, so that nothing wraps around;
+//   - norms are rounded upwards: every division is by dither less than one unit off, and one unit
+//     is added; C / norm is made 2^-9 smaller for the error of the table and its last unit;
+//   - c_i d_i is not divided: its 32 fraction bits go into the product with a_i, so no rounding
+//     comes behind the bound.
+//
+// Thread safety: value types.
+#pragma once
+
+#include <vector>
+
+#include "ward/mpc/clip.h"
+#include "ward/mpc/functions.h"
+#include "ward/mpc/learn/shape.h"
+#include "ward/mpc/learn/twin.h"
+
+namespace ward::mpc {
+
+inline constexpr double kMaxPrivateInput = 8;
+inline constexpr double kMaxPrivateError = 1;
+
+class Clipping {
+  public:
+    // Throws Error kUnsupported unless all steps with weights are dense, kUsage unless 1/16 <= norm
+    // <= 256.
+    Clipping(const std::vector<NetworkStep>& steps, double norm);
+
+    double norm() const { return norm_; }
+    const Ladder& ladder() const { return ladder_; }
+    // Fraction bits taken away from |d|^2, which has 32, and from the sum over layers.
+    int error_shift() const { return error_shift_; }
+    int sum_shift() const { return sum_shift_; }
+
+  private:
+    double norm_;
+    int error_shift_ = 0;
+    int sum_shift_ = 0;
+    Ladder ladder_;
+};
+
+// c of every row (rows x 1, 16 fraction bits), from the capped inputs and errors of all layers.
+SharedMatrix clip_factors(Party& party, const Clipping& clipping,
+                          const std::vector<SharedMatrix>& inputs,
+                          const std::vector<SharedMatrix>& errors);
+RingMatrix clip_factors(Twin& twin, const Clipping& clipping, const std::vector<RingMatrix>& inputs,
+                        const std::vector<RingMatrix>& errors);
+
+}  // namespace ward::mpc

@@ -1,0 +1,219 @@
+#include "ward/mpc/learn/clipping.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ward/core/testing/errors.h"
+#include "ward/core/testing/seeded_random.h"
+#include "ward/mpc/fixed_point.h"
+#include "ward/mpc/learn/network.h"
+#include "ward/mpc/local.h"
+#include "ward/mpc/share.h"
+
+namespace ward::mpc {
+namespace {
+
+using ::testing::HasSubstr;
+
+SharedMatrix shared(Party& party, const RingMatrix& values) {
+    return share(party, 0, party.index() == 0 ? &values : nullptr, values.rows, values.cols);
+}
+
+RingMatrix random_matrix(Random& random, size_t rows, size_t cols, double size) {
+    std::vector<double> values(rows * cols);
+    for (double& v : values) v = (2 * random.uniform01() - 1) * size;
+    return encode(values, rows, cols, "x");
+}
+
+double square_of_row(const RingMatrix& x, size_t row) {
+    double sum = 0;
+    for (size_t c = 0; c < x.cols; ++c) {
+        const double value = decode(x.values[row * x.cols + c]);
+        sum += value * value;
+    }
+    return sum;
+}
+
+TEST(Clip, CapsWhateverADivisionCanGive) {
+    RingMatrix x(2, 4);
+    const double values[] = {0.5, -0.5, 8.25, -9, 1000, -1000, 8, -8};
+    for (size_t i = 0; i < 8; ++i) x.values[i] = encode_constant(values[i]);
+    x.values[4] = Ring{1} << 50;
+    x.values[5] = 0 - (Ring{1} << 50);
+    const RingVector bounds(8, encode_constant(8));
+    for (Security security : {Security::kSemiHonest, Security::kMalicious}) {
+        run_local(
+            [&](Party& party) {
+                EXPECT_EQ(decode(open(party, cap(party, shared(party, x), bounds))),
+                          (std::vector<double>{0.5, -0.5, 8, -8, 8, -8, 8, -8}));
+                EXPECT_THAT(
+                    testonly::message_of([&] { cap(party, shared(party, x), RingVector(3)); },
+                                         ErrorCode::kUsage),
+                    HasSubstr("3 bounds for 8 values"));
+            },
+            {.security = security});
+    }
+}
+
+TEST(Clip, RowProductsAreExact) {
+    Random random = testonly::seeded_random(2);
+    const RingMatrix x = random_matrix(random, 3, 5, 4), y = random_matrix(random, 3, 5, 4);
+    for (Security security : {Security::kSemiHonest, Security::kMalicious}) {
+        run_local(
+            [&](Party& party) {
+                const SharedMatrix a = shared(party, x), b = shared(party, y);
+                const Product pairs[] = {{&a, &b}, {&a, &a}};
+                const RingMatrix got = open(party, row_products(party, pairs));
+                for (size_t r = 0; r < 3; ++r) {
+                    Ring both = 0, square = 0;
+                    for (size_t i = r * 5; i < r * 5 + 5; ++i) {
+                        both += x.values[i] * y.values[i];
+                        square += x.values[i] * x.values[i];
+                    }
+                    EXPECT_EQ(got.values[2 * r], both);
+                    EXPECT_EQ(got.values[2 * r + 1], square);
+                }
+            },
+            {.security = security});
+    }
+}
+
+std::vector<NetworkStep> steps_for(std::vector<size_t> widths) {
+    return steps_of({.widths = std::move(widths), .image = {}, .layers = {}});
+}
+
+// For errors of all sizes: never above the bound, and not far below it.
+TEST(Clipping, TheNormNeverExceedsTheBound) {
+    Random random = testonly::seeded_random(3);
+    constexpr size_t kRows = 400;
+    for (const double norm : {0.0625, 0.5, 1.0, 3.7, 256.0}) {
+        const Clipping clipping(steps_for({6, 4, 2}), norm);
+        std::vector<RingMatrix> inputs = {random_matrix(random, kRows, 6, 8),
+                                          random_matrix(random, kRows, 4, 8)};
+        std::vector<RingMatrix> errors = {RingMatrix(kRows, 4), RingMatrix(kRows, 2)};
+        for (size_t r = 0; r < kRows; ++r) {
+            const double size = std::pow(2.0, -static_cast<double>(r % 17));
+            for (RingMatrix& d : errors) {
+                for (size_t c = 0; c < d.cols; ++c) {
+                    d.values[r * d.cols + c] =
+                        encode_constant(r == 0 ? 1 : (2 * random.uniform01() - 1) * size);
+                }
+            }
+        }
+        std::fill(inputs[0].values.begin(), inputs[0].values.begin() + 6, encode_constant(8));
+        run_local([&](Party& party) {
+            std::vector<SharedMatrix> a, d;
+            for (const RingMatrix& x : inputs) a.push_back(shared(party, x));
+            for (const RingMatrix& x : errors) d.push_back(shared(party, x));
+            const RingMatrix c = open(party, clip_factors(party, clipping, a, d));
+            for (size_t r = 0; r < kRows; ++r) {
+                double square = 0;
+                for (size_t l = 0; l < 2; ++l) {
+                    square += (square_of_row(inputs[l], r) + 1) * square_of_row(errors[l], r);
+                }
+                const double factor = decode(c.values[r]), whole = std::sqrt(square);
+                EXPECT_LE(factor * whole, norm) << "row " << r;
+                EXPECT_LE(factor, 1);
+                // 1 % below, one unit of the factor, and what rounding a small norm upwards costs.
+                const double wanted = std::min(1.0, norm / std::sqrt(square + 0x1p-15));
+                EXPECT_GE(factor, 0.99 * wanted - 0x1p-15) << "row " << r;
+            }
+        });
+    }
+}
+
+TEST(Clipping, RefusesWhatHasNoBound) {
+    const auto refused = [](const auto& make, ErrorCode code) {
+        return testonly::message_of(make, code);
+    };
+    EXPECT_THAT(refused(
+                    [] {
+                        Clipping(steps_for({4, 2}), 0.01);
+                    },
+                    ErrorCode::kUsage),
+                HasSubstr("from 1/16 to 256, got 0.01"));
+    const NetworkShape image{
+        .widths = {},
+        .image = {4, 4, 1},
+        .layers = {{.kind = NetworkLayer::Kind::kConvolution, .outputs = 2, .kernel = 2},
+                   {.kind = NetworkLayer::Kind::kDense, .outputs = 2}}};
+    EXPECT_THAT(refused([&] { Clipping(steps_of(image), 1); }, ErrorCode::kUnsupported),
+                HasSubstr("no form for convolutions"));
+    Random random = testonly::seeded_random(4);
+    const NetworkShape shape{.widths = {4, 2}, .image = {}, .layers = {}};
+    const NetworkWeights initial = initial_weights(shape, random);
+    const TrainOptions options = {.batch_size = 8, .clipping_norm = 1, .noise_multiplier = 1};
+    const auto make = [&](Party& party) { Network(party, shape, initial, options); };
+    run_local(
+        [&](Party& party) {
+            EXPECT_THAT(refused([&] { make(party); }, ErrorCode::kUnsupported),
+                        HasSubstr("fast truncation"));
+        },
+        {.truncation = Truncation::kFast});
+    run_local(
+        [&](Party& party) {
+            EXPECT_THAT(refused([&] { make(party); }, ErrorCode::kUnsupported),
+                        HasSubstr("noise of private training"));
+        },
+        {.security = Security::kMalicious});
+    Twin twin(testonly::seeded_random(1));
+    TrainOptions large = options;
+    large.batch_size = 5000;
+    EXPECT_THAT(refused([&] { TwinNetwork(twin, shape, initial, large); }, ErrorCode::kUsage),
+                HasSubstr("at most 8192, got 50120"));
+}
+
+// One example with a huge error: what it moves the sum by is the bound, and the noise has the
+// deviation asked for.
+TEST(Clipping, OneExampleMovesTheSumByTheNorm) {
+    const NetworkShape shape{.widths = {3, 1}, .image = {}, .layers = {}};
+    NetworkWeights initial = zero_weights(shape);
+    const RingMatrix x = encode(std::vector<double>{8, -8, 8, 0, 0, 0}, 2, 3, "x");
+    const RingMatrix y = encode(std::vector<double>{1, 0.5}, 2, 1, "y");
+    const TrainOptions options = {
+        .batch_size = 2, .learning_rate = 2, .momentum = 0, .clipping_norm = 0.5};
+    run_local([&](Party& party) {
+        Network network(party, shape, initial, options);
+        network.train_step(shared(party, x), shared(party, y));
+        const NetworkWeights got = network.reveal(party);
+        double square = decode(got.biases[0].values[0]) * decode(got.biases[0].values[0]);
+        for (Ring w : got.weights[0].values) square += decode(w) * decode(w);
+        EXPECT_LE(std::sqrt(square), 0.5 + 2 * 0x1p-16);
+        EXPECT_GE(std::sqrt(square), 0.5 * 0.99);
+        EXPECT_GT(decode(got.weights[0].values[0]), 0);
+    });
+}
+
+TEST(Clipping, NoiseHasTheDeviationOfThePlan) {
+    constexpr size_t kInputs = 4000;
+    const NetworkShape shape{.widths = {kInputs, 1}, .image = {}, .layers = {}};
+    const TrainOptions options = {.batch_size = 1,
+                                  .learning_rate = 1,
+                                  .momentum = 0,
+                                  .clipping_norm = 2,
+                                  .noise_multiplier = 1.5};
+    const RingMatrix x = encode(std::vector<double>(kInputs, 0), 1, kInputs, "x");
+    const RingMatrix y = encode(std::vector<double>{0.5}, 1, 1, "y");
+    const double expected = 1.5 * 1.5 * std::pow(2 + std::sqrt(kInputs + 1.0) / kOne, 2);
+    const auto variance = [&](const RingMatrix& weights) {
+        double sum = 0;
+        for (Ring w : weights.values) sum += decode(w) * decode(w) / kInputs;
+        return sum;
+    };
+    // Three parties' noise, two of which are accounted; 7 deviations of a variance.
+    const double tolerance = 7 * std::sqrt(2.0 / kInputs) * 1.5 * expected;
+    run_local([&](Party& party) {
+        Network network(party, shape, zero_weights(shape), options);
+        network.train_step(shared(party, x), shared(party, y));
+        EXPECT_NEAR(variance(network.reveal(party).weights[0]), 1.5 * expected, tolerance);
+    });
+    Twin twin(testonly::seeded_random(5));
+    TwinNetwork network(twin, shape, zero_weights(shape), options);
+    network.train_step(x, y);
+    EXPECT_NEAR(variance(network.weights()[0]), 1.5 * expected, tolerance);
+}
+
+}  // namespace
+}  // namespace ward::mpc

@@ -1,0 +1,206 @@
+#include "ward/mpc/learn/shared_job.h"
+
+#include <algorithm>
+
+#include "ward/core/error.h"
+#include "ward/mpc/clip.h"
+#include "ward/mpc/fixed_point.h"
+#include "ward/mpc/join.h"
+#include "ward/mpc/learn/internal/batches.h"
+#include "ward/mpc/shuffle.h"
+
+namespace ward::mpc {
+namespace {
+
+constexpr size_t kMatricesOfData = 3;
+constexpr size_t kScoredRows = 1024;  // at a time
+
+// Two files that do not go together, or one that stands for itself.
+[[noreturn]] void misfit(const std::string& what, const std::string& path,
+                         const std::string& other = {}) {
+    throw Error(ErrorCode::kInvalid,
+                other.empty() ? path + ": " + what : path + " and " + other + ": " + what,
+                "the owners must share their data anew, or the job must name other owners");
+}
+
+void require_data(const ShareFile& file, const std::string& path) {
+    if (file.kind != "data" || file.matrices.size() != kMatricesOfData) {
+        misfit("is a file of " + file.kind + ", expected data", path);
+    }
+    const size_t rows = file.matrices[kFeaturesAt].rows;
+    if (rows == 0 || file.matrices[kFeaturesAt].cols == 0) misfit("has no rows or columns", path);
+    for (const SharedMatrix& matrix : file.matrices) {
+        if (matrix.rows != rows) misfit("its matrices have different numbers of rows", path);
+    }
+    const size_t keys = file.matrices[kKeysAt].cols;
+    if (keys != 0 && keys != kKeyColumns) misfit("its keys have another form", path);
+}
+
+std::string count_text(size_t count, const char* what) {
+    return std::to_string(count) + " " + what;
+}
+
+void require_keys(std::span<const ShareFile> files, std::span<const std::string> paths) {
+    for (size_t i = 0; i < files.size(); ++i) {
+        if (files[i].matrices[kKeysAt].cols == kKeyColumns) continue;
+        misfit("has no identifiers to align by; share it with --id", paths[i]);
+    }
+}
+
+void require_horizontal(std::span<const ShareFile> files, std::span<const std::string> paths) {
+    const auto cols = [&](size_t i, size_t at) { return files[i].matrices[at].cols; };
+    for (size_t i = 1; i < files.size(); ++i) {
+        if (cols(i, kFeaturesAt) != cols(0, kFeaturesAt)) {
+            misfit("have " + count_text(cols(0, kFeaturesAt), "and ") +
+                       count_text(cols(i, kFeaturesAt), "inputs, expected as many"),
+                   paths[0], paths[i]);
+        }
+        if (cols(i, kLabelsAt) != cols(0, kLabelsAt)) {
+            misfit("have labels of " + count_text(cols(0, kLabelsAt), "and ") +
+                       count_text(cols(i, kLabelsAt), "columns, expected the same classes"),
+                   paths[0], paths[i]);
+        }
+        if (files[i].about != files[0].about) {
+            misfit("were encoded in different ways: columns, classes or scaling differ", paths[0],
+                   paths[i]);
+        }
+    }
+}
+
+// The one owner with labels, or files.size().
+size_t owner_of_labels(std::span<const ShareFile> files, std::span<const std::string> paths) {
+    size_t owner = files.size();
+    for (size_t i = 0; i < files.size(); ++i) {
+        if (files[i].matrices[kLabelsAt].cols == 0) continue;
+        if (owner < files.size()) {
+            misfit("both bring labels, expected one owner with labels", paths[owner], paths[i]);
+        }
+        owner = i;
+    }
+    return owner;
+}
+
+SharedMatrix beside(std::span<const SharedMatrix> parts) {
+    std::vector<SharedMatrix> some;
+    for (const SharedMatrix& part : parts) {
+        if (part.cols > 0) some.push_back(part);
+    }
+    return stack_columns(some);
+}
+
+// Features and labels of joined rows: the columns of owner 0, of owner 1, ...
+AlignedData columns_of_owners(std::span<const ShareFile> files, const SharedMatrix& rows) {
+    std::vector<SharedMatrix> features;
+    AlignedData out;
+    out.labels = SharedMatrix(rows.rows, 0);
+    size_t at = 0;
+    for (const ShareFile& file : files) {
+        const size_t own = file.matrices[kFeaturesAt].cols, labels = file.matrices[kLabelsAt].cols;
+        features.push_back(select_columns(rows, at, own));
+        if (labels > 0) out.labels = select_columns(rows, at + own, labels);
+        at += own + labels;
+    }
+    out.features = stack_columns(features);
+    return out;
+}
+
+AlignedData align_vertically(Party& party, std::span<const ShareFile> files) {
+    std::vector<SharedMatrix> tables;
+    for (const ShareFile& file : files) tables.push_back(beside(file.matrices));
+    return columns_of_owners(files, open_count_and_keep(party, inner_join(party, tables)));
+}
+
+AlignedData align_horizontally(Party& party, std::span<const ShareFile> files, bool distinct) {
+    std::vector<SharedMatrix> tables;
+    for (const ShareFile& file : files) {
+        const std::span<const SharedMatrix> all = file.matrices;
+        tables.push_back(beside(distinct ? all : all.subspan(kFeaturesAt)));
+    }
+    const SharedMatrix rows =
+        distinct ? open_count_and_keep(party, distinct_rows(party, tables)) : stack_rows(tables);
+    return columns_of_owners(files.first(1), rows);
+}
+
+// Keeps inputs of private training in the bounds that its clipping needs; of the whole set, once.
+SharedMatrix capped(Party& party, const SharedMatrix& features) {
+    const RingVector bounds(features.size(), encode_constant(kMaxPrivateInput));
+    return cap(party, features, bounds);
+}
+
+}  // namespace
+
+SharedDataShape require_fit(std::span<const ShareFile> files, std::span<const std::string> paths,
+                            Alignment alignment, bool distinct, bool labels) {
+    if (files.empty()) throw Error(ErrorCode::kInvalid, "the job has no owners' data");
+    for (size_t i = 0; i < files.size(); ++i) require_data(files[i], paths[i]);
+    if (alignment == Alignment::kNone && files.size() > 1) {
+        misfit("several owners need align: vertical or horizontal", paths[0], paths[1]);
+    }
+    SharedDataShape out;
+    if (alignment == Alignment::kVertical) {
+        if (files.size() < 2) misfit("align: vertical needs two owners or more", paths[0]);
+        require_keys(files, paths);
+        const size_t owner = owner_of_labels(files, paths);
+        out.rows = files[0].matrices[kFeaturesAt].rows;
+        for (const ShareFile& file : files) {
+            out.rows = std::min(out.rows, file.matrices[kFeaturesAt].rows);
+            out.features += file.matrices[kFeaturesAt].cols;
+        }
+        if (owner < files.size()) out.label_columns = files[owner].matrices[kLabelsAt].cols;
+    } else {
+        if (distinct) require_keys(files, paths);
+        require_horizontal(files, paths);
+        for (const ShareFile& file : files) out.rows += file.matrices[kFeaturesAt].rows;
+        out.features = files[0].matrices[kFeaturesAt].cols;
+        out.label_columns = files[0].matrices[kLabelsAt].cols;
+    }
+    if (labels && out.label_columns == 0) misfit("no owner brings labels", paths[0]);
+    return out;
+}
+
+AlignedData align(Party& party, std::span<const ShareFile> files, Alignment alignment,
+                  bool distinct) {
+    const net::TrafficLedger::Scope scope(party.ledger(), "align");
+    if (alignment == Alignment::kVertical) return align_vertically(party, files);
+    return align_horizontally(party, files, distinct && files.size() > 1);
+}
+
+SharedNetwork train_shared(Party& party, const TrainingJob& job, const NetworkWeights& initial,
+                           const AlignedData& data, const std::function<void(int)>& after_epoch) {
+    if (data.features.rows != job.examples || data.labels.rows != job.examples) {
+        throw Error(ErrorCode::kUsage, "the data have " + std::to_string(data.features.rows) +
+                                           " rows, the job " + std::to_string(job.examples));
+    }
+    Network network(party, job.shape, initial, job.options);
+    const bool is_private = job.options.clipping_norm > 0;
+    const SharedMatrix features = is_private ? capped(party, data.features) : data.features;
+    internal::for_batches(
+        job, network, 0, after_epoch, [&](uint64_t, std::span<const size_t> rows) {
+            network.train_step(select_rows(features, rows), select_rows(data.labels, rows));
+        });
+    party.verify();
+    return {job.shape, network.weights(), network.biases()};
+}
+
+SharedMatrix score_shared(Party& party, const SharedNetwork& network,
+                          const SharedMatrix& features) {
+    Network scorer(party, network.shape, zero_weights(network.shape), {});
+    std::vector<SharedMatrix> state = network.weights;
+    state.insert(state.end(), network.biases.begin(), network.biases.end());
+    for (const auto* part : {&network.weights, &network.biases}) {
+        for (const SharedMatrix& matrix : *part) state.push_back(scale(matrix, 0));
+    }
+    scorer.restore(std::move(state), 0);
+    std::vector<SharedMatrix> scores;
+    for (size_t begin = 0; begin < features.rows; begin += kScoredRows) {
+        std::vector<size_t> rows;
+        for (size_t r = begin; r < std::min(begin + kScoredRows, features.rows); ++r) {
+            rows.push_back(r);
+        }
+        scores.push_back(scorer.scores(select_rows(features, rows)));
+        party.verify();
+    }
+    return stack_rows(scores);
+}
+
+}  // namespace ward::mpc

@@ -1,0 +1,60 @@
+// Training and scoring on data that owners have shared beforehand (share_file.h): the parties hold
+// parts of everything and know no row, not even their own.
+//
+// Alignment of several owners' tables, on shares (join.h):
+//   kVertical    other columns about partly the same people: rows that all owners have. Their
+//                number is opened, nothing else; labels come from the one owner that has them
+//   kHorizontal  the same columns about other people: all rows, or with `distinct` one per person
+//
+// Thread safety and security: as party.h, join.h and network.h. Joins and `distinct` are refused
+// with Security::kMalicious.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "ward/mpc/learn/job.h"
+#include "ward/mpc/share_file.h"
+
+namespace ward::mpc {
+
+enum class Alignment { kNone, kVertical, kHorizontal };
+
+// Matrices of one owner's file.
+inline constexpr size_t kKeysAt = 0, kFeaturesAt = 1, kLabelsAt = 2;
+
+// What all files of a job together are, from their headers alone.
+struct SharedDataShape {
+    size_t rows = 0;  // an upper bound with kVertical and `distinct`
+    size_t features = 0;
+    size_t label_columns = 0;
+};
+
+// Checks that the files fit one another, before anything is computed. Throws Error kInvalid that
+// names both files (`paths` in the same order) and what does not fit.
+SharedDataShape require_fit(std::span<const ShareFile> files, std::span<const std::string> paths,
+                            Alignment alignment, bool distinct, bool labels);
+
+struct AlignedData {
+    SharedMatrix features;
+    SharedMatrix labels;  // no columns without labels
+};
+AlignedData align(Party& party, std::span<const ShareFile> files, Alignment alignment,
+                  bool distinct);
+
+// The trained network as shares. job.examples must be the number of rows.
+struct SharedNetwork {
+    NetworkShape shape;
+    std::vector<SharedMatrix> weights;
+    std::vector<SharedMatrix> biases;
+};
+SharedNetwork train_shared(Party& party, const TrainingJob& job, const NetworkWeights& initial,
+                           const AlignedData& data,
+                           const std::function<void(int)>& after_epoch = nullptr);
+
+// Rows x outputs: scores before softmax or sigmoid.
+SharedMatrix score_shared(Party& party, const SharedNetwork& network, const SharedMatrix& features);
+
+}  // namespace ward::mpc

@@ -1,0 +1,135 @@
+#include "ward/mpc/learn/shared_job.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "ward/core/testing/errors.h"
+#include "ward/core/testing/seeded_random.h"
+#include "ward/mpc/fixed_point.h"
+#include "ward/mpc/join.h"
+#include "ward/mpc/local.h"
+#include "ward/mpc/share.h"
+
+namespace ward::mpc {
+namespace {
+
+using ::testing::HasSubstr;
+using Files = std::array<ShareFile, 3>;
+
+// One owner: people first, ..., first + rows - 1; feature f of person p is p + 100 f.
+Files owner(const std::string& name, size_t first, size_t rows, size_t features, bool labels,
+            bool keys = true, const std::string& about = "{}") {
+    std::vector<std::string> ids;
+    std::vector<double> values, classes;
+    for (size_t p = first; p < first + rows; ++p) {
+        ids.push_back("person " + std::to_string(p));
+        for (size_t f = 0; f < features; ++f)
+            values.push_back(static_cast<double>(p + 100 * f) / 64);
+        classes.push_back(p % 2 == 0 ? 0 : 1);
+    }
+    const RingMatrix matrices[] = {keys ? hash_identifiers(ids, "test", name) : RingMatrix(rows, 0),
+                                   encode(values, rows, features, name),
+                                   labels ? encode(classes, rows, 1, name) : RingMatrix(rows, 0)};
+    Random random = testonly::seeded_random(first + 1);
+    return split_to_files(name, about, matrices, random);
+}
+
+std::vector<ShareFile> part(const std::vector<Files>& owners, int party) {
+    std::vector<ShareFile> out;
+    for (const Files& files : owners) out.push_back(files[static_cast<size_t>(party)]);
+    return out;
+}
+
+const std::vector<std::string> kPaths = {"a.share", "b.share", "c.share"};
+
+TEST(SharedJob, VerticalAlignmentBringsColumnsOfOnePersonTogether) {
+    const std::vector<Files> owners = {owner("a", 0, 20, 2, false), owner("b", 10, 25, 1, true)};
+    const SharedDataShape shape =
+        require_fit(part(owners, 0), kPaths, Alignment::kVertical, false, true);
+    EXPECT_EQ(shape.rows, 20u);
+    EXPECT_EQ(shape.features, 3u);
+    EXPECT_EQ(shape.label_columns, 1u);
+    run_local([&](Party& party) {
+        const AlignedData data =
+            align(party, part(owners, party.index()), Alignment::kVertical, false);
+        const RingMatrix x = open(party, data.features), y = open(party, data.labels);
+        ASSERT_EQ(x.rows, 10u);
+        for (size_t r = 0; r < 10; ++r) {
+            const double person = decode(x.values[3 * r]) * 64;
+            EXPECT_GE(person, 10);
+            EXPECT_LT(person, 20);
+            EXPECT_EQ(decode(x.values[3 * r + 1]) * 64, person + 100);
+            EXPECT_EQ(decode(x.values[3 * r + 2]) * 64, person);
+            EXPECT_EQ(decode(y.values[r]), static_cast<int>(person) % 2);
+        }
+    });
+}
+
+TEST(SharedJob, HorizontalAlignmentPutsRowsUnderOneAnother) {
+    const std::vector<Files> owners = {owner("a", 0, 8, 2, true), owner("b", 5, 6, 2, true)};
+    EXPECT_EQ(require_fit(part(owners, 1), kPaths, Alignment::kHorizontal, false, true).rows, 14u);
+    run_local([&](Party& party) {
+        const auto files = part(owners, party.index());
+        const AlignedData all = align(party, files, Alignment::kHorizontal, false);
+        EXPECT_EQ(all.features.rows, 14u);
+        EXPECT_EQ(decode(open(party, all.features))[2 * 8], 5.0 / 64);
+        EXPECT_EQ(align(party, files, Alignment::kHorizontal, true).labels.rows, 11u);
+    });
+}
+
+TEST(SharedJob, TrainsAndScoresWhatNobodyKnows) {
+    const std::vector<Files> owners = {owner("a", 0, 40, 1, true)};
+    TrainingJob job;
+    job.shape.widths = {1, 1};
+    job.options = {.batch_size = 20, .learning_rate = 0.1, .momentum = 0.5};
+    job.epochs = 3;
+    job.examples = 40;
+    for (double norm : {0.0, 1.0}) {
+        job.options.clipping_norm = norm;
+        Random random = testonly::seeded_random(2);
+        const NetworkWeights initial = initial_weights(job.shape, random);
+        run_local([&](Party& party) {
+            const AlignedData data =
+                align(party, part(owners, party.index()), Alignment::kNone, false);
+            const SharedNetwork network = train_shared(party, job, initial, data);
+            const RingMatrix scores = open(party, score_shared(party, network, data.features));
+            const double w = decode(open(party, network.weights[0]).values[0]);
+            const double b = decode(open(party, network.biases[0]).values[0]);
+            EXPECT_NE(w, decode(initial.weights[0].values[0]));
+            for (size_t p = 0; p < 40; ++p) {
+                EXPECT_NEAR(decode(scores.values[p]), w * static_cast<double>(p) / 64 + b, 0x1p-14);
+            }
+            TrainingJob other = job;
+            other.examples = 39;
+            EXPECT_THAT(testonly::message_of([&] { train_shared(party, other, initial, data); },
+                                             ErrorCode::kUsage),
+                        HasSubstr("40 rows, the job 39"));
+        });
+    }
+}
+
+TEST(SharedJob, RefusesOwnersThatDoNotFitAndNamesBoth) {
+    const auto refused = [](const std::vector<Files>& owners, Alignment alignment,
+                            bool distinct = false) {
+        return testonly::message_of(
+            [&] { (void)require_fit(part(owners, 0), kPaths, alignment, distinct, true); });
+    };
+    const Files a = owner("a", 0, 4, 2, true), b = owner("b", 0, 4, 3, true);
+    EXPECT_THAT(refused({a, b}, Alignment::kHorizontal),
+                HasSubstr("a.share and b.share: have 2 and 3 inputs"));
+    EXPECT_THAT(refused({a, b}, Alignment::kVertical),
+                HasSubstr("a.share and b.share: both bring labels"));
+    EXPECT_THAT(refused({a, b}, Alignment::kNone), HasSubstr("several owners need align"));
+    EXPECT_THAT(refused({a}, Alignment::kVertical), HasSubstr("two owners or more"));
+    EXPECT_THAT(refused({a, owner("c", 0, 4, 2, false)}, Alignment::kHorizontal),
+                HasSubstr("labels of 1 and 0 columns"));
+    EXPECT_THAT(refused({a, owner("c", 0, 4, 2, true, true, "{\"x\":1}")}, Alignment::kHorizontal),
+                HasSubstr("encoded in different ways"));
+    EXPECT_THAT(refused({a, owner("c", 0, 4, 2, true, false)}, Alignment::kHorizontal, true),
+                HasSubstr("b.share: has no identifiers"));
+    EXPECT_THAT(refused({owner("c", 0, 4, 2, false)}, Alignment::kNone),
+                HasSubstr("no owner brings labels"));
+}
+
+}  // namespace
+}  // namespace ward::mpc

@@ -1,0 +1,99 @@
+#!/bin/sh
+# Attacks on a model behind HTTP as a user makes them: a run that is killed goes on and pays nothing twice; services that
+# refuse or die end in one line, and what was paid for is kept.
+#
+# usage: attack_remote_test.sh WARD_PROGRAM
+set -eu
+ward=$1
+. "$(dirname "$0")/lib.sh"
+cd "$work"
+servers=
+trap 'for s in $servers; do kill "$s" 2> /dev/null || true; done; rm -rf "$work"' EXIT
+
+"$ward" train --data digits --no-privacy --model logistic --epochs 20 --out m.safetensors > /dev/null 2>&1
+
+# serve NAME FLAG...: starts a service; its address is in $url, its process in $server.
+serve() {
+  name=$1
+  shift
+  rm -f "$name.address"
+  "$ward" attack serve-target --model m.safetensors --data digits "$@" > "$name.address" 2> "$name.log" &
+  server=$!
+  servers="$servers $server"
+  tries=0
+  while [ ! -s "$name.address" ] && [ $tries -lt 300 ]; do sleep 0.1; tries=$((tries + 1)); done
+  if grep -q 'this build of Ward has no HTTP' "$name.log"; then skip "this build has no HTTP"; fi
+  [ -s "$name.address" ] || fail "no service: $(cat "$name.log")"
+  url=$(cat "$name.address")
+}
+# begin_steal becomes the program, so that in the background $! is the attack itself and not a shell around it.
+steal() { (begin_steal "$@"); }
+begin_steal() {
+  exec "$ward" attack extraction --url "$url" --remote-model model --data digits --copy logistic --count 50 \
+    --queries 600 --curve 600 --request-size 10 "$@"
+}
+
+echo s3cret > token
+serve first --token-file token --log served.log
+expect 3 "the service refuses us (401" steal --json
+expect 2 "--url needs --remote-model" "$ward" attack extraction --url "$url" --data digits
+expect 2 "gives no gradients" "$ward" attack evasion --url "$url" --remote-model model --data digits --epsilon 0.1 --access white-box
+[ ! -s served.log ] || fail "refused queries were answered"
+
+# Killed twice in the middle, then to the end: every query is answered once, however often the run was killed.
+for kill in 1 2; do
+  begin_steal --token-file token --rate 300 --ledger paid.ledger --json > killed.json 2> killed.log &
+  child=$!
+  before=$(wc -l < served.log) tries=0
+  while [ "$(wc -l < served.log)" -lt $((before + 120)) ] && [ $tries -lt 300 ]; do
+    sleep 0.05; tries=$((tries + 1))
+  done
+  kill -9 $child 2> /dev/null || fail "run $kill ended before it was killed: $(cat killed.log)"
+  wait $child 2> /dev/null || true
+done
+served_before=$(wc -l < served.log)
+[ "$served_before" -ge 200 ] || fail "nothing was asked before the kill"
+steal --token-file token --ledger paid.ledger --json > done.json 2> done.log || fail "no resume: $(cat done.log)"
+[ -z "$(sort served.log | uniq -d)" ] || fail "$(sort served.log | uniq -d | wc -l) queries were paid twice"
+grep -q '"queries":600' done.json || fail "not all queries were made: $(cat done.json)"
+grep -q '"maybe_paid_twice":0' done.json || fail "maybe paid twice: $(cat done.json)"
+served=$(wc -l < served.log)
+
+# Replayed: the same result without the service.
+kill $server
+wait $server 2> /dev/null || true
+steal --token-file token --ledger paid.ledger --retries 0 --json > replay.json 2> replay.log || fail "no replay: $(cat replay.log)"
+strip() { sed 's/"query_seconds":[^,]*,//; s/"seconds":[^},]*//g; s/"service":.*//' "$1"; }
+[ "$(strip done.json)" = "$(strip replay.json)" ] || fail "a replay differs: $(cat done.json replay.json)"
+[ "$(wc -l < served.log)" -eq "$served" ] || fail "a replay asked"
+
+# A torn tail is cut; another model's ledger is refused.
+printf 'deadbeef {"query": "' >> paid.ledger
+steal --token-file token --ledger paid.ledger --retries 0 --json > torn.json 2> torn.log || fail "torn tail: $(cat torn.log)"
+grep -q 'torn off' torn.log || fail "a torn tail was not told of"
+
+serve second --answer labels
+expect 3 "is the ledger of another target" steal --ledger paid.ledger
+steal --json > labels.json 2> /dev/null
+grep -q '"answer":"labels"' labels.json || fail "labels were taken for scores: $(cat labels.json)"
+"$ward" attack evasion --url "$url" --remote-model model --data digits --attack hopskipjump --norm l2 --steps 3 \
+  --epsilon 2 --count 5 --json > hsj.json 2> /dev/null || fail "hopskipjump over HTTP"
+expect 3 "needs more of the target than it gives" "$ward" attack evasion --url "$url" --remote-model model --data digits \
+  --attack square --epsilon 0.1 --count 5
+
+# A service that dies: partial results, code 1.
+: > dies.ledger
+begin_steal --rate 200 --retries 1 --ledger dies.ledger --json > partial.json 2> partial.log &
+child=$!
+tries=0
+while [ "$(wc -l < dies.ledger)" -lt 250 ] && [ $tries -lt 300 ]; do
+  sleep 0.05; tries=$((tries + 1))
+done
+kill $server
+got=0
+wait $child || got=$?
+[ "$got" -eq 1 ] || fail "a service that dies ends with $got"
+[ "$(grep -c '^ward: error: stopped after' partial.log)" -eq 1 ] || fail "not one line: $(cat partial.log)"
+grep -q '"partial":true' partial.json || fail "not marked partial: $(cat partial.json)"
+expect 1 "no connection" "$ward" attack evasion --url http://127.0.0.1:1 --remote-model m --data digits --epsilon 0.1
+echo "passed: $served queries, none twice"

@@ -1,0 +1,177 @@
+#!/usr/bin/env bash
+# Owners that are no party share their tables, three `ward mpc train` processes align and train on shares, a recipient
+# puts the model together, and new rows are scored: two banks (vertical), three hospitals (horizontal).
+# mpc_owners_test.sh WARD
+set -euo pipefail
+ward=$1
+. "$(dirname "$0")/lib.sh"
+
+# Customers 0..399 with two columns at each bank; who defaults follows from all four. Hospitals: four columns each.
+python3 - "$work" <<'PY'
+import random, sys
+work, draw = sys.argv[1], random.Random(5)
+people = [[draw.uniform(0, 10) for _ in range(4)] for _ in range(400)]
+label = ["yes" if p[0] - p[1] + p[2] - p[3] > 0 else "no" for p in people]
+def write(name, header, rows):
+    with open(f"{work}/{name}.csv", "w") as out:
+        out.write(header + "\n" + "".join(",".join(str(v) for v in row) + "\n" for row in rows))
+write("bank-a", "customer,a,b", [[f"C{i}", *people[i][:2]] for i in range(0, 350)])
+order = list(range(50, 400)); draw.shuffle(order)
+write("bank-b", "customer,c,d,default", [[f"C{i}", *people[i][2:], label[i]] for i in order])
+for h in range(3):
+    write(f"hospital-{h}", "patient,a,b,c,d,ill",
+          [[f"P{i}", *people[i], label[i]] for i in range(h * 110, h * 110 + 120)])  # ten are at two of them
+write("new", "patient,a,b,c,d,ill", [[f"N{i}", *people[i], label[i]] for i in range(350, 400)])
+def schema(name, columns, label):
+    text = "ward_schema: 1\nname: " + name + "\ncolumns:\n"
+    text += f"  - {{name: {columns[0]}, kind: group}}\n"
+    for c in columns[1:]: text += f"  - {{name: {c}, kind: numeric, min: 0, max: 10}}\n"
+    if label: text += f"  - {{name: {label}, kind: label, classes: ['no', 'yes']}}\n"
+    open(f"{work}/{name}.yaml", "w").write(text)
+schema("schema-a", ["customer", "a", "b"], None)
+schema("schema-b", ["customer", "c", "d"], "default")
+schema("schema-h", ["patient", "a", "b", "c", "d"], "ill")
+schema("schema-wide", ["patient", "a", "b", "c"], "ill")
+PY
+
+ports=($(python3 -c 'import socket
+held = [socket.socket() for _ in range(3)]
+for s in held: s.bind(("127.0.0.1", 0))
+print(*[s.getsockname()[1] for s in held])'))
+readers=()
+for i in 0 1 2; do
+    read -r _ "pin$i" < <("$ward" key party "party-$i" --dir "$work/keys$i")
+    readers+=("$("$ward" key new "$work/shares$i.key")")
+done
+recipient=$("$ward" key new "$work/recipient.key")
+stranger=$("$ward" key new "$work/stranger.key")
+
+party() {  # index share-file...
+    local i=$1 next=$((($1 + 1) % 3)) previous=$((($1 + 2) % 3))
+    shift
+    local next_pin="pin$next" previous_pin="pin$previous" list
+    list=$(IFS=,; echo "$*")
+    cat <<YAML
+ward_mpc_party: 1
+index: $i
+identity: party-$i
+keys: $work/keys$i
+listen: 127.0.0.1:${ports[$i]}
+next: {name: party-$next, address: "127.0.0.1:${ports[$next]}", pin: ${!next_pin}}
+previous: {name: party-$previous, pin: ${!previous_pin}}
+shares: [$list]
+shares_key: $work/shares$i.key
+connect_seconds: 10
+YAML
+}
+share() {  # owner schema options... ; appends the owner's line to $work/owners
+    local owner=$1 schema=$2
+    shift 2
+    "$ward" mpc share "$work/$owner.csv" --as "$owner" --schema "$work/$schema.yaml" --to "${readers[@]}" \
+        --out "$work/sealed" "$@" >>"$work/owners" 2>"$work/err"
+}
+job() {  # lines of the job that differ
+    printf 'ward_mpc_job: 1\nrecipients: [%s]\nowners:\n' "$recipient"
+    sed 's/^/  /' "$work/owners"
+    printf '%s\n' "$@"
+}
+run() {  # command job out-name extra...
+    local command=$1 job=$2 out=$3 pids=() status=0
+    shift 3
+    for i in 0 1 2; do
+        local extra=("$@")
+        extra=("${extra[@]//@/$i}")
+        "$ward" mpc "$command" "$job" --party "$work/party$i.yaml" --out "$work/$out.$i.share" "${extra[@]}" --json \
+            >"$work/out$i" 2>"$work/err$i" &
+        pids+=($!)
+    done
+    for pid in "${pids[@]}"; do wait "$pid" || status=1; done
+    return $status
+}
+files() { for owner in "$@"; do echo "$work/sealed/$owner.INDEX.share"; done; }
+parties() { for i in 0 1 2; do party "$i" $(files "$@" | sed "s/INDEX/$i/") >"$work/party$i.yaml"; done; }
+
+# Two banks: 300 customers in common; neither bank nor party learns which.
+: >"$work/owners"
+share bank-a schema-a --id customer --no-labels || fail "share: $(cat "$work/err")"
+share bank-b schema-b --id customer
+grep -q '^- {name: bank-b, id: [0-9a-f]\{64\}}$' "$work/owners" || fail "owners: $(cat "$work/owners")"
+if grep -q 'C17' "$work"/sealed/*; then fail "a share file shows an identifier"; fi
+parties bank-a bank-b
+training=('batch_size: 50' 'epochs: 40' 'learning_rate: 2')
+job 'align: vertical' "${training[@]}" >"$work/banks.yaml"
+run train "$work/banks.yaml" banks || fail "banks: $(cat "$work"/err?)"
+grep -q '"rows":300,' "$work/out1" || fail "rows in common: $(cat "$work/out1")"
+grep -q 'training on shares' "$work/err2" || fail "no progress at party 2"
+"$ward" mpc reveal "$work"/banks.{0,1,2}.share -i "$work/recipient.key" --out "$work/banks.safetensors" >"$work/out"
+"$ward" inspect "$work/banks.safetensors" | grep -q 'bank-a and bank-b' || fail "the card does not name the owners"
+expect 1 "none of the identities" "$ward" mpc reveal "$work"/banks.{0,1}.share -i "$work/stranger.key" --out "$work/x"
+expect 3 "has rows of an owner" "$ward" mpc reveal "$work"/sealed/bank-a.{0,0}.share -i "$work/shares0.key" --out "$work/x"
+
+# Three hospitals, every patient once; the same with security against deviations and all rows.
+: >"$work/owners"
+for h in 0 1 2; do share "hospital-$h" schema-h --id patient; done
+parties hospital-0 hospital-1 hospital-2
+job 'align: horizontal' 'distinct: true' "${training[@]}" >"$work/hospitals.yaml"
+run train "$work/hospitals.yaml" hospitals || fail "hospitals: $(cat "$work"/err?)"
+grep -q '"rows":340,' "$work/out0" || fail "distinct patients: $(cat "$work/out0")"
+job 'align: horizontal' 'security: malicious' 'batch_size: 60' 'epochs: 1' >"$work/verified.yaml"
+run train "$work/verified.yaml" verified || fail "verified: $(cat "$work"/err?)"
+grep -q '"rows":360,' "$work/out0" || fail "all rows: $(cat "$work/out0")"
+
+# Statistics of all patients, exact and with differential privacy.
+job 'align: horizontal' 'statistics: {bound: 1, edges: [0.25, 0.5, 0.75], quantiles: [0.5]}' >"$work/exact.yaml"
+run statistics "$work/exact.yaml" exact || fail "statistics: $(cat "$work"/err?)"
+"$ward" mpc reveal "$work"/exact.{0,1,2}.share -i "$work/recipient.key" --out "$work/exact.json" >"$work/out"
+job 'align: horizontal' 'statistics: {bound: 1, edges: [0.5], epsilon: 1, delta: 1e-6}' >"$work/private.yaml"
+run statistics "$work/private.yaml" private || fail "private statistics: $(cat "$work"/err?)"
+"$ward" mpc reveal "$work"/private.{1,2}.share -i "$work/recipient.key" --out "$work/private.json" >"$work/out"
+python3 - "$work" <<'PY' || fail "statistics: $(cat "$work"/exact.json "$work"/private.json)"
+import csv, json, statistics, sys
+work = sys.argv[1]
+rows = [r for h in range(3) for r in csv.DictReader(open(f"{work}/hospital-{h}.csv"))]
+exact, private = (json.load(open(f"{work}/{n}.json")) for n in ("exact", "private"))
+assert exact["rows"] == len(rows) == 360
+for column in exact["columns"]:
+    values = sorted(float(r[column["column"]]) / 10 for r in rows)
+    assert abs(column["mean"] - statistics.fmean(values)) < 1e-3, column
+    assert abs(column["variance"] - statistics.pvariance(values)) < 1e-3, column
+    assert sum(column["counts"]) == 360 and abs(column["quantiles"][0] - values[179]) < 1e-3, column
+assert private["privacy"]["epsilon"] <= 1 and private["columns"][0]["counts"] != [180, 180]
+assert any(abs(p["mean"] - e["mean"]) > 1e-3 for p, e in zip(private["columns"], exact["columns"]))
+PY
+
+# New patients are scored by the shared model; the recipient alone sees the scores.
+: >"$work/owners"
+share new schema-h --no-labels --id patient
+parties new
+job >"$work/score.yaml"
+run predict "$work/score.yaml" scores --model "$work/hospitals.@.share" || fail "predict: $(cat "$work"/err?)"
+expect 3 "the job has the digest" "$ward" mpc predict "$work/score.yaml" --party "$work/party1.yaml" --out "$work/x" \
+    --model "$work/hospitals.1.share" --digest 00
+"$ward" mpc reveal "$work"/scores.{2,0}.share -i "$work/recipient.key" --out "$work/scores.csv" >"$work/out"
+python3 - "$work" <<'PY' || fail "scores: $(head -3 "$work/scores.csv")"
+import csv, sys
+scores = list(csv.DictReader(open(sys.argv[1] + "/scores.csv")))
+truth = [row["ill"] for row in csv.DictReader(open(sys.argv[1] + "/new.csv"))]
+right = sum((float(s["yes"]) > 0.5) == (t == "yes") for s, t in zip(scores, truth, strict=True))
+assert right > 0.9 * len(truth), right
+PY
+
+# What does not fit is refused before anyone is called, and named.
+: >"$work/owners"
+share hospital-0 schema-h --id patient
+share hospital-1 schema-wide --id patient
+parties hospital-0 hospital-1
+job 'align: horizontal' >"$work/misfit.yaml"
+expect 1 "hospital-0.1.share and $work/sealed/hospital-1.1.share: have 4 and 3 inputs" \
+    "$ward" mpc train "$work/misfit.yaml" --party "$work/party1.yaml" --out "$work/x"
+sed -i 's/id: ..../id: 0000/' "$work/misfit.yaml"
+expect 1 "none of this party's shares is the data of hospital-0" \
+    "$ward" mpc train "$work/misfit.yaml" --party "$work/party1.yaml" --out "$work/x"
+python3 -c 'import sys
+open(sys.argv[1], "wb").write(b"\x93NUMPY\x01\x00F\x00" + b"{\"descr\": \"<f4\", \"fortran_order\": False, \"shape\": (2, 2), }".ljust(69) + b"\n"
+    + __import__("struct").pack("<4f", 1, 2, 3, 40000))' "$work/wide.npy"
+expect 1 "row 1, column 1: values must be finite and below 32768" "$ward" mpc share "$work/wide.npy" --as wide \
+    --no-labels --to "${readers[@]}" --out "$work/sealed"
+echo ok
