@@ -7,12 +7,11 @@
 // (inner_product.h), before anything is opened: bits in GF(2^64) (verify_bits.h), numbers modulo
 // 2^64 or 2^128 (verify_numbers.h), products of matrices through projections (verify_matrices.h).
 //
-// A cheating party passes a check with probability below 2^-40. docs/mpc.md adds it up:
+// A cheating party passes a check with probability below 2^-42. docs/mpc.md adds it up:
 //
-//   bits       one random factor, then folds by 64 or 16 and by 16: below 2^-50
+//   bits       one random factor, then folds by 64 or 16 and by 8: below 2^-60
 //   narrow     an error of valuation v <= 21 survives the factors with 2^-(64 - v) <= 2^-43; behind
-//              the table the statement is modulo 2^128, and four more draws must lose 64 bits
-//              together: below 2^-47
+//              the table the statement is modulo 2^104, so five draws must lose 83 bits together
 //   wide       five draws must lose 64 bits together: below 2^-48
 //   matrices   2^-48 for either side, then four draws as above
 //
