@@ -51,7 +51,7 @@ struct TrainOptions {
     size_t batch_size = 128;
     double learning_rate = 0.1;
     double momentum = 0.9;
-    // Adam costs about 500 bytes per weight and step and party, and 40 rounds more.
+    // Adam costs some 350 bytes per weight, step and party, and 32 rounds more.
     Optimizer optimizer = Optimizer::kSgd;
     double second_momentum = 0.999;  // of Adam's squares
     Loss loss = Loss::kCrossEntropy;
