@@ -211,6 +211,8 @@ TEST(Clipping, NoiseHasTheDeviationOfThePlan) {
     });
     Twin twin(testonly::seeded_random(5));
     TwinNetwork network(twin, shape, zero_weights(shape), options);
+    EXPECT_DOUBLE_EQ(network.noise_deviation_units(),
+                     1.5 * (2 * kOne + std::sqrt(kInputs + 1.0)));  // the rounding of each weight
     network.train_step(x, y);
     EXPECT_NEAR(variance(network.weights()[0]), 1.5 * expected, tolerance);
 }
