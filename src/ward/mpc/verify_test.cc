@@ -5,7 +5,6 @@
 
 #include "ward/core/testing/errors.h"
 #include "ward/mpc/bits.h"
-#include "ward/mpc/internal/bit_planes.h"
 #include "ward/mpc/internal/gf64.h"
 #include "ward/mpc/internal/row_sums.h"
 #include "ward/mpc/internal/verify.h"
@@ -96,6 +95,12 @@ RingVector random_words(size_t count) {
     return out;
 }
 
+Bytes random_bytes(size_t count) {
+    Bytes out(count);
+    Random::from_system().fill(out);
+    return out;
+}
+
 // All ones are what comes nearest to an overflow of the limbs.
 TEST(WideKernels, AgreeWithThePortableOnes) {
     if (internal::ifma_wide_kernels() == nullptr) GTEST_SKIP() << "no AVX-512 IFMA";
@@ -155,22 +160,22 @@ TEST(WideKernels, ScalingAndRowSumsAgreeWithThePortableOnes) {
         EXPECT_EQ(u, same);
         EXPECT_EQ(u_high, same_high);
     }
-    for (size_t count : {1, 64, 200}) {
-        const RingVector words = random_words(4);
-        RingVector bits(count), same(count);
-        internal::expand_bits(words.data(), count, bits.data());
-        internal::expand_bits_portable(words.data(), count, same.data());
-        EXPECT_EQ(bits, same);
-    }
     const size_t shapes[][2] = {{1, 1}, {5, 10}, {130, 24}, {64, 8}, {4, 7}};
     for (const auto& [rows, cols] : shapes) {
         const size_t stride = cols + 3;
-        const RingVector selection = random_words(rows), x = random_words(rows * cols);
+        const Bytes selection = random_bytes(internal::selection_bytes(rows));
+        const RingVector x = random_words(rows * cols);
         RingVector sums = random_words(internal::kRowSums * stride), same = sums;
         internal::add_row_sums(selection.data(), x.data(), rows, cols, sums.data(), stride);
         internal::add_row_sums_portable(selection.data(), x.data(), rows, cols, same.data(),
                                         stride);
         EXPECT_EQ(sums, same);
+        const Bytes of_columns = random_bytes(internal::selection_bytes(cols));
+        RingVector turned = random_words(internal::kRowSums * (rows + 1)), alike = turned;
+        internal::add_column_sums(of_columns.data(), x.data(), rows, cols, turned.data(), rows + 1);
+        internal::add_column_sums_portable(of_columns.data(), x.data(), rows, cols, alike.data(),
+                                           rows + 1);
+        EXPECT_EQ(turned, alike);
     }
 }
 

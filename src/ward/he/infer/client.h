@@ -43,7 +43,7 @@ struct ClientPlan {
     // Single packing: the slots of inputs, repeated with the period, and of outputs.
     int input_period = 0;
     std::vector<int> input_slots, output_slots;
-    std::string preprocessing_json;  // how raw data become inputs; carried, not read
+    std::string preprocessing_json;        // how raw data become inputs; carried, not read
     std::vector<std::string> class_names;  // of the outputs, for people; empty or one each
 
     bool operator==(const ClientPlan&) const = default;

@@ -28,7 +28,7 @@ struct CiphertextList {
 
 Bytes to_bytes(const CiphertextList& list);
 // Throws Error kInvalid when it belongs to another plan or context.
-CiphertextList ciphertext_list_from_bytes(const ContextPtr& context,
-                                          const std::string& plan_digest, ByteView bytes);
+CiphertextList ciphertext_list_from_bytes(const ContextPtr& context, const std::string& plan_digest,
+                                          ByteView bytes);
 
 }  // namespace ward::he

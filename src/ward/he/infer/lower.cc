@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <variant>
 
 #include "ward/core/error.h"
 #include "ward/he/infer/internal/fit.h"
@@ -211,6 +212,33 @@ std::string function_name(Function function) {
     return kNames[static_cast<int>(function)];
 }
 
+// A linear layer as a map, and what it does to the distance between pixels (0: no image any more).
+struct LinearStep {
+    Affine affine;
+    int64_t stride = 0;
+};
+
+// Nothing for layers that are not linear.
+std::optional<LinearStep> linear_step(const model::Model& model, const std::string& name,
+                                      const model::LayerKind& kind, const Shape& in,
+                                      const Shape& out) {
+    if (const auto* layer = std::get_if<model::Linear>(&kind);
+        layer != nullptr && in.size() == 1 && layer->tied_to.empty()) {
+        return LinearStep{linear_layer(model, name, *layer, in), 0};
+    }
+    if (const auto* layer = std::get_if<model::Conv2d>(&kind)) {
+        return LinearStep{conv_layer(model, name, *layer, in, out), layer->stride};
+    }
+    if (const auto* layer = std::get_if<model::AvgPool2d>(&kind)) {
+        return LinearStep{mean_layer({layer->kernel, layer->stride, layer->padding}, in, out),
+                          layer->stride};
+    }
+    if (std::holds_alternative<model::GlobalAvgPool2d>(kind)) {
+        return LinearStep{global_mean(in), 0};
+    }
+    return std::nullopt;
+}
+
 // Walks through the layers and collects what is linear until an activation ends a stage.
 class Lowering {
   public:
@@ -220,17 +248,16 @@ class Lowering {
         network_.input_shape = shape_;
         network_.inputs = model::element_count(shape_);
         network_.outputs = model.spec.outputs;
+        for (const model::LayerSpec& layer : model.spec.layers) {
+            has_blocks_ |= std::holds_alternative<model::Residual>(layer.kind);
+        }
         read_calibration();
         begin_stage();
     }
 
     Network run() {
-        for (const model::LayerSpec& layer : model_.spec.layers) {
-            const Shape out = model::output_shape(layer, shape_);
-            std::visit([&](const auto& kind) { visit(layer.name, kind, out); }, layer.kind);
-            shape_ = out;
-        }
-        if (affine_ || network_.stages.empty()) end_stage();
+        walk(model_.spec.layers, "");
+        if (affine_ || !skips_.empty() || network_.stages.empty()) end_stage();
         return std::move(network_);
     }
 
@@ -245,7 +272,7 @@ class Lowering {
         }
         for (size_t i = 0; i < options_.calibration.size(); i += size) {
             const auto example = options_.calibration.subspan(i, size);
-            examples_.emplace_back(example.begin(), example.end());
+            examples_.push_back({{example.begin(), example.end()}});
         }
     }
 
@@ -254,12 +281,22 @@ class Lowering {
         stage_.input_shape = shape_;
         stage_.stride = shape_.size() == 3 ? 1 : 0;
         affine_.reset();
+        skips_.clear();
+    }
+
+    void walk(const std::vector<model::LayerSpec>& layers, const std::string& prefix) {
+        for (const model::LayerSpec& layer : layers) {
+            const Shape out = model::output_shape(layer, shape_);
+            visit(prefix + layer.name, layer, out);
+            shape_ = out;
+        }
     }
 
     void append(const std::string& name, Affine next, int64_t stride) {
         if (next.matrix.entries() > kMaxEntries) {
             throw Error(ErrorCode::kUnsupported, "layer " + name + " is too large");
         }
+        for (Skip& skip : skips_) skip.matrix = multiply(next.matrix, skip.matrix);
         affine_ = affine_ ? compose(next, *affine_) : std::move(next);
         stage_.name += (stage_.name.empty() ? "" : "+") + name;
         stage_.stride *= stride;
@@ -268,6 +305,7 @@ class Lowering {
     void end_stage() {
         if (!affine_) affine_ = identity(model::element_count(shape_));
         if (stage_.name.empty()) stage_.name = "input";
+        stage_.skips = std::move(skips_);
         stage_.matrix = std::move(affine_->matrix);
         stage_.bias = std::move(affine_->bias);
         stage_.output_shape = shape_;
@@ -275,58 +313,99 @@ class Lowering {
         begin_stage();
     }
 
-    void visit(const std::string& name, const model::Linear& layer, const Shape&) {
-        if (shape_.size() != 1) refuse(name, "linear layers over sequences");
-        if (!layer.tied_to.empty()) refuse(name, "tied weights");
-        append(name, linear_layer(model_, name, layer, shape_), 0);
-    }
-    void visit(const std::string& name, const model::Conv2d& layer, const Shape& out) {
-        append(name, conv_layer(model_, name, layer, shape_, out), layer.stride);
-    }
-    void visit(const std::string& name, const model::AvgPool2d& layer, const Shape& out) {
-        const bool first = !affine_ && stage_.stride == 1 && layer.padding == 0;
-        if (first && layer.kernel == layer.stride && layer.kernel > 1 &&
-            std::has_single_bit(static_cast<uint64_t>(layer.kernel))) {
-            stage_.pool = layer.kernel;
-            append(name, corner_layer(layer.kernel, shape_, out), layer.stride);
-            return;
+    void visit(const std::string& name, const model::LayerSpec& layer, const Shape& out) {
+        if (std::holds_alternative<model::Dropout>(layer.kind)) return;
+        if (std::holds_alternative<model::Flatten>(layer.kind)) {
+            stage_.stride = 0;
+        } else if (const auto* activation = std::get_if<model::Activation>(&layer.kind)) {
+            activate(*activation);
+        } else if (const auto* block = std::get_if<model::Residual>(&layer.kind)) {
+            add_block(name, *block);
+        } else if (!begin_with_pool(name, layer.kind, out)) {
+            auto step = linear_step(model_, name, layer.kind, shape_, out);
+            if (!step) refuse(name, layer.kind);
+            append(name, std::move(step->affine), step->stride);
         }
-        append(name, mean_layer({layer.kernel, layer.stride, layer.padding}, shape_, out),
-               layer.stride);
     }
-    void visit(const std::string& name, const model::GlobalAvgPool2d&, const Shape&) {
-        append(name, global_mean(shape_), 0);
+
+    // Sums over squares of pixels take no level: a pool that a stage begins with.
+    bool begin_with_pool(const std::string& name, const model::LayerKind& kind, const Shape& out) {
+        const auto* layer = std::get_if<model::AvgPool2d>(&kind);
+        const bool first = layer != nullptr && !affine_ && skips_.empty() && stage_.stride == 1 &&
+                           layer->padding == 0 && !has_blocks_;
+        if (!first || layer->kernel != layer->stride || layer->kernel < 2 ||
+            !std::has_single_bit(static_cast<uint64_t>(layer->kernel))) {
+            return false;
+        }
+        stage_.pool = layer->kernel;
+        append(name, corner_layer(layer->kernel, shape_, out), layer->stride);
+        return true;
     }
-    void visit(const std::string&, const model::Flatten&, const Shape&) { stage_.stride = 0; }
-    void visit(const std::string&, const model::Dropout&, const Shape&) {}
-    void visit(const std::string&, const model::Activation& layer, const Shape&) {
+
+    void activate(const model::Activation& layer) {
         stage_.has_activation = true;
         end_stage();
         Stage& stage = network_.stages.back();
         stage.activation.function = function_name(layer.function);
         advance_examples(stage);
         if (layer.function != Function::kSquare) fit(stage, layer.function);
-        for (auto& example : examples_) {
-            for (double& x : example) x = stage.activation(x);
+        for (auto& operands : examples_) {
+            for (double& x : operands.back()) x = stage.activation(x);
         }
     }
-    template <typename Kind>
-    void visit(const std::string& name, const Kind& kind, const Shape&) {
-        refuse(name, std::string(model::kind_name(kind)) + " layers");
+
+    // body(x) + shortcut(x): x is an affine map of what stages began with, and so is its shortcut.
+    void add_block(const std::string& name, const model::Residual& block) {
+        const auto from = static_cast<int>(network_.stages.size());
+        Affine shortcut = affine_ ? *affine_ : identity(model::element_count(shape_));
+        std::vector<Skip> skips = skips_;
+        Shape shape = shape_;
+        for (const model::LayerSpec& layer : block.shortcut) {
+            const Shape out = model::output_shape(layer, shape);
+            const std::string inner = name + ".shortcut." + layer.name;
+            const auto step = linear_step(model_, inner, layer.kind, shape, out);
+            if (!step) refuse(inner, layer.kind);
+            shortcut = compose(step->affine, shortcut);
+            for (Skip& skip : skips) skip.matrix = multiply(step->affine.matrix, skip.matrix);
+            shape = out;
+        }
+        walk(block.body, name + ".body.");
+        if (!affine_) affine_ = identity(model::element_count(shape_));
+        if (stage_.name.empty()) stage_.name = name;
+        for (size_t i = 0; i < shortcut.bias.size(); ++i) affine_->bias[i] += shortcut.bias[i];
+        if (from == static_cast<int>(network_.stages.size())) {
+            affine_->matrix = add(affine_->matrix, shortcut.matrix);
+        } else {
+            skips.push_back({from, std::move(shortcut.matrix)});
+        }
+        for (Skip& skip : skips) add_skip(std::move(skip));
     }
 
-    [[noreturn]] static void refuse(const std::string& name, const std::string& what) {
-        throw Error(ErrorCode::kUnsupported, name + ": " + what + " have no encrypted form",
-                    "use linear, conv2d, avg_pool2d, global_avg_pool2d, flatten and activations; "
-                    "average instead of maximum, no normalisation");
+    void add_skip(Skip skip) {
+        const auto place =
+            std::lower_bound(skips_.begin(), skips_.end(), skip.from,
+                             [](const Skip& existing, int from) { return existing.from < from; });
+        if (place != skips_.end() && place->from == skip.from) {
+            place->matrix = he::add(place->matrix, skip.matrix);
+        } else {
+            skips_.insert(place, std::move(skip));
+        }
     }
 
-    // Examples go through the matrix of the stage.
+    [[noreturn]] static void refuse(const std::string& name, const model::LayerKind& kind) {
+        throw Error(
+            ErrorCode::kUnsupported,
+            name + ": " + std::string(model::kind_name(kind)) + " has no encrypted form here",
+            "use linear (not over sequences, not tied), conv2d, avg_pool2d, "
+            "global_avg_pool2d, flatten, activations (not in shortcuts) and residual "
+            "blocks; average instead of maximum, no normalisation");
+    }
+
+    // Examples go through the stage, but not through its activation.
     void advance_examples(const Stage& stage) {
-        if (examples_.empty()) return;
-        Network one{"", {}, stage.matrix.columns, stage.matrix.rows, {stage}};
-        one.stages[0].has_activation = false;
-        for (auto& example : examples_) example = evaluate(one, example);
+        Stage sums = stage;
+        sums.has_activation = false;
+        for (auto& operands : examples_) operands.push_back(evaluate_stage(sums, operands));
     }
 
     void fit(Stage& stage, Function function) {
@@ -338,15 +417,15 @@ class Lowering {
         }
         double largest = 0;
         size_t count = 0;
-        for (const auto& example : examples_) {
-            for (double x : example) largest = std::max(largest, std::abs(x));
-            count += example.size();
+        for (const auto& operands : examples_) {
+            for (double x : operands.back()) largest = std::max(largest, std::abs(x));
+            count += operands.back().size();
         }
         const size_t step = count / kMaxSamples + 1;
         std::vector<double> samples;
         size_t index = 0;
-        for (const auto& example : examples_) {
-            for (double x : example) {
+        for (const auto& operands : examples_) {
+            for (double x : operands.back()) {
                 if (index++ % step == 0) samples.push_back(x);
             }
         }
@@ -363,7 +442,10 @@ class Lowering {
     Network network_;
     Stage stage_;
     std::optional<Affine> affine_;
-    std::vector<std::vector<double>> examples_;
+    std::vector<Skip> skips_;
+    bool has_blocks_ = false;
+    // What each stage began with, for each example of the calibration.
+    std::vector<std::vector<std::vector<double>>> examples_;
 };
 
 }  // namespace

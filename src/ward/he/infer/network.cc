@@ -43,6 +43,27 @@ SparseMatrix multiply(const SparseMatrix& a, const SparseMatrix& b) {
     return out;
 }
 
+SparseMatrix add(const SparseMatrix& a, const SparseMatrix& b) {
+    SparseMatrix out;
+    out.rows = a.rows;
+    out.columns = a.columns;
+    for (int64_t i = 0; i < a.rows; ++i) {
+        int64_t e = a.start[i], f = b.start[i];
+        while (e < a.start[i + 1] || f < b.start[i + 1]) {
+            const bool take_a =
+                f == b.start[i + 1] || (e < a.start[i + 1] && a.column[e] <= b.column[f]);
+            const bool take_b =
+                e == a.start[i + 1] || (f < b.start[i + 1] && b.column[f] <= a.column[e]);
+            out.column.push_back(take_a ? a.column[e] : b.column[f]);
+            out.value.push_back((take_a ? a.value[e] : 0.0) + (take_b ? b.value[f] : 0.0));
+            e += take_a;
+            f += take_b;
+        }
+        out.start.push_back(out.entries());
+    }
+    return out;
+}
+
 // Powers of M^T M applied to a Gaussian vector g: |(M^T M)^k g| is at least norm^2k times the part
 // of g along the first singular vector, which is below 2^-20 with a probability of 2^-20.
 double norm_bound(const SparseMatrix& m) {
@@ -92,24 +113,45 @@ int Network::depth() const {
     return depth;
 }
 
+namespace {
+
+void add_product(const SparseMatrix& m, std::span<const double> x, std::vector<double>& y) {
+    for (int64_t i = 0; i < m.rows; ++i) {
+        for (int64_t e = m.start[i]; e < m.start[i + 1]; ++e) y[i] += m.value[e] * x[m.column[e]];
+    }
+}
+
+void add_product(const SparseMatrix& m, std::span<const Interval> x, std::vector<Interval>& y) {
+    for (int64_t i = 0; i < m.rows; ++i) {
+        for (int64_t e = m.start[i]; e < m.start[i + 1]; ++e) {
+            const Interval& input = x[m.column[e]];
+            const double w = m.value[e];
+            y[i].low += w * (w >= 0 ? input.low : input.high);
+            y[i].high += w * (w >= 0 ? input.high : input.low);
+        }
+    }
+}
+
+}  // namespace
+
 std::vector<double> evaluate(const Network& network, std::span<const double> input) {
     if (input.size() != static_cast<size_t>(network.inputs)) {
         throw Error(ErrorCode::kInvalid, "the network takes " + std::to_string(network.inputs) +
                                              " inputs, got " + std::to_string(input.size()));
     }
-    std::vector<double> x(input.begin(), input.end());
-    for (const Stage& stage : network.stages) {
-        std::vector<double> y = stage.bias;
-        if (stage.pool > 1) x = pooled(stage, x);
-        for (int64_t i = 0; i < stage.matrix.rows; ++i) {
-            for (int64_t e = stage.matrix.start[i]; e < stage.matrix.start[i + 1]; ++e) {
-                y[i] += stage.matrix.value[e] * x[stage.matrix.column[e]];
-            }
-            if (stage.has_activation) y[i] = stage.activation(y[i]);
-        }
-        x = std::move(y);
-    }
-    return x;
+    std::vector<std::vector<double>> operands = {{input.begin(), input.end()}};
+    for (const Stage& stage : network.stages) operands.push_back(evaluate_stage(stage, operands));
+    return std::move(operands.back());
+}
+
+std::vector<double> evaluate_stage(const Stage& stage,
+                                   std::span<const std::vector<double>> operands) {
+    std::vector<double> y = stage.bias;
+    add_product(stage.matrix, pooled(stage, operands.back()), y);
+    for (const Skip& skip : stage.skips) add_product(skip.matrix, operands[skip.from], y);
+    if (!stage.has_activation) return y;
+    for (double& value : y) value = stage.activation(value);
+    return y;
 }
 
 std::vector<double> pooled(const Stage& stage, std::span<const double> x) {
@@ -140,19 +182,21 @@ std::vector<Interval> pooled(const Stage& stage, std::span<const Interval> x) {
     return out;
 }
 
-std::vector<Interval> propagate(const Stage& stage, std::span<const Interval> inputs) {
-    const std::vector<Interval> sums = pooled(stage, inputs);
-    std::vector<Interval> out;
-    for (int64_t i = 0; i < stage.matrix.rows; ++i) {
-        Interval y{stage.bias[i], stage.bias[i]};
-        for (int64_t e = stage.matrix.start[i]; e < stage.matrix.start[i + 1]; ++e) {
-            const double w = stage.matrix.value[e];
-            const Interval& x = sums[stage.matrix.column[e]];
-            y.low += w * (w >= 0 ? x.low : x.high);
-            y.high += w * (w >= 0 ? x.high : x.low);
-        }
-        out.push_back(y);
+std::vector<Interval> propagate(const Stage& stage,
+                                std::span<const std::vector<Interval>> operands) {
+    std::vector<Interval> out = skip_sums(stage, operands);
+    for (size_t i = 0; i < out.size(); ++i) {
+        out[i].low += stage.bias[i];
+        out[i].high += stage.bias[i];
     }
+    add_product(stage.matrix, pooled(stage, operands.back()), out);
+    return out;
+}
+
+std::vector<Interval> skip_sums(const Stage& stage,
+                                std::span<const std::vector<Interval>> operands) {
+    std::vector<Interval> out(stage.bias.size());
+    for (const Skip& skip : stage.skips) add_product(skip.matrix, operands[skip.from], out);
     return out;
 }
 

@@ -37,6 +37,7 @@ struct SparseMatrix {
 };
 
 SparseMatrix multiply(const SparseMatrix& a, const SparseMatrix& b);
+SparseMatrix add(const SparseMatrix& a, const SparseMatrix& b);
 
 // Not below the largest singular value, and seldom above 1.4 times it.
 double norm_bound(const SparseMatrix& matrix);
@@ -55,12 +56,19 @@ struct PolynomialActivation {
     int depth() const;  // levels it takes
 };
 
-// y = activation(matrix s(x) + bias); s(x) is x, or for pool > 1 sums over squares of pool x pool
-// pixels that begin at each pixel: pooling takes additions and no level.
+// What an earlier stage began with comes into the sums of a later one: residual blocks.
+struct Skip {
+    int from = 0;  // the stage
+    SparseMatrix matrix;
+};
+
+// y = activation(matrix s(x) + skips + bias); s(x) is x, or for pool > 1 sums over squares of pool
+// x pool pixels that begin at each pixel: pooling takes additions and no level.
 struct Stage {
     std::string name;  // layers it came from: "conv1", "pool1+conv2"
     SparseMatrix matrix;
     std::vector<double> bias;
+    std::vector<Skip> skips;  // by rising stages
     bool has_activation = false;
     PolynomialActivation activation;
     // Images keep their places: shapes {C, H, W} and the stride between them; 0: not spatial.
@@ -93,13 +101,22 @@ Network lower(const model::Model& model, const LowerOptions& options = {});
 // The network without encryption, in doubles.
 std::vector<double> evaluate(const Network& network, std::span<const double> input);
 
+// One stage; `operands` are the inputs of the network and the outputs of the stages before.
+std::vector<double> evaluate_stage(const Stage& stage,
+                                   std::span<const std::vector<double>> operands);
+
 // s(x) of a stage, for numbers and for intervals. Sums over the edge of the image are of what is
 // inside.
 std::vector<double> pooled(const Stage& stage, std::span<const double> x);
 std::vector<Interval> pooled(const Stage& stage, std::span<const Interval> x);
 
-// Values that each unit of a stage can take, given those of its inputs: before its activation.
-std::vector<Interval> propagate(const Stage& stage, std::span<const Interval> inputs);
+// Values that each unit of a stage can take before its activation, given those of its inputs: the
+// last of `operands`, which begin with the inputs of the network.
+std::vector<Interval> propagate(const Stage& stage,
+                                std::span<const std::vector<Interval>> operands);
+// What skips add to them.
+std::vector<Interval> skip_sums(const Stage& stage,
+                                std::span<const std::vector<Interval>> operands);
 // After it.
 Interval apply(const PolynomialActivation& activation, const Interval& x);
 

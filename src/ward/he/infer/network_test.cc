@@ -103,12 +103,27 @@ struct Naive {
     template <typename Other>
     void step(const std::string&, const Other&, const Shape&) {}
 
-    std::vector<double> run() {
-        for (const auto& layer : m.spec.layers) {
+    void step(const std::string& n, const model::Residual& block, const Shape&) {
+        const std::vector<double> before = x;
+        const Shape before_shape = shape;
+        walk(block.body, n + ".body.");
+        const std::vector<double> body = x;
+        x = before;
+        shape = before_shape;
+        walk(block.shortcut, n + ".shortcut.");
+        for (size_t i = 0; i < x.size(); ++i) x[i] += body[i];
+    }
+
+    void walk(const std::vector<model::LayerSpec>& layers, const std::string& prefix) {
+        for (const auto& layer : layers) {
             const Shape out = model::output_shape(layer, shape);
-            std::visit([&](const auto& k) { step(layer.name, k, out); }, layer.kind);
+            std::visit([&](const auto& k) { step(prefix + layer.name, k, out); }, layer.kind);
             shape = out;
         }
+    }
+
+    std::vector<double> run() {
+        walk(m.spec.layers, "");
         return x;
     }
 };
@@ -167,9 +182,9 @@ TEST(Network, PoolsBeforeOtherLayersTakeSumsOnly) {
     EXPECT_EQ(network.stages[0].stride, 2);
     EXPECT_EQ(network.stages[1].pool, 2);
     std::vector<Interval> range(static_cast<size_t>(network.inputs), Interval{-1, 1});
-    range = propagate(network.stages[0], range);
+    range = propagate(network.stages[0], std::vector<std::vector<Interval>>{range});
     for (Interval& v : range) v = apply(network.stages[0].activation, v);
-    range = propagate(network.stages[1], range);
+    range = propagate(network.stages[1], std::vector<std::vector<Interval>>{range});
     for (int trial = 0; trial < 5; ++trial) {
         const auto x = random_example(m, random);
         const auto expected = naive(m, x), got = evaluate(network, x);
@@ -179,6 +194,68 @@ TEST(Network, PoolsBeforeOtherLayersTakeSumsOnly) {
             EXPECT_LE(got[i], range[i].high);
         }
     }
+}
+
+// Blocks whose body ends in a linear layer, in an activation, or has none; with and without layers
+// in the shortcut; a block within a block; linear layers before and behind.
+TEST(Network, BlocksAddWhatTheyBeganWith) {
+    const model::LayerSpec conv_a{"a", model::Conv2d{3, 3, 1, 1, 1, true}};
+    const model::LayerSpec conv_b{"b", model::Conv2d{3, 3, 1, 1, 1, false}};
+    const model::LayerSpec square{"s", kSquare};
+    const model::LayerSpec narrow{"n", model::Conv2d{4, 2, 2, 0, 1, true}};
+    const model::LayerSpec project{"p", model::Conv2d{4, 1, 2, 0, 1, true}};
+    const model::LayerSpec inner{"i", model::Residual{{conv_a, square}, {}}};
+    const std::vector<std::pair<std::vector<model::LayerSpec>, std::vector<model::LayerSpec>>>
+        blocks = {{{conv_a, square, conv_b}, {}},
+                  {{conv_a, square}, {}},
+                  {{conv_a, conv_b}, {}},
+                  {{square, conv_a}, {}},
+                  {{conv_a, square, narrow}, {project}},
+                  {{inner, square, conv_b}, {}}};
+    for (const auto& [body, shortcut] : blocks) {
+        Random random = seeded_random(11);
+        const model::Model m = random_model(
+            "blocks", {2, 6, 6}, 3,
+            {{"first", model::Conv2d{3, 3, 1, 1, 1, true}},
+             {"block", model::Residual{body, shortcut}},
+             {"mean", model::AvgPool2d{2, 1, 0}},
+             {"act", kSquare},
+             {"again",
+              model::Residual{
+                  {{"c", model::Conv2d{body.back().name == "n" ? 4 : 3, 1, 1, 0, 1, true}}, square},
+                  {}}},
+             {"f", model::Flatten{}},
+             {"l", model::Linear{3, true, ""}}},
+            random);
+        const Network network = lower(m);
+        const std::vector<Interval> input(static_cast<size_t>(network.inputs), Interval{-1, 1});
+        std::vector<std::vector<Interval>> operands = {input};
+        for (const Stage& stage : network.stages) {
+            auto units = propagate(stage, operands);
+            if (stage.has_activation) {
+                for (Interval& v : units) v = apply(stage.activation, v);
+            }
+            operands.push_back(std::move(units));
+        }
+        for (int trial = 0; trial < 3; ++trial) {
+            const auto x = random_example(m, random);
+            const auto expected = naive(m, x), got = evaluate(network, x);
+            ASSERT_EQ(got.size(), expected.size());
+            for (size_t i = 0; i < got.size(); ++i) {
+                EXPECT_NEAR(got[i], expected[i], 1e-9);
+                EXPECT_GE(got[i], operands.back()[i].low);
+                EXPECT_LE(got[i], operands.back()[i].high);
+            }
+        }
+    }
+}
+
+TEST(Network, ShortcutsAreLinear) {
+    Random random = seeded_random(12);
+    const model::Model m = random_model(
+        "curved", {4}, 4,
+        {{"b", model::Residual{{{"l", model::Linear{4, true, ""}}}, {{"s", kSquare}}}}}, random);
+    EXPECT_THAT(message_of([&] { lower(m); }), HasSubstr("b.shortcut.s: activation"));
 }
 
 TEST(Network, PoolsOverTheWholeImage) {
@@ -240,7 +317,7 @@ TEST(Network, IntervalsHoldWhatUnitsTake) {
     std::vector<Interval> range(static_cast<size_t>(network.inputs), Interval{-1, 1});
     std::vector<std::vector<Interval>> ranges;
     for (const Stage& stage : network.stages) {
-        range = propagate(stage, range);
+        range = propagate(stage, std::vector<std::vector<Interval>>{range});
         if (stage.has_activation) {
             for (Interval& x : range) x = apply(stage.activation, x);
         }
@@ -265,7 +342,7 @@ TEST(Network, SaysWhichLayerHasNoEncryptedForm) {
         random_model("pool", {1, 4, 4}, 4,
                      {{"top", model::MaxPool2d{2, 2, 0}}, {"f", model::Flatten{}}}, random);
     EXPECT_THAT(message_of([&] { lower(pool); }),
-                HasSubstr("top: max_pool2d layers have no encrypted form"));
+                HasSubstr("top: max_pool2d has no encrypted form"));
     const model::Model m = image_model(random);
     EXPECT_THAT(message_of([&] { lower(m, {.activation_degree = 1}); }),
                 HasSubstr("activation_degree must be 2..31"));

@@ -133,32 +133,35 @@ class Planner {
             std::exp2(-request_.scale_bits) * (noise.rounded_ciphertext(3) + noise.error());
         double error = rounding;
         plan_.stages.clear();
-        std::vector<Interval> units(static_cast<size_t>(network_.inputs), request_.input);
+        std::vector<std::vector<Interval>> operands = {
+            std::vector<Interval>(static_cast<size_t>(network_.inputs), request_.input)};
         int level = network_.depth();
         integer_bits_ = 1;
-        const internal::Layout* layout = &slots_.input;
         for (size_t i = 0; i < network_.stages.size(); ++i) {
             const Stage& stage = network_.stages[i];
             StagePlan step;
             step.name = stage.name;
             step.level = level--;
-            std::vector<Interval> sums = propagate(stage, units);
+            std::vector<Interval> sums = propagate(stage, operands);
             for (const Interval& x : sums) {
                 step.value_bound = std::max(step.value_bound, x.magnitude());
             }
             step.sum_bound = step.value_bound;
             if (request_.packing == Packing::kSingle) {
                 // Squares of what stands between the units must fit as well.
-                const auto all = internal::slot_bounds(stage, *layout, slots_.stages[i], units);
+                const auto all =
+                    internal::slot_bounds(stage, slots_.operand(i), slots_.stages[i], operands);
                 double bias = 0;
                 for (double b : stage.bias) bias = std::max(bias, std::abs(b));
                 step.value_bound = std::max(step.value_bound, all.final);
                 step.sum_bound = std::max(step.value_bound, all.ever) + bias;
-                layout = &slots_.stages[i].layout.output;
             }
             error *= static_cast<double>(stage.pool * stage.pool);
             error = error_gain(stage.matrix, !plan_.bounds_proven) * error +
                     rounding * (1 + request_.input.magnitude());
+            for (const Skip& skip : stage.skips) {  // not smaller than those before
+                error += error_gain(skip.matrix, !plan_.bounds_proven) * error;
+            }
             // Folds and biases double the bound before it is known to be smaller.
             need(2 * step.sum_bound + error, level);
             if (stage.has_activation) {
@@ -168,7 +171,7 @@ class Planner {
                 error += rounding;
             }
             plan_.value_bound = step.value_bound;
-            units = std::move(sums);
+            operands.push_back(std::move(sums));
             plan_.stages.push_back(std::move(step));
         }
     }
@@ -219,13 +222,20 @@ class Planner {
             for (int r : chosen.steps.rotations) use_rotation(r, step.level, slots);
             for (int r : chosen.layout.pools) use_rotation(r, step.level, slots);
             for (int r : chosen.layout.folds) use_rotation(r, step.level - 1, slots);
+            for (const internal::SlotStage::SkipStep& skip : chosen.skips) {
+                for (int r : skip.steps.rotations) use_rotation(r, step.level, slots);
+                step.rotations += skip.steps.babies + skip.steps.giants;
+                memory += static_cast<double>(skip.diagonals) * row_bytes(p) *
+                          (step.level + p.base_primes + special);
+            }
             const auto folds = static_cast<int>(chosen.layout.folds.size());
             const auto pools = static_cast<int>(chosen.layout.pools.size());
-            step.rotations = chosen.steps.babies + chosen.steps.giants + folds + pools;
+            step.rotations += chosen.steps.babies + chosen.steps.giants + folds + pools;
             const bool grid = chosen.layout.kind == internal::StageLayout::Kind::kGrid;
             step.method = std::string(grid ? "grid" : "dense") + ", " +
                           std::to_string(chosen.layout.diagonals.size()) + " diagonals" +
-                          (folds > 0 ? ", " + std::to_string(folds) + " folds" : "");
+                          (folds > 0 ? ", " + std::to_string(folds) + " folds" : "") +
+                          (chosen.skips.empty() ? "" : ", shortcut");
             step.seconds = kSingleShare * (chosen.cost * key_switch_seconds(p, step.level) +
                                            activation_seconds(network_.stages[i], step.level - 1));
             memory += static_cast<double>(chosen.layout.diagonals.size()) * row_bytes(p) *
@@ -260,8 +270,10 @@ class Planner {
             StagePlan& step = plan_.stages[i];
             const Stage& stage = network_.stages[i];
             const int limbs = step.level + p.base_primes;
-            const auto entries = static_cast<double>(stage.matrix.entries());
-            step.method = std::to_string(stage.matrix.entries()) + " scalar products";
+            int64_t products = stage.matrix.entries();
+            for (const Skip& skip : stage.skips) products += skip.matrix.entries();
+            const auto entries = static_cast<double>(products);
+            step.method = std::to_string(products) + " scalar products";
             step.seconds =
                 entries * 2 * limbs * degree * 0.12e-9 +
                 static_cast<double>(stage.matrix.rows) * activation_seconds(stage, step.level - 1);

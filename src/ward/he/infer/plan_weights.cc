@@ -20,9 +20,10 @@ class WeightPlanner {
         : network_(network), request_(request) {
         plan_.input = request.input;
         for (const Stage& stage : network.stages) {
-            if (stage.pool == 1) continue;
+            if (stage.pool == 1 && stage.skips.empty()) continue;
             throw Error(ErrorCode::kUnsupported,
-                        "pooling in " + stage.name + " has no form with encrypted weights",
+                        (stage.pool > 1 ? "pooling in " : "a residual block in ") + stage.name +
+                            " has no form with encrypted weights",
                         "use fully connected layers");
         }
     }
@@ -64,7 +65,8 @@ class WeightPlanner {
     void follow_values() {
         integer_bits_ = 1;
         int level = plan_.stages.front().level;
-        std::vector<Interval> units(static_cast<size_t>(network_.inputs), request_.input);
+        std::vector<std::vector<Interval>> operands = {
+            std::vector<Interval>(static_cast<size_t>(network_.inputs), request_.input)};
         double operand = request_.input.magnitude();
         for (size_t i = 0; i < plan_.stages.size(); ++i) {
             const Stage& stage = network_.stages[i];
@@ -72,7 +74,7 @@ class WeightPlanner {
             set_bounds(stage, how);
             const double terms = how.by_columns ? how.columns : how.block;
             level -= how.by_columns ? 1 : 2;
-            units = propagate(stage, units);
+            std::vector<Interval> units = propagate(stage, operands);
             for (const Interval& x : units) {
                 how.value_bound = std::max(how.value_bound, x.magnitude());
             }
@@ -89,6 +91,7 @@ class WeightPlanner {
                 if (how.has_activation) x = apply(how.activation, x);
                 operand = std::max(operand, x.magnitude());
             }
+            operands.push_back(std::move(units));
             need(4 * std::max(operand, how.value_bound), level);
             if (how.has_activation && how.activation.is_square()) {
                 operand = how.value_bound * how.value_bound;

@@ -95,7 +95,8 @@ TEST(Layout, AllCandidatesComputeTheMatrix) {
                     }
                 }
                 internal::SlotStage priced{how, how.matrix_period, {}, 0};
-                const auto bounds = internal::slot_bounds(stage, input, priced, units);
+                const auto bounds = internal::slot_bounds(
+                    stage, input, priced, std::vector<std::vector<Interval>>{units});
                 for (double v : got) ASSERT_LE(std::abs(v), bounds.final + 1e-12);
                 next.push_back(how.output);
             }
@@ -216,6 +217,35 @@ TEST(Program, PoolsInBothPackings) {
                                   {"l", model::Linear{2, true, ""}}},
                                  random),
                     packing);
+        world.expect_examples(1, 1e-2);
+    }
+}
+
+// A residual network with a shortcut over two levels and one with a projection, and a block behind
+// the flattening: what is added comes from other levels, scales and layouts.
+TEST(Program, ResidualBlocks) {
+    const model::LayerSpec square{"s", kSquare};
+    for (Packing packing : {Packing::kSingle, Packing::kBatch}) {
+        Random random = seeded_random(13);
+        World world(
+            random_model("residual", {1, 6, 6}, 2,
+                         {{"c", model::Conv2d{2, 3, 1, 1, 1, true}},
+                          {"b1", model::Residual{{{"a", model::Conv2d{2, 3, 1, 1, 1, true}},
+                                                  square,
+                                                  {"b", model::Conv2d{4, 3, 2, 1, 1, true}}},
+                                                 {{"p", model::Conv2d{4, 1, 2, 0, 1, true}}}}},
+                          {"f", model::Flatten{}},
+                          {"h", model::Linear{6, true, ""}},
+                          {"b2", model::Residual{{{"a", model::Linear{5, true, ""}},
+                                                  square,
+                                                  {"b", model::Linear{6, true, ""}}},
+                                                 {}}},
+                          {"l", model::Linear{2, true, ""}}},
+                         random),
+            packing);
+        ASSERT_GE(world.network.stages.size(), 3u);
+        EXPECT_FALSE(world.network.stages.back().skips.empty());
+        world.expect_examples(1, 1e-2);
         world.expect_examples(1, 1e-2);
     }
 }

@@ -2,46 +2,15 @@
 
 #include <algorithm>
 
-#include "ward/core/cpu.h"
-
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
+#include "ward/mpc/internal/vector_loops.h"
 
 namespace ward::mpc::internal {
 
-void expand_bits_portable(const uint64_t* words, size_t count, uint64_t* out) {
-    for (size_t i = 0; i < count; ++i) out[i] = words[i / 64] >> (i % 64) & 1;
-}
-
-#if defined(__x86_64__)
 namespace {
 
-__attribute__((target("avx512f"))) void expand_bits_avx512(const uint64_t* words, size_t count,
-                                                           uint64_t* out) {
-    const __m512i one = _mm512_set1_epi64(1);
-    const size_t whole = count / 64;
-    for (size_t w = 0; w < whole; ++w) {
-        for (size_t k = 0; k < 8; ++k) {
-            const auto bits = static_cast<__mmask8>(words[w] >> (8 * k));
-            _mm512_storeu_si512(out + 64 * w + 8 * k, _mm512_maskz_mov_epi64(bits, one));
-        }
-    }
-    expand_bits_portable(words + whole, count - 64 * whole, out + 64 * whole);
-}
-
-}  // namespace
-#endif
-
-void expand_bits(const uint64_t* words, size_t count, uint64_t* out) {
-#if defined(__x86_64__)
-    if (isa() == Isa::kAvx512) return expand_bits_avx512(words, count, out);
-#endif
-    expand_bits_portable(words, count, out);
-}
-
-void transpose_64x64(uint64_t* words) {
+WARD_LOOP void transpose_loop(uint64_t* words) {
     uint64_t mask = 0x0000'0000'ffff'ffff;
+#pragma GCC unroll 6
     for (size_t width = 32; width != 0; width >>= 1, mask ^= mask << width) {
         for (size_t block = 0; block < 64; block += 2 * width) {
             for (size_t i = block; i < block + width; ++i) {
@@ -53,16 +22,24 @@ void transpose_64x64(uint64_t* words) {
     }
 }
 
-void to_planes(const uint64_t* values, size_t count, uint64_t* planes) {
+WARD_LOOP void planes_loop(const uint64_t* values, size_t count, uint64_t* planes) {
     const size_t words = (count + 63) / 64;
     std::array<uint64_t, 64> block;
     for (size_t w = 0; w < words; ++w) {
         const size_t here = std::min<size_t>(64, count - 64 * w);
         std::copy_n(values + 64 * w, here, block.begin());
         std::fill(block.begin() + static_cast<std::ptrdiff_t>(here), block.end(), 0);
-        transpose_64x64(block.data());
+        transpose_loop(block.data());
         for (size_t j = 0; j < 64; ++j) planes[j * words + w] = block[j];
     }
+}
+
+}  // namespace
+
+void transpose_64x64(uint64_t* words) { run_loop<transpose_loop>(words); }
+
+void to_planes(const uint64_t* values, size_t count, uint64_t* planes) {
+    run_loop<planes_loop>(values, count, planes);
 }
 
 void group_levels(const uint64_t* bits, size_t num_bits, uint64_t* out) {

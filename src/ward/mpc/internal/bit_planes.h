@@ -10,11 +10,6 @@ namespace ward::mpc::internal {
 // In place: bit j of word i goes to bit i of word j (Hacker's Delight, section 7-3).
 void transpose_64x64(uint64_t* words);
 
-// out[i] = bit i % 64 of word i / 64, as 0 or 1. No branch depends on the bits.
-void expand_bits(const uint64_t* words, size_t count, uint64_t* out);
-// The portable variant, for tests.
-void expand_bits_portable(const uint64_t* words, size_t count, uint64_t* out);
-
 inline constexpr size_t kGroupBits = 4;
 inline constexpr size_t kGroupLevels = 15;
 

@@ -1,5 +1,7 @@
 #include "ward/mpc/internal/gf64.h"
 
+#include <algorithm>
+
 #include "ward/core/cpu.h"
 
 #if defined(__x86_64__)
@@ -208,9 +210,26 @@ void gf64_combine(const uint64_t* factors, const uint64_t* pieces, size_t count,
     if (has_wide_clmul()) return combine_wide(factors, pieces, count, length, out);
     if (has_clmul()) return combine_clmul(factors, pieces, count, length, 0, length, out);
     for (size_t i = 0; i < length; ++i) {
-        out[i] = 0;
+        uint64_t sum = 0;
         for (size_t j = 0; j < count; ++j) {
-            out[i] ^= gf64_multiply_portable(factors[j], pieces[j * length + i]);
+            sum ^= gf64_multiply_portable(factors[j], pieces[j * length + i]);
+        }
+        out[i] = sum;
+    }
+}
+
+// In chunks of which all rows stay in the cache.
+void gf64_table(const uint64_t* u, const uint64_t* v, size_t count, size_t length,
+                uint64_t* table) {
+    constexpr size_t kChunk = 1024;
+    std::fill_n(table, count * count, 0);
+    for (size_t begin = 0; begin < length; begin += kChunk) {
+        const size_t part = std::min(kChunk, length - begin);
+        for (size_t j = 0; j < count; ++j) {
+            for (size_t k = 0; k < count; ++k) {
+                table[j * count + k] ^=
+                    gf64_dot(u + j * length + begin, v + k * length + begin, part);
+            }
         }
     }
 }

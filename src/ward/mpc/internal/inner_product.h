@@ -41,6 +41,7 @@ namespace ward::mpc::internal {
 struct Wide {
     using Element = Uint128;
     static constexpr size_t kMaxFolds = 1;
+    static constexpr size_t kArity = 16;
     static constexpr size_t kShort = 512;
     static Element add(Element a, Element b) { return a + b; }
     static Element subtract(Element a, Element b) { return a - b; }
@@ -54,7 +55,7 @@ struct Wide {
         }
         return even + odd + (i < count ? a[i] * b[i] : 0);
     }
-    // out[i] = sum over j of factors[j] pieces[j length + i].
+    // out[i] = sum over j of factors[j] pieces[j length + i]; `out` may be `pieces`.
     static void combine(const Element* factors, const Element* pieces, size_t count, size_t length,
                         Element* out) {
         for (size_t i = 0; i < length; ++i) {
@@ -87,7 +88,8 @@ struct Wide {
 struct Binary {
     using Element = uint64_t;
     static constexpr size_t kMaxFolds = 64;
-    static constexpr size_t kShort = 256;
+    static constexpr size_t kArity = 8;
+    static constexpr size_t kShort = 4608;
     static Element add(Element a, Element b) { return a ^ b; }
     static Element subtract(Element a, Element b) { return a ^ b; }
     static Element multiply(Element a, Element b) { return gf64_multiply(a, b); }
@@ -100,11 +102,7 @@ struct Binary {
     }
     static void table(const Element* u, const Element* v, size_t arity, size_t length,
                       Element* out) {
-        for (size_t j = 0; j < arity; ++j) {
-            for (size_t k = 0; k < arity; ++k) {
-                out[j * arity + k] = gf64_dot(u + j * length, v + k * length, length);
-            }
-        }
+        gf64_table(u, v, arity, length, out);
     }
     static Element draw(KeyStream& stream) {
         std::array<uint64_t, 1> word;
@@ -124,6 +122,13 @@ struct Statement {
     // Values that the two verifiers of a session must have alike, and each knows beforehand if all
     // are honest.
     Vector left_alike, right_alike;
+
+    void reset(size_t length) {
+        for (Vector* vector : {&u, &v, &left_u, &right_v}) vector->resize(length);
+        left_alike.clear();
+        right_alike.clear();
+        a = b = {};
+    }
 };
 
 template <typename R>
@@ -132,10 +137,9 @@ class InnerProductCheck {
     using Element = typename R::Element;
     using Vector = typename Statement<R>::Vector;
 
-    static constexpr size_t kArity = 16;
+    static constexpr size_t kArity = R::kArity;
 
-    // For statements of this length. Deals the random product, so it must come before the last
-    // challenge. 1 round.
+    // For statements of this length.
     InnerProductCheck(Sessions& sessions, size_t length) : sessions_(sessions) {
         for (; length > R::kShort && folds_ < R::kMaxFolds; ++folds_) {
             length = folded(length);
@@ -146,31 +150,30 @@ class InnerProductCheck {
         right_beta_ = draw_vector(sessions.with_right(kRight), length);
         const Element mask = R::draw(sessions.with_left(kProver));
         left_gamma_ = R::draw(sessions.with_left(kLeft));
-        const Vector own = {R::subtract(R::dot(alpha_.data(), beta_.data(), length), mask)};
-        Vector received(1);
-        sessions.send_right(own, received);
-        right_gamma_ = received[0];
+        gamma_ = {R::subtract(R::dot(alpha_.data(), beta_.data(), length), mask)};
     }
+    // Deals the random product: before the last challenge, and the check must stay where it is.
+    void deal(Sessions::ToRight& round) { round.add(gamma_, right_gamma_); }
 
     // Throws Error kCorrupt unless all three statements hold. 2 rounds per fold and 2.
-    void run(Statement<R> s) {
+    // `s` is used up; its memory may serve the next statement.
+    void run(Statement<R>& s) {
         for (size_t i = 0; i < folds_; ++i) fold(s);
         finish(s);
     }
 
-    // Parts of tables of the prover, masked for the right verifier: the masks and what came. 1
-    // round.
+    // Parts of a table of the prover, masked for the right verifier: what the prover sends, the
+    // masks of the session in which this party is on the left, and room for what comes.
     struct Parts {
-        Vector left, right;
+        Vector own, left, right;
     };
-    static Parts exchange_table(Sessions& sessions, const Vector& table) {
+    static Parts mask_table(Sessions& sessions, Vector table) {
         Parts out;
         const Vector mask = draw_vector(sessions.with_left(kProver), table.size());
-        Vector own(table.size());
-        for (size_t i = 0; i < own.size(); ++i) own[i] = R::subtract(table[i], mask[i]);
-        out.left = draw_vector(sessions.with_left(kLeft), own.size());
-        out.right.resize(own.size());
-        sessions.send_right(own, out.right);
+        for (size_t i = 0; i < table.size(); ++i) table[i] = R::subtract(table[i], mask[i]);
+        out.left = draw_vector(sessions.with_left(kLeft), table.size());
+        out.right.resize(table.size());
+        out.own = std::move(table);
         return out;
     }
 
@@ -207,9 +210,8 @@ class InnerProductCheck {
                kWideLengthStep;
     }
     static void combine(Vector& pieces, const Vector& factors, size_t length) {
-        Vector out(length);
-        R::combine(factors.data(), pieces.data(), kArity, length, out.data());
-        pieces = std::move(out);
+        R::combine(factors.data(), pieces.data(), kArity, length, pieces.data());
+        pieces.resize(length);
     }
 
     void fold(Statement<R>& s) {
@@ -219,7 +221,10 @@ class InnerProductCheck {
         Vector table(kArity * kArity);
         R::table(s.u.data(), s.v.data(), kArity, length, table.data());
         // T_00 follows from the claim; what is sent in its place is not used.
-        Parts parts = exchange_table(sessions_, table);
+        Parts parts = mask_table(sessions_, std::move(table));
+        Sessions::ToRight round(sessions_);
+        round.add(parts.own, parts.right);
+        round.finish();
         set_first(parts.left.data(), kArity, s.a);
         set_first(parts.right.data(), kArity, s.b);
         KeyStream challenge = sessions_.challenge();
@@ -284,7 +289,7 @@ class InnerProductCheck {
         as_left.push_back(R::subtract(
             R::add(s.a, R::dot(left_alpha_.data(), their_v.data(), length)), left_gamma_));
         as_right.push_back(R::subtract(
-            R::add(R::dot(their_u.data(), s.right_v.data(), length), right_gamma_), s.b));
+            R::add(R::dot(their_u.data(), s.right_v.data(), length), right_gamma_[0]), s.b));
         Vector from_right(as_left.size()), from_left(as_right.size());
         Party::Round round(sessions_.party());
         round.send(previous, as_left);
@@ -300,7 +305,8 @@ class InnerProductCheck {
     Sessions& sessions_;
     size_t folds_ = 0;
     Vector alpha_, beta_, left_alpha_, right_beta_;
-    Element left_gamma_{}, right_gamma_{};
+    Vector gamma_, right_gamma_ = Vector(1);
+    Element left_gamma_{};
 };
 
 }  // namespace ward::mpc::internal

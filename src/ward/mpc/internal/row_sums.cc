@@ -4,7 +4,7 @@
 #endif
 #include "ward/mpc/internal/row_sums.h"
 
-#include <vector>
+#include <algorithm>
 
 #include "ward/core/cpu.h"
 
@@ -15,78 +15,124 @@
 namespace ward::mpc::internal {
 namespace {
 
+uint64_t selected(const uint8_t* selection, size_t row, size_t sum) {
+    return selection[row / kRowGroup * kRowSums + sum] >> (row % kRowGroup) & 1;
+}
+
 #if defined(__x86_64__)
 #define WARD_AVX512 __attribute__((target("avx512f,avx512dq,avx512bw,avx512vl")))
 
-constexpr size_t kGroup = 4;
+constexpr size_t kGroup = kRowGroup;
 constexpr size_t kSubsets = size_t{1} << kGroup;
 constexpr size_t kInRegisters = kRowSums / 2;
 
-// For each group of rows and each result the subset that belongs to it, times 8 columns.
-std::vector<uint8_t> subsets_of(const uint64_t* selection, size_t rows) {
-    const size_t groups = (rows + kGroup - 1) / kGroup;
-    std::vector<uint8_t> out(groups * kRowSums, 0);
-    for (size_t j = 0; j < rows; ++j) {
-        uint8_t* subset = &out[j / kGroup * kRowSums];
-        for (size_t r = 0; r < kRowSums; ++r) {
-            subset[r] = static_cast<uint8_t>(subset[r] | ((selection[j] >> r & 1) << (j % kGroup)));
-        }
-    }
-    return out;
-}
+constexpr size_t kGroups = 16;  // whose subsets stay in the first-level cache
+constexpr size_t kInBlock = kGroups * kGroup;
 
-// sums[m] = sum of the rows in the set m, for up to eight columns.
-WARD_AVX512 inline void sums_of_subsets(const uint64_t* x, size_t rows, size_t stride,
-                                        __mmask8 columns, __m512i* sums) {
+// sums[m] = sum of the vectors in the set m.
+WARD_AVX512 inline void sums_of_subsets(const __m512i* vectors, __m512i* sums) {
     sums[0] = _mm512_setzero_si512();
     for (size_t j = 0; j < kGroup; ++j) {
-        const __m512i row =
-            j < rows ? _mm512_maskz_loadu_epi64(columns, x + j * stride) : _mm512_setzero_si512();
         const size_t half = size_t{1} << j;
-        for (size_t m = 0; m < half; ++m) sums[half + m] = _mm512_add_epi64(sums[m], row);
+        for (size_t m = 0; m < half; ++m) sums[half + m] = _mm512_add_epi64(sums[m], vectors[j]);
     }
 }
 
-constexpr size_t kGroups = 16;  // whose subsets stay in the first-level cache
-
-// For up to kGroups groups of rows and eight columns.
-WARD_AVX512 void add_columns(const uint8_t* subsets, const uint64_t* x, size_t rows, size_t stride,
-                             __mmask8 columns, uint64_t* out, size_t out_stride) {
-    const size_t groups = (rows + kGroup - 1) / kGroup;
-    __m512i sums[kGroups * kSubsets];
-    for (size_t g = 0; g < groups; ++g) {
-        sums_of_subsets(x + g * kGroup * stride, rows - g * kGroup, stride, columns,
-                        sums + g * kSubsets);
-    }
+// out[r out_stride] += the sums that the subsets of all groups say, for the lanes of `lanes`.
+WARD_AVX512 void add_sums(const uint8_t* subsets, const __m512i* sums, size_t groups,
+                          __mmask8 lanes, uint64_t* out, size_t out_stride) {
     for (size_t begin = 0; begin < kRowSums; begin += kInRegisters) {
         __m512i total[kInRegisters];
         for (size_t r = 0; r < kInRegisters; ++r) {
-            total[r] = _mm512_maskz_loadu_epi64(columns, out + (begin + r) * out_stride);
+            total[r] = _mm512_maskz_loadu_epi64(lanes, out + (begin + r) * out_stride);
         }
         for (size_t g = 0; g < groups; ++g) {
-            const uint8_t* subset = subsets + g * kRowSums + begin;
+            const uint8_t* subset = subsets + g * kRowSums + begin;  // below kSubsets each
 #pragma GCC unroll 24
             for (size_t r = 0; r < kInRegisters; ++r) {
-                total[r] = _mm512_add_epi64(total[r], sums[g * kSubsets + subset[r]]);
+                total[r] =
+                    _mm512_add_epi64(total[r], sums[g * kSubsets + (subset[r] & (kSubsets - 1))]);
             }
         }
         for (size_t r = 0; r < kInRegisters; ++r) {
-            _mm512_mask_storeu_epi64(out + (begin + r) * out_stride, columns, total[r]);
+            _mm512_mask_storeu_epi64(out + (begin + r) * out_stride, lanes, total[r]);
         }
     }
 }
 
-WARD_AVX512 void add_row_sums_avx512(const uint64_t* selection, const uint64_t* x, size_t rows,
+__mmask8 first_lanes(size_t count) {
+    return static_cast<__mmask8>(count >= 8 ? 0xff : (1u << count) - 1);
+}
+
+WARD_AVX512 void add_row_sums_avx512(const uint8_t* selection, const uint64_t* x, size_t rows,
                                      size_t cols, uint64_t* out, size_t out_stride) {
-    const std::vector<uint8_t> subsets = subsets_of(selection, rows);
-    constexpr size_t kRows = kGroups * kGroup;
-    for (size_t j = 0; j < rows; j += kRows) {
-        const size_t count = rows - j < kRows ? rows - j : kRows;
+    __m512i sums[kGroups * kSubsets];
+    for (size_t begin = 0; begin < rows; begin += kInBlock) {
+        const size_t end = std::min(rows, begin + kInBlock);
+        const size_t groups = (end - begin + kGroup - 1) / kGroup;
         for (size_t c = 0; c < cols; c += 8) {
-            const auto columns =
-                static_cast<__mmask8>(cols - c >= 8 ? 0xff : (1u << (cols - c)) - 1);
-            add_columns(&subsets[j / kGroup * kRowSums], x + j * cols + c, count, cols, columns,
-                        out + c, out_stride);
+            const __mmask8 lanes = first_lanes(cols - c);
+            for (size_t g = 0; g < groups; ++g) {
+                __m512i vectors[kGroup];
+                for (size_t j = 0; j < kGroup; ++j) {
+                    const size_t row = begin + g * kGroup + j;
+                    const uint64_t* at = x + std::min(row, end - 1) * cols + c;
+                    _mm_prefetch(at + 32, _MM_HINT_T0);
+                    vectors[j] = _mm512_maskz_loadu_epi64(row < end ? lanes : __mmask8{0}, at);
+                }
+                sums_of_subsets(vectors, sums + g * kSubsets);
+            }
+            add_sums(selection + begin / kGroup * kRowSums, sums, groups, lanes, out + c,
+                     out_stride);
+        }
+    }
+}
+
+// Rows and columns of 8 x 8 words.
+WARD_AVX512 inline void transpose_8x8(__m512i* v) {
+    const __m512i low = _mm512_set_epi64(14, 6, 12, 4, 10, 2, 8, 0);
+    const __m512i high = _mm512_set_epi64(15, 7, 13, 5, 11, 3, 9, 1);
+    const __m512i low_pair = _mm512_set_epi64(13, 12, 5, 4, 9, 8, 1, 0);
+    const __m512i high_pair = _mm512_set_epi64(15, 14, 7, 6, 11, 10, 3, 2);
+    __m512i a[8], b[8];
+    for (size_t i = 0; i < 8; i += 2) {
+        a[i] = _mm512_permutex2var_epi64(v[i], low, v[i + 1]);
+        a[i + 1] = _mm512_permutex2var_epi64(v[i], high, v[i + 1]);
+    }
+    for (size_t i = 0; i < 8; i += 4) {
+        for (size_t k = 0; k < 2; ++k) {
+            b[i + k] = _mm512_permutex2var_epi64(a[i + k], low_pair, a[i + k + 2]);
+            b[i + k + 2] = _mm512_permutex2var_epi64(a[i + k], high_pair, a[i + k + 2]);
+        }
+    }
+    for (size_t i = 0; i < 4; ++i) {
+        v[i] = _mm512_shuffle_i64x2(b[i], b[i + 4], 0x44);
+        v[i + 4] = _mm512_shuffle_i64x2(b[i], b[i + 4], 0xee);
+    }
+}
+
+WARD_AVX512 void add_column_sums_avx512(const uint8_t* selection, const uint64_t* x, size_t rows,
+                                        size_t cols, uint64_t* out, size_t out_stride) {
+    __m512i sums[kGroups * kSubsets];
+    for (size_t begin = 0; begin < cols; begin += kInBlock) {
+        const size_t end = std::min(cols, begin + kInBlock);
+        const size_t groups = (end - begin + kGroup - 1) / kGroup;
+        for (size_t j = 0; j < rows; j += 8) {
+            const __mmask8 lanes = first_lanes(rows - j);
+            for (size_t g = 0; g < groups; g += 2) {
+                const size_t c = begin + g * kGroup;
+                __m512i block[8];
+                for (size_t k = 0; k < 8; ++k) {
+                    const __mmask8 columns = j + k < rows ? first_lanes(end - c) : __mmask8{0};
+                    block[k] =
+                        _mm512_maskz_loadu_epi64(columns, x + std::min(j + k, rows - 1) * cols + c);
+                }
+                transpose_8x8(block);
+                sums_of_subsets(block, sums + g * kSubsets);
+                sums_of_subsets(block + kGroup, sums + (g + 1) * kSubsets);  // unused if too many
+            }
+            add_sums(selection + begin / kGroup * kRowSums, sums, groups, lanes, out + j,
+                     out_stride);
         }
     }
 }
@@ -94,17 +140,28 @@ WARD_AVX512 void add_row_sums_avx512(const uint64_t* selection, const uint64_t* 
 
 }  // namespace
 
-void add_row_sums_portable(const uint64_t* selection, const uint64_t* x, size_t rows, size_t cols,
+void add_row_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
                            uint64_t* out, size_t out_stride) {
     for (size_t j = 0; j < rows; ++j) {
         for (size_t r = 0; r < kRowSums; ++r) {
-            const uint64_t factor = selection[j] >> r & 1;
+            const uint64_t factor = selected(selection, j, r);
             for (size_t c = 0; c < cols; ++c) out[r * out_stride + c] += factor * x[j * cols + c];
         }
     }
 }
 
-void add_row_sums(const uint64_t* selection, const uint64_t* x, size_t rows, size_t cols,
+void add_column_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                              uint64_t* out, size_t out_stride) {
+    for (size_t j = 0; j < rows; ++j) {
+        for (size_t c = 0; c < cols; ++c) {
+            for (size_t r = 0; r < kRowSums; ++r) {
+                out[r * out_stride + j] += selected(selection, c, r) * x[j * cols + c];
+            }
+        }
+    }
+}
+
+void add_row_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
                   uint64_t* out, size_t out_stride) {
 #if defined(__x86_64__)
     if (isa() == Isa::kAvx512) {
@@ -112,6 +169,16 @@ void add_row_sums(const uint64_t* selection, const uint64_t* x, size_t rows, siz
     }
 #endif
     add_row_sums_portable(selection, x, rows, cols, out, out_stride);
+}
+
+void add_column_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                     uint64_t* out, size_t out_stride) {
+#if defined(__x86_64__)
+    if (isa() == Isa::kAvx512) {
+        return add_column_sums_avx512(selection, x, rows, cols, out, out_stride);
+    }
+#endif
+    add_column_sums_portable(selection, x, rows, cols, out, out_stride);
 }
 
 }  // namespace ward::mpc::internal

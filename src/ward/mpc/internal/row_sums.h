@@ -12,13 +12,26 @@
 namespace ward::mpc::internal {
 
 inline constexpr size_t kRowSums = 48;
+inline constexpr size_t kRowGroup = 4;
 
-// out[r out_stride + c] += sum of x[j cols + c] over all j < rows with bit r of selection[j].
-void add_row_sums(const uint64_t* selection, const uint64_t* x, size_t rows, size_t cols,
+// What is selected, for rows in groups of four: byte g kRowSums + r says by its low four bits which
+// rows of group g are in sum r.
+inline constexpr size_t selection_bytes(size_t rows) {
+    return (rows + kRowGroup - 1) / kRowGroup * kRowSums;
+}
+
+// out[r out_stride + c] += sum of x[j cols + c] over all rows j selected for r.
+void add_row_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
                   uint64_t* out, size_t out_stride);
+// The same of the columns of x, which the selection is of: out[r out_stride + j] += sum of
+// x[j cols + c] over all columns c selected for r.
+void add_column_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                     uint64_t* out, size_t out_stride);
 
-// The portable variant, for tests.
-void add_row_sums_portable(const uint64_t* selection, const uint64_t* x, size_t rows, size_t cols,
+// The portable variants, for tests.
+void add_row_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
                            uint64_t* out, size_t out_stride);
+void add_column_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                              uint64_t* out, size_t out_stride);
 
 }  // namespace ward::mpc::internal

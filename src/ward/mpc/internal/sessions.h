@@ -10,6 +10,7 @@
 #include <array>
 #include <cstring>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "ward/core/key_stream.h"
@@ -70,14 +71,30 @@ class Sessions {
     // verifier's last message; so the digests of the proof cover them (inner_product.h).
     const RingVector& challenges() const { return challenges_; }
 
-    // The prover's message to the right verifier of every session. 1 round.
-    template <typename T, typename A>
-    void send_right(const std::vector<T, A>& own, std::vector<T, A>& received) {
-        Party::Round round(party_);
-        round.send((party_.index() + 1) % 3, own);
-        round.receive((party_.index() + 2) % 3, received);
-        round.finish();
-    }
+    // Messages of the provers to the right verifiers of all sessions. Data and memory for what
+    // comes must stay until `finish`. 1 round.
+    class ToRight {
+      public:
+        explicit ToRight(Sessions& sessions)
+            : round_(sessions.party()),
+              next_((sessions.party().index() + 1) % 3),
+              previous_((sessions.party().index() + 2) % 3) {}
+        template <typename T, typename A>
+        void add(const std::vector<T, A>& own, std::vector<T, A>& received) {
+            round_.send(next_, own);
+            received_.push_back(
+                {reinterpret_cast<uint8_t*>(received.data()), received.size() * sizeof(T)});
+        }
+        void finish() {
+            for (const std::span<uint8_t> part : received_) round_.receive(previous_, part);
+            round_.finish();
+        }
+
+      private:
+        Party::Round round_;
+        int next_, previous_;
+        std::vector<std::span<uint8_t>> received_;
+    };
 
   private:
     static SecretBytes key_from(const Ring* words) {

@@ -10,15 +10,83 @@
 #include <algorithm>
 
 #include "ward/mpc/internal/roles.h"
+#include "ward/mpc/internal/vector_loops.h"
 #include "ward/mpc/internal/verified.h"
 #include "ward/mpc/internal/verify.h"
 
 namespace ward::mpc::internal {
 namespace {
 
+using Place = NumberRelations::Place;
 using Room = NumberRelations::Room;
 
-Ring bit_at(const RingVector& words, size_t i) { return words[i / 64] >> (i % 64) & 1; }
+using In = const Ring* __restrict;
+using Out = Ring* __restrict;
+
+__attribute__((always_inline)) inline Ring bit_of(In words, size_t i) {
+    return words[i / 64] >> (i % 64) & 1;
+}
+
+// x (1 - 2 b) without a product.
+__attribute__((always_inline)) inline Ring signed_by(Ring x, Ring bit) {
+    return (x ^ (0 - bit)) + bit;
+}
+
+// A c at the pivot, with the factors of two products, (x_p (1 - 2 b_p)) b_q and
+// b_p (x_q (1 - 2 b_q)).
+WARD_LOOP void deal_product_loop(In bp_words, In bq_words, In xp, In xq, In one, size_t n, Out two,
+                                 Out u, Out v, Out claim) {
+    for (size_t i = 0; i < n; ++i) {
+        const Ring bp = bit_of(bp_words, i), bq = bit_of(bq_words, i);
+        two[i] = ((xp[i] + xq[i]) & (0 - (bp ^ bq))) - one[i];
+        u[i] = signed_by(xp[i], bp);
+        v[i] = signed_by(xq[i], bq);
+        claim[i] = (xq[i] & (0 - bq)) - one[i];
+    }
+}
+// c at the pivot.
+WARD_LOOP void deal_bit_loop(In bp_words, In bq_words, In one, size_t n, Out two, Out claim) {
+    for (size_t i = 0; i < n; ++i) {
+        two[i] = (bit_of(bp_words, i) ^ bit_of(bq_words, i)) - one[i];
+        claim[i] = 0 - one[i];
+    }
+}
+// A verifier's factor of A c.
+WARD_LOOP void check_product_loop(In words, In x, In own, size_t n, Out signed_x, Out claim) {
+    for (size_t i = 0; i < n; ++i) {
+        const Ring bit = bit_of(words, i);
+        signed_x[i] = signed_by(x[i], bit);
+        claim[i] = (x[i] & (0 - bit)) - own[i];
+    }
+}
+WARD_LOOP void bit_less_loop(In words, In own, size_t n, Out claim) {
+    for (size_t i = 0; i < n; ++i) claim[i] = bit_of(words, i) - own[i];
+}
+WARD_LOOP void negate_loop(In own, size_t n, Out claim) {
+    for (size_t i = 0; i < n; ++i) claim[i] = 0 - own[i];
+}
+// One term of a join at the pivot: x - 2 (A c) and c, of one of the others.
+WARD_LOOP void parts_loop(In x, In dealt, size_t n, Out factors, Out sum) {
+    for (size_t i = 0; i < n; ++i) {
+        factors[i] = x[i] - 2 * dealt[i];
+        factors[n + i] = dealt[n + i];
+        sum[i] += dealt[i];
+    }
+}
+// The same at the others, with m2 and x2 (1 - 2 m2).
+WARD_LOOP void join_loop(In m2_words, In x2, In x_own, In dealt, size_t n, Out parts, Out known,
+                         Out their_known, Out own, Out of_parts, Out common) {
+    for (size_t i = 0; i < n; ++i) {
+        const Ring m2 = bit_of(m2_words, i), minus = 0 - m2;
+        const Ring part = x_own[i] - 2 * dealt[i], signed_x2 = signed_by(x2[i], m2);
+        parts[i] = part;
+        parts[n + i] = dealt[n + i];
+        known[i] = their_known[i] = signed_x2;
+        own[i] += (part & minus) + dealt[n + i] * signed_x2;
+        of_parts[i] += dealt[i];
+        common[i] += x2[i] & minus;
+    }
+}
 
 struct Dealt {
     RingVector one, two;  // A c and c of each term in turn
@@ -32,63 +100,45 @@ struct Term {
 };
 
 void deal_at_pivot(NumberRelations& relations, const Term& term, Dealt& dealt) {
-    const size_t n = term.x.size();
-    const Room first = relations.add(kProver, n, 2);
-    for (size_t i = 0; i < n; ++i) {
-        const Ring bp = bit_at(term.bits.first, i), bq = bit_at(term.bits.second, i);
-        const Ring xp = term.x.first[i], xq = term.x.second[i];
-        const Ring one = dealt.one[term.at + i];
-        dealt.two[term.at + i] = ((xp + xq) & (0 - (bp ^ bq))) - one;
-        first.u[i] = xp * (1 - 2 * bp);
-        first.v[i] = bq;
-        first.u[n + i] = bp;
-        first.v[n + i] = xq * (1 - 2 * bq);
-        first.claim[i] = (xq & (0 - bq)) - one;
-    }
-    const Room second = relations.add(kProver, n, 1);
-    for (size_t i = 0; i < n; ++i) {
-        const Ring bp = bit_at(term.bits.first, i), bq = bit_at(term.bits.second, i);
-        const Ring one = dealt.one[term.at + n + i];
-        dealt.two[term.at + n + i] = (bp ^ bq) - one;
-        second.u[i] = 1 - 2 * bp;
-        second.v[i] = bq;
-        second.claim[i] = 0 - one;
-    }
+    const size_t n = term.x.size(), at = term.at;
+    const RingVector &bp = term.bits.first, &bq = term.bits.second;
+    const Place first = relations.add(kProver, n, 2);
+    first.v->add_bits(bq, n, 0, 1);
+    Ring *u = first.u->add_numbers(n), *v = first.v->add_numbers(n);
+    first.u->add_bits(bp, n, 0, 1);
+    run_loop<deal_product_loop>(bp.data(), bq.data(), term.x.first.data(), term.x.second.data(),
+                                &dealt.one[at], n, &dealt.two[at], u, v, first.claim);
+    const Place second = relations.add(kProver, n, 1);
+    second.u->add_bits(bp, n, 1, 0 - Ring{2});
+    second.v->add_bits(bq, n, 0, 1);
+    run_loop<deal_bit_loop>(bp.data(), bq.data(), &dealt.one[at + n], n, &dealt.two[at + n],
+                            second.claim);
 }
 
 // The left verifier of the pivot.
 void check_at_two(NumberRelations& relations, const Term& term, const RingVector& two) {
     const size_t n = term.x.size();
-    const Room first = relations.add(kLeft, n, 2);
-    for (size_t i = 0; i < n; ++i) {
-        const Ring bp = bit_at(term.bits.second, i), xp = term.x.second[i];
-        first.u[i] = xp * (1 - 2 * bp);
-        first.u[n + i] = bp;
-        first.claim[i] = (xp & (0 - bp)) - two[term.at + i];
-    }
-    const Room second = relations.add(kLeft, n, 1);
-    for (size_t i = 0; i < n; ++i) {
-        const Ring bp = bit_at(term.bits.second, i);
-        second.u[i] = 1 - 2 * bp;
-        second.claim[i] = bp - two[term.at + n + i];
-    }
+    const RingVector& bp = term.bits.second;
+    const Place first = relations.add(kLeft, n, 2);
+    Ring* u = first.u->add_numbers(n);
+    first.u->add_bits(bp, n, 0, 1);
+    run_loop<check_product_loop>(bp.data(), term.x.second.data(), &two[term.at], n, u, first.claim);
+    const Place second = relations.add(kLeft, n, 1);
+    second.u->add_bits(bp, n, 1, 0 - Ring{2});
+    run_loop<bit_less_loop>(bp.data(), &two[term.at + n], n, second.claim);
 }
 
 // The right verifier of the pivot.
 void check_at_one(NumberRelations& relations, const Term& term, const RingVector& one) {
     const size_t n = term.x.size();
-    const Room first = relations.add(kRight, n, 2);
-    for (size_t i = 0; i < n; ++i) {
-        const Ring bq = bit_at(term.bits.first, i), xq = term.x.first[i];
-        first.v[i] = bq;
-        first.v[n + i] = xq * (1 - 2 * bq);
-        first.claim[i] = (xq & (0 - bq)) - one[term.at + i];
-    }
-    const Room second = relations.add(kRight, n, 1);
-    for (size_t i = 0; i < n; ++i) {
-        second.v[i] = bit_at(term.bits.first, i);
-        second.claim[i] = 0 - one[term.at + n + i];
-    }
+    const RingVector& bq = term.bits.first;
+    const Place first = relations.add(kRight, n, 2);
+    first.v->add_bits(bq, n, 0, 1);
+    Ring* v = first.v->add_numbers(n);
+    run_loop<check_product_loop>(bq.data(), term.x.first.data(), &one[term.at], n, v, first.claim);
+    const Place second = relations.add(kRight, n, 1);
+    second.v->add_bits(bq, n, 0, 1);
+    run_loop<negate_loop>(&one[term.at + n], n, second.claim);
 }
 
 Dealt deal(Party& party, const Roles& roles, std::span<const Term> terms, size_t total) {
@@ -119,18 +169,15 @@ void join_at_pivot(Party& party, const Roles& roles, std::span<const Term> terms
     out.second = party.draw(roles.one, n);
     Party::Round(party).finish();
     NumberRelations& relations = party.verifier()->numbers(Width::kWide);
-    const Room left = relations.add(kLeft, n, width), right = relations.add(kRight, n, width);
+    const Room left = relations.add_numbers(kLeft, n, width),
+               right = relations.add_numbers(kRight, n, width);
     RingVector of_one(n, Ring{0}), of_two(n, Ring{0});
     for (size_t k = 0; k < terms.size(); ++k) {
-        for (size_t i = 0; i < n; ++i) {
-            const size_t from = terms[k].at + i, to = 2 * k * n + i;
-            left.u[to] = terms[k].x.second[i] - 2 * dealt.one[from];
-            left.u[to + n] = dealt.one[from + n];
-            right.v[to] = terms[k].x.first[i] - 2 * dealt.two[from];
-            right.v[to + n] = dealt.two[from + n];
-            of_one[i] += dealt.one[from];
-            of_two[i] += dealt.two[from];
-        }
+        const size_t from = terms[k].at, to = 2 * k * n;
+        run_loop<parts_loop>(terms[k].x.second.data(), &dealt.one[from], n, left.u + to,
+                             of_one.data());
+        run_loop<parts_loop>(terms[k].x.first.data(), &dealt.two[from], n, right.v + to,
+                             of_two.data());
     }
     for (size_t i = 0; i < n; ++i) {
         left.claim[i] = of_one[i] - out.second[i];
@@ -147,11 +194,11 @@ void join_at_others(Party& party, const Roles& roles, std::span<const Term> term
     RingVector mask = party.draw(is_one ? roles.one : roles.pivot, n), own(n), theirs(n), common(n);
     const RingVector& c = is_one ? dealt.one : dealt.two;
     NumberRelations& relations = party.verifier()->numbers(Width::kWide);
-    const Room proved = relations.add(kProver, n, width);
-    const Room checked = relations.add(is_one ? kLeft : kRight, n, width);
-    Ring* parts = is_one ? proved.u : proved.v;
-    Ring* known = is_one ? proved.v : proved.u;
-    Ring* their_known = is_one ? checked.u : checked.v;
+    const Place proved = relations.add(kProver, n, width);
+    const Place checked = relations.add(is_one ? kLeft : kRight, n, width);
+    Ring* parts = (is_one ? proved.u : proved.v)->add_numbers(n * width);
+    Terms* known = is_one ? proved.v : proved.u;
+    Terms* their_known = is_one ? checked.u : checked.v;
     RingVector of_parts(n, Ring{0});
     std::fill(common.begin(), common.end(), Ring{0});
     for (size_t i = 0; i < n; ++i) own[i] = 0 - mask[i];
@@ -159,18 +206,11 @@ void join_at_others(Party& party, const Roles& roles, std::span<const Term> term
         const RingVector& m2_words = is_one ? terms[k].bits.second : terms[k].bits.first;
         const RingVector& x2 = is_one ? terms[k].x.second : terms[k].x.first;
         const RingVector& x_own = is_one ? terms[k].x.first : terms[k].x.second;
-        for (size_t i = 0; i < n; ++i) {
-            const size_t from = terms[k].at + i, to = 2 * k * n + i;
-            const Ring m2 = bit_at(m2_words, i), minus = 0 - m2;
-            const Ring part = x_own[i] - 2 * c[from], signed_x2 = (x2[i] ^ minus) - minus;
-            parts[to] = part;
-            parts[to + n] = c[from + n];
-            known[to] = their_known[to] = m2;
-            known[to + n] = their_known[to + n] = signed_x2;
-            own[i] += (part & minus) + c[from + n] * signed_x2;
-            of_parts[i] += c[from];
-            common[i] += x2[i] & minus;
-        }
+        known->add_bits(m2_words, n, 0, 1);
+        their_known->add_bits(m2_words, n, 0, 1);
+        run_loop<join_loop>(m2_words.data(), x2.data(), x_own.data(), &c[terms[k].at], n,
+                            parts + 2 * k * n, known->add_numbers(n), their_known->add_numbers(n),
+                            own.data(), of_parts.data(), common.data());
     }
     for (size_t i = 0; i < n; ++i) {
         own[i] += of_parts[i] + (is_one ? 0 : common[i]);

@@ -17,9 +17,9 @@ void Verifier::add_products(std::span<const SharedMatrix* const> xs,
                             std::span<const SharedMatrix* const> ys, const Reshared& z,
                             const RingVector& received) {
     const size_t n = z.own_mask.size(), terms = 2 * xs.size();
-    const NumberRelations::Room own = wide_.add(kProver, n, terms),
-                                left = wide_.add(kLeft, n, terms),
-                                right = wide_.add(kRight, n, terms);
+    const NumberRelations::Room own = wide_.add_numbers(kProver, n, terms),
+                                left = wide_.add_numbers(kLeft, n, terms),
+                                right = wide_.add_numbers(kRight, n, terms);
     RingVector second(n, Ring{0});
     for (size_t k = 0; k < xs.size(); ++k) {
         for (size_t i = 0; i < n; ++i) {
@@ -40,16 +40,39 @@ void Verifier::add_products(std::span<const SharedMatrix* const> xs,
     }
 }
 
-bool Verifier::pending() const {
-    return !bits_.empty() || !narrow_.empty() || !wide_.empty() || !matrices_.empty();
-}
+bool Verifier::pending() const { return !bits_.empty() || has_numbers(); }
 
 void Verifier::check(Party& party) {
     if (!pending()) return;
     const net::TrafficLedger::Scope scope(party.ledger(), "verify");
     Sessions sessions(party);
-    if (!narrow_.empty() || !wide_.empty() || !matrices_.empty()) check_numbers(sessions);
-    if (!bits_.empty()) bits_.check(sessions);
+    const bool numbers = has_numbers(), bits = !bits_.empty();
+    if (!matrices_.empty()) {
+        KeyStream challenge = sessions.challenge();
+        matrices_.project(challenge);
+    }
+    const HighWords high = numbers ? exchange_high_words(sessions) : HighWords();
+    KeyStream challenge = sessions.challenge();
+    Check::Parts parts;
+    std::optional<Check> check;
+    {
+        if (numbers) {
+            parts = prove_numbers(sessions, challenge, high);
+            check.emplace(sessions, length_of_numbers());
+        }
+        Sessions::ToRight round(sessions);
+        if (numbers) {
+            round.add(parts.own, parts.right);
+            check->deal(round);
+        }
+        if (bits) bits_.prove(sessions, challenge, round);
+        round.finish();
+    }
+    challenge = sessions.challenge();
+    if (numbers) fold_numbers(challenge, parts);
+    if (bits) bits_.fold(challenge);
+    if (numbers) check->run(statement_);
+    if (bits) bits_.finish();
     // The memory stays: the next step will need as much.
     bits_.clear();
     narrow_.clear();
@@ -69,52 +92,47 @@ Verifier::HighWords Verifier::exchange_high_words(Sessions& sessions) const {
     for (size_t i = 0; i < own.size(); ++i) own[i] -= mask[i];
     HighWords out{RingVector(size(kLeft)), RingVector(size(kRight))};
     sessions.with_left(kLeft).fill(std::span<uint64_t>(out.left));
-    sessions.send_right(own, out.right);
+    Sessions::ToRight round(sessions);
+    round.add(own, out.right);
+    round.finish();
     return out;
 }
 
-void Verifier::check_numbers(Sessions& sessions) {
-    if (!matrices_.empty()) {
-        KeyStream challenge = sessions.challenge();
-        matrices_.project(challenge);
-    }
-    const HighWords high = exchange_high_words(sessions);
-    KeyStream challenge = sessions.challenge();
-    Statement<Wide> statement;
-    const size_t narrow_at = matrices_.folded_length();
-    const size_t wide_at = narrow_at + narrow_.folded_length();
-    const size_t length = wide_at + wide_.folded_length();
-    for (Vector* vector : {&statement.u, &statement.v, &statement.left_u, &statement.right_v}) {
-        vector->resize(length);
-    }
+// Matrices first, then narrow, then wide relations.
+size_t Verifier::length_of_numbers() const {
+    return matrices_.folded_length() + narrow_.folded_length() + wide_.folded_length();
+}
+
+Check::Parts Verifier::prove_numbers(Sessions& sessions, KeyStream& challenge,
+                                     const HighWords& high) {
+    statement_.reset(length_of_numbers());
     if (!matrices_.empty()) {
         matrices_.combine(challenge, high.left.data() + wide_.wide_count(kLeft),
-                          high.right.data() + wide_.wide_count(kRight), statement, 0);
+                          high.right.data() + wide_.wide_count(kRight), statement_, 0);
     }
     Vector tables(2 * kTable, Uint128{0});
-    struct Part {
-        NumberRelations& relations;
-        Uint128* table;
-        size_t at;
-    };
-    std::vector<Part> parts;
-    if (!narrow_.empty()) parts.push_back({narrow_, &tables[0], narrow_at});
-    if (!wide_.empty()) parts.push_back({wide_, &tables[kTable], wide_at});
-    for (const Part& part : parts) {
-        part.relations.combine(challenge, high.left.data(), high.right.data());
-        part.relations.table(part.table);
+    Uint128* table = tables.data();
+    for (NumberRelations* relations : {&narrow_, &wide_}) {
+        if (!relations->empty()) {
+            relations->combine(challenge, high.left.data(), high.right.data());
+            relations->table(table);
+        }
+        table += kTable;
     }
-    const Check::Parts received = Check::exchange_table(sessions, tables);
-    Check inner(sessions, length);
-    challenge = sessions.challenge();
-    for (const Part& part : parts) {
-        const auto from = static_cast<size_t>(part.table - tables.data());
-        const std::span left = std::span(received.left).subspan(from, kTable);
-        const std::span right = std::span(received.right).subspan(from, kTable);
-        part.relations.set_tables(left, right, statement);
-        part.relations.fold(challenge, left, right, statement, part.at);
+    return Check::mask_table(sessions, std::move(tables));
+}
+
+void Verifier::fold_numbers(KeyStream& challenge, const Check::Parts& parts) {
+    size_t at = matrices_.folded_length(), table = 0;
+    for (const NumberRelations* relations : {&narrow_, &wide_}) {
+        const std::span left = std::span(parts.left).subspan(table, kTable);
+        const std::span right = std::span(parts.right).subspan(table, kTable);
+        table += kTable;
+        if (relations->empty()) continue;
+        relations->set_tables(left, right, statement_);
+        relations->fold(challenge, left, right, statement_, at);
+        at += relations->folded_length();
     }
-    inner.run(std::move(statement));
 }
 
 }  // namespace ward::mpc::internal

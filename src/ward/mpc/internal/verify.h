@@ -54,11 +54,16 @@ class Verifier {
         RingVector left, right;  // of the sessions in which this party is the verifier
     };
     HighWords exchange_high_words(Sessions& sessions) const;
-    void check_numbers(Sessions& sessions);
+    bool has_numbers() const { return !narrow_.empty() || !wide_.empty() || !matrices_.empty(); }
+    size_t length_of_numbers() const;
+    InnerProductCheck<Wide>::Parts prove_numbers(Sessions& sessions, KeyStream& challenge,
+                                                 const HighWords& high);
+    void fold_numbers(KeyStream& challenge, const InnerProductCheck<Wide>::Parts& parts);
 
     BitRelations bits_;
     NumberRelations narrow_{Width::kNarrow}, wide_{Width::kWide};
     MatrixRelations matrices_;
+    Statement<Wide> statement_;  // kept for the next check
 };
 
 }  // namespace ward::mpc::internal

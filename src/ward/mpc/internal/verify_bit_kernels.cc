@@ -114,6 +114,10 @@ WARD_CLMUL void fold_wide(const uint64_t* words, const BitFold& fold, size_t pie
             const __m512i f = _mm512_set1_epi64(static_cast<long long>(fold.word_factors[at]));
             const __m512i y = _mm512_set1_epi64(static_cast<long long>(fold.piece_factors[j]));
             const uint64_t word = words[at];
+            if (i % 8 == 0) {  // pieces are far apart: the next columns of each
+                _mm_prefetch(words + at + 8, _MM_HINT_T0);
+                _mm_prefetch(fold.word_factors + at + 8, _MM_HINT_T0);
+            }
 #pragma GCC unroll 8
             for (size_t v = 0; v < 8; ++v) {
                 const auto bits = static_cast<__mmask8>(word >> (8 * v));

@@ -9,8 +9,7 @@
 namespace ward::mpc::internal {
 namespace {
 
-using Check = InnerProductCheck<Binary>;
-using Vector = Check::Vector;
+using Vector = Statement<Binary>::Vector;
 
 constexpr size_t kBits = 64;
 constexpr size_t kMany = 4096;  // words from which on the large table pays
@@ -58,41 +57,42 @@ void BitRelations::fill_up(size_t words) {
 
 // As the prover, u is (x_i, y_i) and v is (y_(i+1), x_(i+1)); the left verifier has the same u in
 // its second parts, the right one the same v in its first parts.
-void BitRelations::check(Sessions& sessions) {
+void BitRelations::prove(Sessions& sessions, KeyStream& challenge, Sessions::ToRight& round) {
     const size_t words = left_claim_.size(), pieces = pieces_of(words), length = length_of(words);
     fill_up(pieces * length);
-    KeyStream challenge = sessions.challenge();
-    RingVector factors(pieces * length);
-    challenge.fill(std::span<uint64_t>(factors));
+    factors_.resize(pieces * length);
+    challenge.fill(std::span<uint64_t>(factors_));
     Vector table(pieces * pieces);
-    bit_table(factors.data(),
+    bit_table(factors_.data(),
               {x_.first.data(), y_.first.data(), y_.second.data(), x_.second.data()}, pieces,
               length, table.data());
-    Check::Parts parts = Check::exchange_table(sessions, table);
-    Check::set_first(parts.left.data(), pieces,
-                     gf64_dot(left_claim_.data(), factors.data(), words));
-    Check::set_first(parts.right.data(), pieces,
-                     gf64_dot(right_claim_.data(), factors.data(), words));
+    parts_ = Check::mask_table(sessions, std::move(table));
+    check_.emplace(sessions, 2 * kBits * length);
+    round.add(parts_.own, parts_.right);
+    check_->deal(round);
+}
+
+void BitRelations::fold(KeyStream& challenge) {
+    const size_t words = left_claim_.size(), pieces = pieces_of(words), length = length_of(words);
+    Check::set_first(parts_.left.data(), pieces,
+                     gf64_dot(left_claim_.data(), factors_.data(), words));
+    Check::set_first(parts_.right.data(), pieces,
+                     gf64_dot(right_claim_.data(), factors_.data(), words));
     const size_t half = kBits * length;
-    Check inner(sessions, 2 * half);
-    challenge = sessions.challenge();
     const Vector x = Check::draw_challenges(challenge, pieces);
     const Vector y = Check::draw_challenges(challenge, pieces);
-    for (size_t j = 0; j < pieces; ++j) gf64_scale(x[j], &factors[j * length], length);
-    Statement<Binary> statement;
-    for (Vector* vector : {&statement.u, &statement.v, &statement.left_u, &statement.right_v}) {
-        vector->resize(2 * half);
-    }
+    for (size_t j = 0; j < pieces; ++j) gf64_scale(x[j], &factors_[j * length], length);
+    Statement<Binary>& s = statement_;
+    s.reset(2 * half);
     const auto fold = [&](const RingVector& bits, uint64_t* by_word, uint64_t* by_piece) {
-        bit_fold(bits.data(), {factors.data(), y.data(), by_word, by_piece}, pieces, length);
+        bit_fold(bits.data(), {factors_.data(), y.data(), by_word, by_piece}, pieces, length);
     };
-    fold(x_.first, &statement.u[0], &statement.right_v[half]);
-    fold(y_.first, &statement.u[half], &statement.right_v[0]);
-    fold(y_.second, &statement.left_u[half], &statement.v[0]);
-    fold(x_.second, &statement.left_u[0], &statement.v[half]);
-    statement.a = Check::folded_claim(parts.left.data(), x, y);
-    statement.b = Check::folded_claim(parts.right.data(), x, y);
-    inner.run(std::move(statement));
+    fold(x_.first, &s.u[0], &s.right_v[half]);
+    fold(y_.first, &s.u[half], &s.right_v[0]);
+    fold(y_.second, &s.left_u[half], &s.v[0]);
+    fold(x_.second, &s.left_u[0], &s.v[half]);
+    s.a = Check::folded_claim(parts_.left.data(), x, y);
+    s.b = Check::folded_claim(parts_.right.data(), x, y);
 }
 
 }  // namespace ward::mpc::internal

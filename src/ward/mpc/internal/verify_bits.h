@@ -9,6 +9,7 @@
 // Thread safety: as Party.
 #pragma once
 
+#include "ward/mpc/internal/inner_product.h"
 #include "ward/mpc/internal/sessions.h"
 #include "ward/mpc/shared.h"
 
@@ -27,17 +28,29 @@ class BitRelations {
     bool empty() const { return x_.first.empty(); }
     void clear();
 
+    // ---- the proof, in this order
+
+    // The table of the first fold, which travels with `round`.
+    void prove(Sessions& sessions, KeyStream& challenge, Sessions::ToRight& round);
+    void fold(KeyStream& challenge);
     // Throws Error kCorrupt when a relation does not hold at all bits.
-    void check(Sessions& sessions);
+    void finish() { check_->run(statement_); }
 
   private:
     struct Parts {
         RingVector first, second;
     };
+    using Check = InnerProductCheck<Binary>;
+
     void fill_up(size_t words);
 
     Parts x_, y_;
     RingVector left_claim_, right_claim_;
+    std::optional<Check> check_;
+    Check::Parts parts_;
+    // Kept for the next check.
+    RingVector factors_;
+    Statement<Binary> statement_;
 };
 
 }  // namespace ward::mpc::internal

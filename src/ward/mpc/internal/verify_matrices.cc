@@ -12,10 +12,10 @@ namespace {
 constexpr size_t kSide = MatrixRelations::kSide;
 static_assert(kSide == kRowSums);
 
-// For each row (or column) of a matrix the sums that it is in.
-RingVector draw_selection(KeyStream& stream, size_t count) {
-    RingVector out(count);
-    stream.fill(std::span<uint64_t>(out));
+// Which rows (or columns) of a matrix are in which sums.
+Bytes draw_selection(KeyStream& stream, size_t count) {
+    Bytes out(selection_bytes(count));
+    stream.fill(std::span<uint8_t>(out));
     return out;
 }
 
@@ -31,7 +31,12 @@ void MatrixRelations::add(std::span<const Factors> products, RingVector own_mask
                           RingVector next_mask, RingVector received) {
     size_t offset = 0;
     for (const Factors& product : products) {
-        products_.push_back({*product.x, *product.y, batches_.size(), offset});
+        if (used_ == products_.size()) products_.emplace_back();
+        Product& kept = products_[used_++];
+        kept.x = *product.x;
+        kept.y = *product.y;
+        kept.batch = batches_.size();
+        kept.offset = offset;
         offset += product.x->rows * product.y->cols;
         inner_ += padded(product.x->cols);
     }
@@ -39,20 +44,21 @@ void MatrixRelations::add(std::span<const Factors> products, RingVector own_mask
 }
 
 void MatrixRelations::clear() {
-    products_.clear();
+    used_ = 0;
     batches_.clear();
     inner_ = 0;
 }
 
 void MatrixRelations::project(KeyStream& challenge) {
     for (RingVector* part : {&x_.first, &x_.second, &y_.first, &y_.second}) {
-        *part = zeros(kSide * inner_);
+        part->assign(kSide * inner_, Ring{0});
     }
-    for (RingVector* mask : {&own_mask_, &next_mask_, &received_}) *mask = zeros(kSide * kSide);
+    for (RingVector* mask : {&own_mask_, &next_mask_, &received_})
+        mask->assign(kSide * kSide, Ring{0});
     size_t at = 0;
-    for (const Product& product : products_) {
-        project_product(product, challenge, at);
-        at += padded(product.x.cols);
+    for (size_t i = 0; i < used_; ++i) {
+        project_product(products_[i], challenge, at);
+        at += padded(products_[i].x.cols);
     }
     for (RingVector* mask : {&own_mask_, &next_mask_, &received_}) {
         RingVector upright(mask->size());
@@ -64,22 +70,16 @@ void MatrixRelations::project(KeyStream& challenge) {
 // Into the columns from `at` on; masks are added up turned.
 void MatrixRelations::project_product(const Product& product, KeyStream& challenge, size_t at) {
     const size_t rows = product.x.rows, inner = product.x.cols, cols = product.y.cols;
-    const RingVector left = draw_selection(challenge, rows);
-    const RingVector right = draw_selection(challenge, cols);
+    const Bytes left = draw_selection(challenge, rows);
+    const Bytes right = draw_selection(challenge, cols);
     add_row_sums(left.data(), product.x.first.data(), rows, inner, &x_.first[at], inner_);
     add_row_sums(left.data(), product.x.second.data(), rows, inner, &x_.second[at], inner_);
-    RingVector turned(std::max(inner, kSide) * cols);
-    const auto project_y = [&](const RingVector& y, RingVector& to) {
-        transpose(y.data(), turned.data(), inner, cols);
-        add_row_sums(right.data(), turned.data(), cols, inner, &to[at], inner_);
-    };
-    project_y(product.y.first, y_.first);
-    project_y(product.y.second, y_.second);
+    add_column_sums(right.data(), product.y.first.data(), inner, cols, &y_.first[at], inner_);
+    add_column_sums(right.data(), product.y.second.data(), inner, cols, &y_.second[at], inner_);
     const auto project_z = [&](const RingVector& z, RingVector& to) {
         RingVector thin = zeros(kSide * cols);
         add_row_sums(left.data(), &z[product.offset], rows, cols, thin.data(), cols);
-        transpose(thin.data(), turned.data(), kSide, cols);
-        add_row_sums(right.data(), turned.data(), cols, kSide, to.data(), kSide);
+        add_column_sums(right.data(), thin.data(), kSide, cols, to.data(), kSide);
     };
     const Batch& batch = batches_[product.batch];
     project_z(batch.own_mask, own_mask_);
@@ -124,8 +124,8 @@ void MatrixRelations::combine(KeyStream& challenge, const Ring* left_w, const Ri
     std::copy_n(&statement.u[behind], inner_, &statement.right_v[at]);
     std::copy_n(&statement.u[at], inner_, &statement.right_v[behind]);
     std::vector<Uint128> second(kRelations);
-    wide_table({x_.second.data(), nullptr, inner_}, kSide, {y_.second.data(), nullptr, inner_},
-               kSide, inner_, second.data());
+    narrow_table({x_.second.data(), nullptr, inner_}, kSide, {y_.second.data(), nullptr, inner_},
+                 kSide, inner_, second.data());
     for (size_t r = 0; r < kSide; ++r) {
         for (size_t c = 0; c < kSide; ++c) {
             const size_t i = r * kSide + c;

@@ -32,7 +32,7 @@ class MatrixRelations {
     void add(std::span<const Factors> products, RingVector own_mask, RingVector next_mask,
              RingVector received);
 
-    bool empty() const { return products_.empty(); }
+    bool empty() const { return used_ == 0; }
     void clear();
 
     // ---- the proof, in this order
@@ -49,7 +49,7 @@ class MatrixRelations {
   private:
     struct Product {
         SharedMatrix x, y;
-        size_t batch, offset;
+        size_t batch = 0, offset = 0;
     };
     struct Batch {
         RingVector own_mask, next_mask, received;
@@ -60,7 +60,8 @@ class MatrixRelations {
 
     void project_product(const Product& product, KeyStream& challenge, size_t at);
 
-    std::vector<Product> products_;
+    std::vector<Product> products_;  // `used_` of them; the memory of the others stays
+    size_t used_ = 0;
     std::vector<Batch> batches_;
     // L X of all products beside one another, and Y R turned likewise: kSide x inner_.
     size_t inner_ = 0;

@@ -2,26 +2,49 @@
 
 #include <algorithm>
 
+#include "ward/mpc/internal/vector_loops.h"
+
 namespace ward::mpc::internal {
 namespace {
 
 constexpr Role kRoles[] = {kProver, kLeft, kRight};
+constexpr size_t kPieces = NumberRelations::kPieces;
+constexpr size_t kChunk = 256;  // of each piece: what is made of it stays in the cache
 
-Ring* grow(RingVector& vector, size_t more) {
-    vector.resize(vector.size() + more);
-    return vector.data() + (vector.size() - more);
+WARD_LOOP void dot_loop(const Ring* a, const Ring* b, size_t n, Ring* out) {
+    Ring sum = 0;
+    for (size_t i = 0; i < n; ++i) sum += a[i] * b[i];
+    *out = sum;
 }
 
 }  // namespace
 
-NumberRelations::Room NumberRelations::add(Role role, size_t count, size_t terms) {
+struct NumberRelations::Chunk {
+    explicit Chunk(bool wide)
+        : u(kPieces * kChunk), u_high(wide ? kPieces * kChunk : 0), v(kPieces * kChunk) {}
+
+    WideRows u_rows() const { return {u.data(), u_high.empty() ? nullptr : u_high.data(), kChunk}; }
+    WideRows v_rows() const { return {v.data(), nullptr, kChunk}; }
+
+    RingVector u, u_high, v;
+};
+
+NumberRelations::Place NumberRelations::add(Role role, size_t count, size_t terms) {
     Side& side = sides_[role];
-    side.groups.push_back({count, terms});
-    Room out{};
-    if (role != kRight) out.u = grow(side.u, count * terms);
-    if (role != kLeft) out.v = grow(side.v, count * terms);
-    if (role != kProver || width_ == Width::kWide) out.claim = grow(side.claim, count);
+    const size_t begin = side.groups.empty() ? 0 : side.groups.back().end;
+    side.groups.push_back({count, terms, begin, begin + count * terms, this->count(role)});
+    Place out{role == kRight ? nullptr : &side.u, role == kLeft ? nullptr : &side.v, nullptr};
+    if (role != kProver || width_ == Width::kWide) {
+        side.claim.resize(side.claim.size() + count);
+        out.claim = side.claim.data() + (side.claim.size() - count);
+    }
     return out;
+}
+
+NumberRelations::Room NumberRelations::add_numbers(Role role, size_t count, size_t terms) {
+    const Place place = add(role, count, terms);
+    return {place.u == nullptr ? nullptr : place.u->add_numbers(count * terms),
+            place.v == nullptr ? nullptr : place.v->add_numbers(count * terms), place.claim};
 }
 
 bool NumberRelations::empty() const {
@@ -32,24 +55,23 @@ bool NumberRelations::empty() const {
 void NumberRelations::clear() {
     for (Side& side : sides_) {
         side.groups.clear();
-        for (RingVector* vector : {&side.u, &side.v, &side.claim, &side.u_high}) vector->clear();
+        side.u.clear();
+        side.v.clear();
+        side.claim.clear();
         side.sum = 0;
     }
 }
 
 size_t NumberRelations::count(Role role) const {
-    size_t out = 0;
-    for (const Group& group : sides_[role].groups) out += group.count;
-    return out;
+    const auto& groups = sides_[role].groups;
+    return groups.empty() ? 0 : groups.back().relation + groups.back().count;
 }
 
 // The same for all three sessions, each of which this party takes part in.
 size_t NumberRelations::piece_length() const {
     size_t longest = 0;
     for (const Side& side : sides_) {
-        size_t length = 0;
-        for (const Group& group : side.groups) length += group.count * group.terms;
-        longest = std::max(longest, length);
+        if (!side.groups.empty()) longest = std::max(longest, side.groups.back().end);
     }
     constexpr size_t kStep = kPieces * kWideLengthStep;
     return (longest + kStep - 1) / kStep * kWideLengthStep;
@@ -58,81 +80,102 @@ size_t NumberRelations::piece_length() const {
 // sum u v + b, and one more if a, which makes the low word zero, is not zero itself.
 void NumberRelations::high_words(Ring* out) const {
     const Side& side = sides_[kProver];
-    const Ring *u = side.u.data(), *v = side.v.data(), *b = side.claim.data();
+    Ring u[kChunk], v[kChunk];
+    Uint128 sums[kChunk];
+    const Ring* b = side.claim.data();
+    size_t at = 0;
     for (const Group& group : side.groups) {
-        for (size_t i = 0; i < group.count; ++i, ++u, ++v) {
-            Uint128 sum = *b++;
+        for (size_t begin = 0; begin < group.count; begin += kChunk) {
+            const size_t here = std::min(kChunk, group.count - begin);
+            for (size_t i = 0; i < here; ++i) sums[i] = *b++;
             for (size_t k = 0; k < group.terms; ++k) {
-                sum += Uint128{u[k * group.count]} * v[k * group.count];
+                side.u.read(at + k * group.count + begin, here, u);
+                side.v.read(at + k * group.count + begin, here, v);
+                for (size_t i = 0; i < here; ++i) sums[i] += Uint128{u[i]} * v[i];
             }
-            *out++ = static_cast<Ring>(sum >> 64) + (static_cast<Ring>(sum) != 0 ? 1 : 0);
+            for (size_t i = 0; i < here; ++i) {
+                *out++ = static_cast<Ring>(sums[i] >> 64) + (static_cast<Ring>(sums[i]) != 0);
+            }
         }
-        u += group.count * (group.terms - 1);
-        v += group.count * (group.terms - 1);
+        at += group.count * group.terms;
     }
 }
 
 void NumberRelations::combine(KeyStream& challenge, const Ring* left_w, const Ring* right_w) {
-    RingVector factors(std::max({count(kProver), count(kLeft), count(kRight)}));
-    challenge.fill(std::span<uint64_t>(factors));
-    const size_t terms = kPieces * piece_length();
-    for (Role role : kRoles) {
-        combine_side(role, factors, role == kLeft ? left_w : right_w);
-        Side& side = sides_[role];
-        if (role != kRight) side.u.resize(terms, Ring{0});
-        if (role != kRight && width_ == Width::kWide) side.u_high.resize(terms, Ring{0});
-        if (role != kLeft) side.v.resize(terms, Ring{0});
+    factors_.resize(std::max({count(kProver), count(kLeft), count(kRight)}));
+    challenge.fill(std::span<uint64_t>(factors_));
+    sides_[kLeft].sum = sum_of_claims(sides_[kLeft], left_w);
+    sides_[kRight].sum = sum_of_claims(sides_[kRight], right_w);
+}
+
+// Of narrow relations modulo 2^64, of wide ones with their w.
+Uint128 NumberRelations::sum_of_claims(const Side& side, const Ring* w) const {
+    const size_t count = side.claim.size();
+    if (width_ == Width::kNarrow) {
+        Ring sum = 0;
+        run_loop<dot_loop>(factors_.data(), side.claim.data(), count, &sum);
+        return 0 - sum;
     }
-}
-
-Uint128 NumberRelations::sum_of_claims(const Side& side, const RingVector& factors) {
-    Ring sum = 0;
-    for (size_t i = 0; i < side.claim.size(); ++i) sum -= factors[i] * side.claim[i];
-    return sum;
-}
-
-Uint128 NumberRelations::sum_of_claims(const Side& side, const RingVector& factors, const Ring* w) {
     Uint128 sum = 0;
-    for (size_t i = 0; i < side.claim.size(); ++i) {
-        sum += factors[i] * ((Uint128{w[i]} << 64) - side.claim[i]);
+    for (size_t i = 0; i < count; ++i) {
+        sum += factors_[i] * ((Uint128{w[i]} << 64) - side.claim[i]);
     }
     return sum;
 }
 
-void NumberRelations::combine_side(Role role, const RingVector& factors, const Ring* w) {
-    Side& side = sides_[role];
-    const bool wide = width_ == Width::kWide;
-    if (role != kProver)
-        side.sum = wide ? sum_of_claims(side, factors, w) : sum_of_claims(side, factors);
-    if (role == kRight) return;
-    Ring* u = side.u.data();
-    const Ring* factor = factors.data();
-    if (wide) side.u_high.resize(side.u.size());
-    Ring* u_high = side.u_high.data();
-    for (const Group& group : side.groups) {
-        for (size_t k = 0; k < group.terms; ++k, u += group.count, u_high += group.count) {
-            if (wide) {
-                scale_wide(factor, group.count, u, u_high);
+// Terms times the factors of their relations.
+void NumberRelations::scale(const Side& side, size_t at, size_t count, Ring* u,
+                            Ring* u_high) const {
+    auto group = std::upper_bound(side.groups.begin(), side.groups.end(), at,
+                                  [](size_t value, const Group& g) { return value < g.end; });
+    for (; count > 0 && group != side.groups.end(); ++group) {
+        while (count > 0 && at < group->end) {
+            const size_t relation = (at - group->begin) % group->count;
+            const size_t here = std::min(count, group->count - relation);
+            const Ring* factors = &factors_[group->relation + relation];
+            if (u_high != nullptr) {
+                scale_wide(factors, here, u, u_high);
+                u_high += here;
             } else {
-                scale_narrow(factor, group.count, u);
+                scale_narrow(factors, here, u);
             }
+            u += here;
+            at += here;
+            count -= here;
         }
-        factor += group.count;
+    }
+    if (u_high != nullptr) std::fill_n(u_high, count, Ring{0});  // behind the last term
+}
+
+void NumberRelations::read_u(const Side& side, size_t begin, size_t count, Chunk& chunk) const {
+    for (size_t j = 0; j < kPieces; ++j) {
+        const size_t at = j * piece_length() + begin;
+        Ring* u = &chunk.u[j * kChunk];
+        side.u.read(at, count, u);
+        scale(side, at, count, u, chunk.u_high.empty() ? nullptr : &chunk.u_high[j * kChunk]);
     }
 }
 
-WideRows NumberRelations::u_rows(const Side& side) const {
-    return {side.u.data(), width_ == Width::kWide ? side.u_high.data() : nullptr, piece_length()};
-}
-
-WideRows NumberRelations::v_rows(const Side& side) const {
-    return {side.v.data(), nullptr, piece_length()};
+void NumberRelations::read_v(const Side& side, size_t begin, size_t count, Chunk& chunk) const {
+    for (size_t j = 0; j < kPieces; ++j) {
+        side.v.read(j * piece_length() + begin, count, &chunk.v[j * kChunk]);
+    }
 }
 
 void NumberRelations::table(Uint128* out) const {
-    const Side& side = sides_[kProver];
-    const auto table = width_ == Width::kWide ? wide_table : narrow_table;
-    table(u_rows(side), kPieces, v_rows(side), kPieces, piece_length(), out);
+    const size_t length = piece_length();
+    const bool wide = width_ == Width::kWide;
+    Chunk chunk(wide);
+    std::fill_n(out, kPieces * kPieces, Uint128{0});
+    for (size_t begin = 0; begin < length; begin += kChunk) {
+        const size_t count = std::min(kChunk, length - begin);
+        read_u(sides_[kProver], begin, count, chunk);
+        read_v(sides_[kProver], begin, count, chunk);
+        Uint128 part[kPieces * kPieces];
+        const auto table = wide ? wide_table : narrow_table;
+        table(chunk.u_rows(), kPieces, chunk.v_rows(), kPieces, count, part);
+        for (size_t i = 0; i < kPieces * kPieces; ++i) out[i] += part[i];
+    }
 }
 
 // sum of T_jj - claim is zero; each verifier has a part of it.
@@ -156,25 +199,39 @@ void NumberRelations::fold(KeyStream& challenge, std::span<const Uint128> left,
                            size_t at) const {
     const Vector x = InnerProductCheck<Wide>::draw_challenges(challenge, kPieces);
     const Vector y = InnerProductCheck<Wide>::draw_challenges(challenge, kPieces);
+    Ring x_words[kPieces], y_words[kPieces];
+    std::copy(x.begin(), x.end(), x_words);
+    std::copy(y.begin(), y.end(), y_words);
     const size_t length = piece_length();
     const bool wide = width_ == Width::kWide;
-    const auto fold = [&](const Vector& factors, const WideRows& rows, Vector& out, int shift) {
-        uint64_t words[kPieces];
-        std::copy(factors.begin(), factors.end(), words);
-        if (wide) {
-            wide_fold(words, rows, kPieces, length, &out[at]);
-        } else {
-            narrow_fold(words, rows, kPieces, length, shift, &out[at]);
-        }
-    };
-    constexpr int kShift = 128 - kNarrowBits;
-    fold(x, u_rows(sides_[kProver]), statement.u, kShift);
-    fold(x, u_rows(sides_[kLeft]), statement.left_u, kShift);
-    fold(y, v_rows(sides_[kProver]), statement.v, 0);
-    fold(y, v_rows(sides_[kRight]), statement.right_v, 0);
-    const int shift = wide ? 0 : kShift;
+    const int shift = wide ? 0 : 128 - kNarrowBits;
+    Chunk chunk(wide);
+    for (size_t begin = 0; begin < length; begin += kChunk) {
+        const size_t count = std::min(kChunk, length - begin);
+        const auto fold_u = [&](Role role, Vector& out) {
+            read_u(sides_[role], begin, count, chunk);
+            fold_rows(x_words, chunk.u_rows(), count, shift, &out[at + begin]);
+        };
+        const auto fold_v = [&](Role role, Vector& out) {
+            read_v(sides_[role], begin, count, chunk);
+            fold_rows(y_words, chunk.v_rows(), count, 0, &out[at + begin]);
+        };
+        fold_u(kProver, statement.u);
+        fold_u(kLeft, statement.left_u);
+        fold_v(kProver, statement.v);
+        fold_v(kRight, statement.right_v);
+    }
     statement.a += InnerProductCheck<Wide>::folded_claim(left.data(), x, y) << shift;
     statement.b += InnerProductCheck<Wide>::folded_claim(right.data(), x, y) << shift;
+}
+
+void NumberRelations::fold_rows(const Ring* factors, const WideRows& rows, size_t count, int shift,
+                                Uint128* out) const {
+    if (width_ == Width::kWide) {
+        wide_fold(factors, rows, kPieces, count, out);
+    } else {
+        narrow_fold(factors, rows, kPieces, count, shift, out);
+    }
 }
 
 }  // namespace ward::mpc::internal

@@ -9,7 +9,7 @@
 //   kWide    matters modulo 2^64, so the prover says what the sum of integers has above 64 bits,
 //            w (masked, 8 bytes), and the proof is modulo 2^128.
 //
-// The products are cut into 16 pieces, and the prover sends all <u_j, v_k>, where u is already
+// The products are cut into 8 pieces, and the prover sends all <u_j, v_k>, where u is already
 // multiplied by the factor of its relation: of wide ones modulo 2^128; of narrow ones modulo 2^104,
 // u being taken modulo 2^64 and then as an integer. The verifiers compare the sum over j = k with
 // what they know of a, b and w, modulo 2^64 or 2^128. From there on narrow ones are times 2^24 and
@@ -23,6 +23,7 @@
 
 #include "ward/mpc/internal/inner_product.h"
 #include "ward/mpc/internal/sessions.h"
+#include "ward/mpc/internal/terms.h"
 #include "ward/mpc/shared.h"
 
 namespace ward::mpc::internal {
@@ -31,21 +32,29 @@ enum class Width { kNarrow, kWide };
 
 class NumberRelations {
   public:
-    static constexpr size_t kPieces = 16;
+    static constexpr size_t kPieces = 8;
     using Vector = Statement<Wide>::Vector;
 
     explicit NumberRelations(Width width) : width_(width) {}
 
-    // Room for `count` relations in the session in which this party has the given role, to be
-    // filled before the next call for this role: u[k count + i] and v[k count + i] are product k of
-    // relation i. What the role does not know is nullptr. `claim` is a for the left verifier and b
-    // for the right one; a prover gives b of wide relations.
+    // `count` relations in the session in which this party has the given role. The caller appends
+    // the factors that the role knows: product k of all relations, then product k + 1. `claim` is
+    // to be filled before the next call for this role: a for the left verifier and b for the right
+    // one; a prover gives b of wide relations, and else it is nullptr.
+    struct Place {
+        Terms* u;
+        Terms* v;
+        Ring* claim;
+    };
+    Place add(Role role, size_t count, size_t terms);
+    // The same with room for all factors as numbers: u[k count + i] and v[k count + i] are product
+    // k of relation i. What the role does not know is nullptr.
     struct Room {
         Ring* u;
         Ring* v;
         Ring* claim;
     };
-    Room add(Role role, size_t count, size_t terms);
+    Room add_numbers(Role role, size_t count, size_t terms);
 
     bool empty() const;
     void clear();
@@ -71,27 +80,32 @@ class NumberRelations {
 
   private:
     struct Group {
-        size_t count;
+        size_t count;  // of relations
         size_t terms;
+        size_t begin, end;  // in the list of products
+        size_t relation;    // number of the first one
     };
     struct Side {
         std::vector<Group> groups;
-        RingVector u, v, claim;
-        RingVector u_high;  // after `combine`, of wide relations
-        Uint128 sum = 0;    // of all claims
+        Terms u, v;
+        RingVector claim;
+        Uint128 sum = 0;  // of all claims, after `combine`
     };
+    // Rows of a part of all pieces.
+    struct Chunk;
 
     size_t count(Role role) const;
     size_t piece_length() const;
-    void combine_side(Role role, const RingVector& factors, const Ring* w);
-    // Of narrow relations modulo 2^64, of wide ones with their w.
-    static Uint128 sum_of_claims(const Side& side, const RingVector& factors);
-    static Uint128 sum_of_claims(const Side& side, const RingVector& factors, const Ring* w);
-    WideRows u_rows(const Side& side) const;
-    WideRows v_rows(const Side& side) const;
+    Uint128 sum_of_claims(const Side& side, const Ring* w) const;
+    void scale(const Side& side, size_t at, size_t count, Ring* u, Ring* u_high) const;
+    void read_u(const Side& side, size_t begin, size_t count, Chunk& chunk) const;
+    void read_v(const Side& side, size_t begin, size_t count, Chunk& chunk) const;
+    void fold_rows(const Ring* factors, const WideRows& rows, size_t count, int shift,
+                   Uint128* out) const;
 
     Width width_;
-    Side sides_[3];  // by role
+    Side sides_[3];       // by role
+    RingVector factors_;  // of relations, after `combine`
 };
 
 }  // namespace ward::mpc::internal

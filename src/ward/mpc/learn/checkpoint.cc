@@ -60,7 +60,11 @@ class Reader {
     ByteView bytes_;
 };
 
-Bytes encode(const Checkpoint& checkpoint) {
+}  // namespace
+
+namespace internal {
+
+Bytes encode_checkpoint(const Checkpoint& checkpoint) {
     Writer out;
     out.number(checkpoint.step);
     for (const SecretBytes* key : {&checkpoint.keys.own, &checkpoint.keys.next}) {
@@ -80,7 +84,7 @@ Bytes encode(const Checkpoint& checkpoint) {
     return std::move(out.bytes());
 }
 
-Checkpoint decode(ByteView bytes) {
+Checkpoint decode_checkpoint(ByteView bytes) {
     Reader in(bytes);
     Checkpoint out;
     out.step = in.number();
@@ -113,12 +117,16 @@ Checkpoint decode(ByteView bytes) {
     return out;
 }
 
+}  // namespace internal
+
+namespace {
+
 std::optional<Checkpoint> load(const CheckpointPlace& place, const std::string& path) {
     if (!std::filesystem::exists(path)) return std::nullopt;
     const Bytes sealed = read_file(path);
     try {
         const SecretBytes plain = aead_of(place).open(sealed, associated(place));
-        return decode(plain.reveal());
+        return internal::decode_checkpoint(plain.reveal());
     } catch (const Error& error) {
         if (error.code() != ErrorCode::kCorrupt) throw;
         throw Error(
@@ -131,7 +139,7 @@ std::optional<Checkpoint> load(const CheckpointPlace& place, const std::string& 
 }  // namespace
 
 void save_checkpoint(const CheckpointPlace& place, const Checkpoint& checkpoint) {
-    Bytes plain = encode(checkpoint);
+    Bytes plain = internal::encode_checkpoint(checkpoint);
     const Bytes sealed = aead_of(place).seal(plain, associated(place));
     wipe(plain.data(), plain.size());
     AtomicFile file(place.path, AtomicFile::Readers::kOwner);

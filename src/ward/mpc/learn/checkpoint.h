@@ -7,7 +7,7 @@
 //
 // Threat: who reads or changes the file without the key. With the key it is as good as the party:
 // two parties' files and keys give the model and all that was shared. An old file put in place of a
-// newer one makes the job repeat steps, with the same messages; it is not told apart.
+// newer one is not told apart here, but by the other parties (checkpoint_resume.h).
 // Thread safety: free functions.
 #pragma once
 
@@ -45,5 +45,13 @@ std::vector<Checkpoint> load_checkpoints(const CheckpointPlace& place);
 
 // Both files, if they are there.
 void remove_checkpoints(const CheckpointPlace& place);
+
+namespace internal {
+
+// What is inside the seal. Throws Error kCorrupt for bytes that are no checkpoint.
+Bytes encode_checkpoint(const Checkpoint& checkpoint);
+Checkpoint decode_checkpoint(ByteView bytes);
+
+}  // namespace internal
 
 }  // namespace ward::mpc

@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
 #include <filesystem>
 
 #include "ward/core/file.h"
@@ -10,6 +14,7 @@
 #include "ward/core/testing/seeded_random.h"
 #include "ward/crypto/aead.h"
 #include "ward/data/load.h"
+#include "ward/mpc/fixed_point.h"
 #include "ward/mpc/learn/job.h"
 #include "ward/mpc/local.h"
 
@@ -44,6 +49,8 @@ class CheckpointTest : public ::testing::Test {
 
     NetworkWeights run(const std::function<void(int party, int epochs)>& after_epoch) {
         NetworkWeights out;
+        PartyOptions options = options_;
+        options.job = job_.digest();
         run_local(
             [&](Party& party) {
                 const int self = party.index();
@@ -53,10 +60,11 @@ class CheckpointTest : public ::testing::Test {
                     [&](int epochs) { after_epoch(self, epochs); }, &checkpointing);
                 if (self == 0) out = std::move(result.network);
             },
-            {.job = job_.digest()});
+            options);
         return out;
     }
 
+    PartyOptions options_;
     std::string folder_;
     std::array<SecretBytes, 3> keys_;
     data::Dataset train_set_;
@@ -159,19 +167,95 @@ TEST_F(CheckpointTest, RefusesWhatDoesNotBelongTogether) {
                 HasSubstr("but none that all three parties have"));
 }
 
-TEST_F(CheckpointTest, IsRefusedWithMaliciousSecurity) {
-    EXPECT_THAT(testonly::message_of(
-                    [&] {
-                        run_local(
-                            [&](Party& party) {
-                                const Checkpointing checkpointing = {place(party.index()), 5};
-                                (void)train(party, job_, initial_, &train_set_, nullptr,
-                                            &checkpointing);
-                            },
-                            {.security = Security::kMalicious});
-                    },
-                    ErrorCode::kUnsupported),
-                HasSubstr("a checkpoint is not secure against parties that deviate"));
+// Old files at one party: the two others have a newer state.
+TEST_F(CheckpointTest, OneSaveMayBeMissingButNotTwo) {
+    const auto stop = [](int party, int epochs) {
+        if (party == 0 && epochs == 2) throw Error(ErrorCode::kUsage, "killed");
+    };
+    const auto path = [&](int party) { return place(party).path; };
+    std::filesystem::create_directories(folder_ + "/old");
+    const auto die_early = [](int party, int epochs) {
+        if (party == 0 && epochs == 1) throw Error(ErrorCode::kUsage, "killed");
+    };
+    testonly::error_of([&] { (void)run(die_early); }, ErrorCode::kUsage);
+    std::filesystem::copy(path(1), folder_ + "/old/1");
+    std::filesystem::copy(path(1) + ".previous", folder_ + "/old/1.previous");
+    testonly::error_of([&] { (void)run(stop); }, ErrorCode::kUsage);
+    const auto over = std::filesystem::copy_options::overwrite_existing;
+    std::filesystem::copy(folder_ + "/old/1", path(1), over);
+    std::filesystem::copy(folder_ + "/old/1.previous", path(1) + ".previous", over);
+    EXPECT_THAT(testonly::message_of([&] { (void)run([](int, int) {}); }, ErrorCode::kRefused),
+                HasSubstr("that all three parties have"));
+}
+
+TEST_F(CheckpointTest, PartsThatTwoPartiesHoldMustBeTheSame) {
+    const auto stop = [](int party, int epochs) {
+        if (party == 0 && epochs == 1) throw Error(ErrorCode::kUsage, "killed");
+    };
+    testonly::error_of([&] { (void)run(stop); }, ErrorCode::kUsage);
+    // Party 1's file is opened with its key, changed in one value, and sealed again.
+    for (int kept : {0, 1}) {
+        std::vector<Checkpoint> found = load_checkpoints(place(1));
+        Checkpoint& changed = found[static_cast<size_t>(1 - kept)];
+        changed.state[0].second[3] += 1;
+        save_checkpoint(place(1), changed);
+    }
+    EXPECT_THAT(testonly::message_of([&] { (void)run([](int, int) {}); }, ErrorCode::kRefused),
+                HasSubstr("do not belong together"));
+}
+
+// The keys are fresh, so only the rounding differs from an uninterrupted run.
+TEST_F(CheckpointTest, MaliciousSecurityGoesOnWithFreshKeys) {
+    options_.security = Security::kMalicious;
+    const NetworkWeights whole = run([](int, int) {});
+    for (int party : {0, 1, 2}) remove_checkpoints(place(party));
+    const auto die = [](int party, int epochs) {
+        if (party == 2 && epochs == 2) throw Error(ErrorCode::kUsage, "killed");
+    };
+    testonly::error_of([&] { (void)run(die); }, ErrorCode::kUsage);
+    const std::vector<Checkpoint> saved = load_checkpoints(place(0));
+    ASSERT_FALSE(saved.empty());
+    EXPECT_GT(saved[0].step, 0u);
+    const Bytes none(KeyStream::kKeyBytes, 0);
+    EXPECT_TRUE(std::ranges::equal(saved[0].keys.own.reveal(), none));
+    int first_epoch = 0;
+    const NetworkWeights resumed = run([&](int party, int epochs) {
+        if (party == 0 && first_epoch == 0) first_epoch = epochs;
+    });
+    EXPECT_GE(first_epoch, 2);  // the first epoch was not done again
+    for (size_t l = 0; l < whole.weights.size(); ++l) {
+        for (size_t i = 0; i < whole.weights[l].size(); ++i) {
+            ASSERT_NEAR(decode(whole.weights[l].values[i]), decode(resumed.weights[l].values[i]),
+                        0.02);
+        }
+    }
+}
+
+// A full disk ends the job with an error, and what was saved before stays.
+TEST_F(CheckpointTest, AFullDiskKeepsTheFilesBefore) {
+    save_checkpoint(place(0), {5, {SecretBytes(32), SecretBytes(32)}, "d", {}});
+    SharedMatrix large(300, 300);
+    std::fill(large.first.begin(), large.first.end(), Ring{1});
+    std::fill(large.second.begin(), large.second.end(), Ring{2});
+    rlimit before{};
+    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+    const auto ignored = std::signal(SIGXFSZ, SIG_IGN);
+    const rlimit small = {64 * 1024, before.rlim_max};
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
+    const std::string message = testonly::message_of(
+        [&] {
+            save_checkpoint(place(0), {10, {SecretBytes(32), SecretBytes(32)}, "d", {large}});
+        },
+        ErrorCode::kIo);
+    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
+    (void)std::signal(SIGXFSZ, ignored);
+    EXPECT_THAT(message, HasSubstr(place(0).path));
+    const std::vector<Checkpoint> found = load_checkpoints(place(0));
+    ASSERT_EQ(found.size(), 1u);
+    EXPECT_EQ(found[0].step, 5u);
+    size_t files = 0;  // nothing half-written is left
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder_)) ++files;
+    EXPECT_EQ(files, 1u);
 }
 
 }  // namespace

@@ -10,8 +10,8 @@
 
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
-#include "ward/crypto/kdf.h"
 #include "ward/mpc/fixed_point.h"
+#include "ward/mpc/learn/checkpoint_resume.h"
 #include "ward/mpc/learn/internal/batches.h"
 #include "ward/mpc/share.h"
 
@@ -75,95 +75,6 @@ std::string exact(double value) {
     return text;
 }
 
-// The step to go on from, with its state restored; 0 to begin. 2 rounds.
-class Resumption {
-  public:
-    Resumption(Party& party, const Checkpointing& checkpointing, std::string data_digest)
-        : party_(party), checkpointing_(checkpointing), data_digest_(std::move(data_digest)) {
-        party.require_semi_honest("a checkpoint");
-        if (checkpointing.every_steps == 0) {
-            throw Error(ErrorCode::kUsage, "a checkpoint must be every 1 or more steps, got 0");
-        }
-    }
-
-    uint64_t restore(Network& network) {
-        std::vector<Checkpoint> found = load_checkpoints(checkpointing_.place);
-        const uint64_t step = common_step(found);
-        for (Checkpoint& checkpoint : found) {
-            if (step == 0 || checkpoint.step != step) continue;
-            if (checkpoint.data_digest != data_digest_) {
-                throw Error(ErrorCode::kRefused,
-                            "the data of this party is not that of the checkpoint of step " +
-                                std::to_string(step),
-                            "give the same data, or remove the checkpoints to begin anew");
-            }
-            network.restore(std::move(checkpoint.state), step);
-            party_.restore_keys(std::move(checkpoint.keys));
-            break;
-        }
-        require_one_run();
-        return step;
-    }
-
-    void after_step(const Network& network, uint64_t done) const {
-        if (done % checkpointing_.every_steps != 0) return;
-        save_checkpoint(checkpointing_.place, {done, party_.keys(), data_digest_, network.state()});
-    }
-
-  private:
-    // The last step that all three have saved.
-    uint64_t common_step(const std::vector<Checkpoint>& found) {
-        RingVector own = {0, 0}, theirs[2] = {{0, 0}, {0, 0}};
-        for (size_t i = 0; i < found.size(); ++i) own[i] = found[i].step;
-        Party::Round round(party_);
-        for (int other : {1, 2}) round.send((party_.index() + other) % 3, own);
-        for (int other : {1, 2}) round.receive((party_.index() + other) % 3, theirs[other - 1]);
-        round.finish();
-        const auto has = [](const RingVector& steps, uint64_t step) {
-            return std::find(steps.begin(), steps.end(), step) != steps.end();
-        };
-        uint64_t best = 0, newest = 0;
-        for (const RingVector* steps : {&own, &theirs[0], &theirs[1]}) {
-            for (uint64_t step : *steps) {
-                newest = std::max(newest, step);
-                const bool common = has(own, step) && has(theirs[0], step) && has(theirs[1], step);
-                if (common) best = std::max(best, step);
-            }
-        }
-        // A first save that not all have made is no loss.
-        if (best == 0 && newest > checkpointing_.every_steps) {
-            throw Error(ErrorCode::kRefused,
-                        "a party has a checkpoint of step " + std::to_string(newest) +
-                            ", but none that all three parties have",
-                        "bring the missing files back, or remove all checkpoints to begin anew");
-        }
-        return best;
-    }
-
-    // Key i must be the same at its two holders.
-    void require_one_run() {
-        const Party::Keys keys = party_.keys();
-        const auto id = [](const SecretBytes& key) {
-            const std::string text = sha256_hex(
-                crypto::hkdf(crypto::Hash::kSha256, key.reveal(), {}, "ward mpc run", 32).reveal());
-            return Bytes(text.begin(), text.end());
-        };
-        const Bytes own = id(keys.own);
-        Bytes theirs(own.size());
-        Party::Round round(party_);
-        round.send((party_.index() + 2) % 3, own);
-        round.receive((party_.index() + 1) % 3, theirs);
-        round.finish();
-        if (theirs == id(keys.next)) return;
-        throw Error(ErrorCode::kRefused, "the checkpoints of the parties are of different runs",
-                    "bring the right files back, or remove all checkpoints to begin anew");
-    }
-
-    Party& party_;
-    const Checkpointing& checkpointing_;
-    std::string data_digest_;
-};
-
 }  // namespace
 
 namespace internal {
@@ -212,9 +123,11 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
                     "remove checkpoint from the party file");
     }
     if (checkpointing != nullptr) {
-        resumption.emplace(party, *checkpointing,
+        resumption.emplace(party, checkpointing->place, checkpointing->every_steps,
                            has_inputs || has_labels ? data->digest : std::string());
-        first = resumption->restore(network);
+        Resumption::State state = resumption->restore();
+        first = state.step;
+        if (first > 0) network.restore(std::move(state.matrices), first);
     }
     uint64_t done = first;
     internal::for_batches(
@@ -229,7 +142,9 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
                 share(party, job.label_owner, has_labels ? &y : nullptr, rows.size(), outputs);
             network.train_step(inputs, labels);
             ++done;
-            if (resumption) resumption->after_step(network, done);
+            if (resumption && resumption->is_due(done)) {
+                resumption->save(done, network.state());
+            }
         });
     if (resumption) party.begin_step(done);
     JobResult out;

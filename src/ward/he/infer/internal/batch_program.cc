@@ -32,6 +32,24 @@ uint64_t residue(const Modulus& q, double scaled) {
     return x < 0 ? q.negate(magnitude) : magnitude;
 }
 
+SparseMatrix side_by_side(const SparseMatrix& a, const SparseMatrix& b) {
+    SparseMatrix out;
+    out.rows = a.rows;
+    out.columns = a.columns + b.columns;
+    for (int64_t i = 0; i < a.rows; ++i) {
+        for (int64_t e = a.start[i]; e < a.start[i + 1]; ++e) {
+            out.column.push_back(a.column[e]);
+            out.value.push_back(a.value[e]);
+        }
+        for (int64_t e = b.start[i]; e < b.start[i + 1]; ++e) {
+            out.column.push_back(static_cast<int32_t>(a.columns + b.column[e]));
+            out.value.push_back(b.value[e]);
+        }
+        out.start.push_back(out.entries());
+    }
+    return out;
+}
+
 double largest_row_norm(const SparseMatrix& m) {
     double largest = 0;
     for (int64_t i = 0; i < m.rows; ++i) {
@@ -65,10 +83,17 @@ class BatchProgram : public Program::Body {
             const double share = polynomial ? 1 / stage.activation.radius : 1.0;
             for (double& w : stage.matrix.value) w *= share;
             for (double& b : stage.bias) b *= share;
+            // Skips become further columns: what they begin with stands behind the operand.
+            for (Skip& skip : stage.skips) {
+                for (double& w : skip.matrix.value) w *= share;
+                stage.matrix = side_by_side(stage.matrix, skip.matrix);
+            }
             const bool last = i + 1 == network_.stages.size();
             double gain = 0;
             if (!plan.bounds_proven) {
                 gain = last ? largest_row_norm(stage.matrix) : norm_bound(stage.matrix);
+                // Operands of different stages may have the same errors.
+                gain *= std::sqrt(1.0 + static_cast<double>(stage.skips.size()));
             }
             steps_.push_back(
                 {&stage, step.level, step.sum_bound * share, step.value_bound * share, gain});
@@ -91,7 +116,13 @@ class BatchProgram : public Program::Body {
             }
         }
         std::vector<Ciphertext> x(inputs.begin(), inputs.end());
-        for (const Step& step : steps_) x = layer(step, x, keys.relin);
+        std::vector<std::vector<Ciphertext>> operands;
+        for (const Step& step : steps_) {
+            operands.push_back(x);
+            if (step.stage->pool > 1) x = pooled_units(*step.stage, x);
+            if (!step.stage->skips.empty()) x = with_skips(step, x, operands, keys.relin);
+            x = layer(step, x, keys.relin);
+        }
         return x;
     }
 
@@ -99,8 +130,7 @@ class BatchProgram : public Program::Body {
     std::vector<Ciphertext> layer(const Step& step, const std::vector<Ciphertext>& x,
                                   const RelinKey& relin) const {
         const auto rows = static_cast<size_t>(step.stage->matrix.rows);
-        std::vector<std::shared_ptr<CiphertextBody>> sums =
-            weighted_sums(step, step.stage->pool > 1 ? pooled_units(*step.stage, x) : x);
+        std::vector<std::shared_ptr<CiphertextBody>> sums = weighted_sums(step, x);
         std::vector<std::optional<Ciphertext>> out(rows);
         parallel_for(0, static_cast<int64_t>(rows), 1, [&](int64_t first, int64_t last) {
             for (int64_t i = first; i < last; ++i) {
@@ -110,6 +140,28 @@ class BatchProgram : public Program::Body {
         std::vector<Ciphertext> result;
         for (auto& c : out) result.push_back(std::move(*c));
         return result;
+    }
+
+    // The operand of a stage, and behind it what earlier stages began with at its level and scale;
+    // all of two polynomials, as squares are not.
+    std::vector<Ciphertext> with_skips(const Step& step, const std::vector<Ciphertext>& x,
+                                       const std::vector<std::vector<Ciphertext>>& operands,
+                                       const RelinKey& relin) const {
+        std::vector<Ciphertext> all = x;
+        for (const Skip& skip : step.stage->skips) {
+            const auto& units = operands[skip.from];
+            all.insert(all.end(), units.begin(), units.end());
+        }
+        const double scale = x[0].scale();
+        parallel_for(0, static_cast<int64_t>(all.size()), 1, [&](int64_t first, int64_t last) {
+            for (int64_t i = first; i < last; ++i) {
+                all[i] = evaluator_.relinearise(all[i], relin);
+                if (all[i].level() > step.level) {
+                    all[i] = evaluator_.adjust(all[i], step.level, scale);
+                }
+            }
+        });
+        return all;
     }
 
     // Sums over squares of pixels, where the matrix reads them.

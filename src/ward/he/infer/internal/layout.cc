@@ -136,6 +136,23 @@ std::map<int, std::vector<double>> fill_diagonals(const Stage& stage, const Layo
     return out;
 }
 
+std::map<int, std::vector<double>> direct_diagonals(const SparseMatrix& matrix, const Layout& input,
+                                                    const Layout& output) {
+    std::map<int, std::vector<double>> out;
+    const int period = std::max(input.period, output.period);
+    for (int64_t row = 0; row < matrix.rows; ++row) {
+        for (int slot = output.slot[row]; slot < period; slot += output.period) {
+            for (int64_t e = matrix.start[row]; e < matrix.start[row + 1]; ++e) {
+                const int distance = (input.slot[matrix.column[e]] - slot) & (input.period - 1);
+                auto& places = out[distance];
+                places.resize(static_cast<size_t>(period));
+                places[slot] += matrix.value[e];
+            }
+        }
+    }
+    return out;
+}
+
 std::vector<double> place(const Layout& layout, std::span<const double> values) {
     std::vector<double> out(static_cast<size_t>(layout.period), 0.0);
     for (size_t u = 0; u < values.size(); ++u) out[layout.slot[u]] = values[u];

@@ -53,6 +53,11 @@ std::vector<StageLayout> candidates(const Stage& stage, const Layout& input, int
 std::map<int, std::vector<double>> fill_diagonals(const Stage& stage, const Layout& input,
                                                   const StageLayout& how);
 
+// For a matrix between two layouts that are given: all rotations it takes, no folds. The places of
+// a diagonal are as many as the larger period.
+std::map<int, std::vector<double>> direct_diagonals(const SparseMatrix& matrix, const Layout& input,
+                                                    const Layout& output);
+
 // Values per unit at their slots; other slots are 0.
 std::vector<double> place(const Layout& layout, std::span<const double> values);
 

@@ -13,8 +13,16 @@
 namespace ward::he::internal {
 namespace {
 
+struct SkipStep {
+    size_t from;
+    LinearTransform transform;
+};
+
 struct Step {
     LinearTransform transform;
+    std::vector<SkipStep> skips;
+    int level;
+    double scale;  // of the operand
     std::vector<int> pools, folds;
     Plaintext bias;
     double sum_bound, value_bound;  // while sums are made, and before the activation
@@ -28,11 +36,8 @@ class SingleProgram : public Program::Body {
         : context_(std::move(context)), evaluator_(context_), proven_(plan.bounds_proven) {
         const CkksEncoder encoder(context_);
         double scale = std::exp2(plan.parameters.scale_bits);
-        const Layout* layout = &plan.slots->input;
         for (size_t i = 0; i < network.stages.size(); ++i) {
-            add_step(network.stages[i], plan.stages[i], *layout, plan.slots->stages[i], encoder,
-                     scale);
-            layout = &plan.slots->stages[i].layout.output;
+            add_step(network.stages[i], plan.stages[i], *plan.slots, i, encoder, scale);
         }
     }
 
@@ -43,7 +48,9 @@ class SingleProgram : public Program::Body {
                         "expected one ciphertext, got " + std::to_string(inputs.size()));
         }
         Ciphertext x = inputs[0];
+        std::vector<Ciphertext> operands;
         for (const Step& step : steps_) {
+            operands.push_back(x);
             for (int pool : step.pools) {
                 x = evaluator_.add(x, evaluator_.rotate(x, pool, keys.galois));
             }
@@ -52,6 +59,11 @@ class SingleProgram : public Program::Body {
                 x = with_value_bound(evaluator_.add(x, evaluator_.rotate(x, fold, keys.galois)),
                                      step.sum_bound);
             }
+            for (const SkipStep& skip : step.skips) {
+                const Ciphertext operand =
+                    evaluator_.adjust(operands[skip.from], step.level, step.scale);
+                x = evaluator_.add(x, skip.transform.apply(operand, keys.galois));
+            }
             x = with_value_bound(evaluator_.add(x, step.bias), step.value_bound);
             if (step.has_activation) x = activate(x, step.activation, keys.relin);
         }
@@ -59,27 +71,38 @@ class SingleProgram : public Program::Body {
     }
 
   private:
-    // Chebyshev's polynomials want arguments within 1: matrix and bias take the radius.
-    void add_step(const Stage& stage, const StagePlan& plan, const Layout& input,
-                  const SlotStage& how, const CkksEncoder& encoder, double& scale) {
+    // Chebyshev's polynomials want arguments within 1: matrices and bias take the radius.
+    void add_step(const Stage& stage, const StagePlan& plan, const SlotPlan& slots, size_t index,
+                  const CkksEncoder& encoder, double& scale) {
+        const SlotStage& how = slots.stages[index];
         const bool polynomial = stage.has_activation && !stage.activation.is_square();
         const double share = polynomial ? 1 / stage.activation.radius : 1.0;
-        auto diagonals = fill_diagonals(stage, input, how.layout);
-        for (auto& [k, places] : diagonals) {
-            for (double& w : places) w *= share;
+        const double sum_bound = plan.sum_bound * share, bound = plan.value_bound * share;
+        const auto transform = [&](LinearTransform::Diagonals diagonals, int period) {
+            for (auto& [k, places] : diagonals) {
+                for (double& w : places) w *= share;
+            }
+            return LinearTransform(
+                context_, diagonals, period,
+                {.level = plan.level, .value_bound = sum_bound, .independent_errors = !proven_});
+        };
+        std::vector<SkipStep> skips;
+        for (size_t i = 0; i < stage.skips.size(); ++i) {
+            const auto from = static_cast<size_t>(stage.skips[i].from);
+            skips.push_back(
+                {from, transform(direct_diagonals(stage.skips[i].matrix, slots.operand(from),
+                                                  how.layout.output),
+                                 how.skips[i].period)});
         }
         std::vector<double> bias = place(how.layout.output, stage.bias);
         for (double& b : bias) b *= share;
-        const double sum_bound = plan.sum_bound * share, bound = plan.value_bound * share;
-        steps_.push_back(
-            {LinearTransform(
-                 context_, diagonals, how.transform_period,
-                 {.level = plan.level, .value_bound = sum_bound, .independent_errors = !proven_}),
-             how.layout.pools, how.layout.folds,
-             encoder.encode(
-                 bias,
-                 {.scale = scale, .level = plan.level - 1, .slots = how.layout.output.period}),
-             sum_bound, bound, stage.has_activation, stage.activation});
+        steps_.push_back({transform(fill_diagonals(stage, slots.operand(index), how.layout),
+                                    how.transform_period),
+                          std::move(skips), plan.level, scale, how.layout.pools, how.layout.folds,
+                          encoder.encode(bias, {.scale = scale,
+                                                .level = plan.level - 1,
+                                                .slots = how.layout.output.period}),
+                          sum_bound, bound, stage.has_activation, stage.activation});
         if (stage.has_activation && stage.activation.is_square()) {
             scale = scale * scale / evaluator_.rescale_prime(plan.level - 1);
         }

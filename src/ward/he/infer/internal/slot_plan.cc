@@ -15,12 +15,6 @@ bool leaves_rests(const StageLayout& layout, const Layout& input) {
     return layout.kind == StageLayout::Kind::kFold && layout.matrix_period > input.period;
 }
 
-struct Partial {
-    SlotPlan plan;
-    Layout layout;   // after the last stage
-    int period = 1;  // that the ciphertext has, as far as the evaluator knows
-};
-
 SlotStage price(StageLayout layout, int period) {
     SlotStage stage;
     stage.transform_period = std::max(period, layout.matrix_period);
@@ -32,45 +26,71 @@ SlotStage price(StageLayout layout, int period) {
     return stage;
 }
 
+void price_skips(const Stage& stage, const SlotPlan& plan, SlotStage& priced) {
+    for (const Skip& skip : stage.skips) {
+        const auto from = static_cast<size_t>(skip.from);
+        const auto diagonals =
+            direct_diagonals(skip.matrix, plan.operand(from), priced.layout.output);
+        SlotStage::SkipStep step;
+        step.diagonals = diagonals.size();
+        step.period = std::max(
+            {plan.operand_period(from), plan.operand(from).period, priced.layout.output.period});
+        std::vector<int> numbers;
+        for (const auto& [k, places] : diagonals) numbers.push_back(k);
+        step.steps = LinearTransform::steps(numbers, step.period);
+        priced.cost += kBaby * step.steps.babies + kGiant * step.steps.giants +
+                       kDiagonal * static_cast<double>(step.diagonals);
+        priced.skips.push_back(std::move(step));
+    }
+}
+
 }  // namespace
 
 SlotPlan choose_layouts(const Network& network, int slots) {
     const Layout input = input_layout(network);
-    std::vector<Partial> beam;
-    if (input.period <= slots) beam.push_back({{input, {}, 0}, input, input.period});
+    std::vector<SlotPlan> beam;
+    if (input.period <= slots) beam.push_back({input, {}, 0});
     for (size_t index = 0; index < network.stages.size(); ++index) {
         const Stage& stage = network.stages[index];
-        std::vector<Partial> next;
+        std::vector<SlotPlan> next;
         const bool last = index + 1 == network.stages.size();
         const bool image_wanted = !last && network.stages[index + 1].pool > 1;
         const bool bears_rests = !last && (!stage.has_activation || stage.activation.is_square());
-        for (const Partial& partial : beam) {
-            for (StageLayout& layout : candidates(stage, partial.layout, slots)) {
-                if (!bears_rests && leaves_rests(layout, partial.layout)) continue;
+        for (const SlotPlan& partial : beam) {
+            const Layout& operand = partial.operand(index);
+            for (StageLayout& layout : candidates(stage, operand, slots)) {
+                if (!bears_rests && leaves_rests(layout, operand)) continue;
                 if (image_wanted && layout.output.dilation == 0) continue;
-                Partial longer = partial;
-                longer.layout = layout.output;
-                SlotStage priced = price(std::move(layout), partial.period);
-                longer.period = priced.transform_period;
-                longer.plan.cost += priced.cost;
-                longer.plan.stages.push_back(std::move(priced));
+                SlotStage priced = price(std::move(layout), partial.operand_period(index));
+                price_skips(stage, partial, priced);
+                SlotPlan longer = partial;
+                longer.cost += priced.cost;
+                longer.stages.push_back(std::move(priced));
                 next.push_back(std::move(longer));
             }
         }
-        std::stable_sort(next.begin(), next.end(), [](const Partial& a, const Partial& b) {
-            return a.plan.cost < b.plan.cost;
-        });
+        std::stable_sort(next.begin(), next.end(),
+                         [](const SlotPlan& a, const SlotPlan& b) { return a.cost < b.cost; });
         if (next.size() > kBeam) next.resize(kBeam);
         beam = std::move(next);
     }
-    return beam.empty() ? SlotPlan{} : std::move(beam.front().plan);
+    return beam.empty() ? SlotPlan{} : std::move(beam.front());
+}
+
+int SlotPlan::operand_period(size_t index) const {
+    if (index == 0) return input.period;
+    int period = stages[index - 1].transform_period;
+    for (const SlotStage::SkipStep& skip : stages[index - 1].skips) {
+        period = std::max(period, skip.period);
+    }
+    return period;
 }
 
 SlotBounds slot_bounds(const Stage& stage, const Layout& input, const SlotStage& how,
-                       std::span<const Interval> input_units) {
+                       std::span<const std::vector<Interval>> operands) {
     const auto period = static_cast<size_t>(how.layout.matrix_period);
     std::vector<Interval> at_slot(static_cast<size_t>(input.period));
-    const auto units = pooled(stage, input_units);
+    const auto units = pooled(stage, operands.back());
     for (size_t u = 0; u < units.size(); ++u) at_slot[input.slot[u]] = units[u];
     std::vector<Interval> sums(period);
     for (const auto& [k, places] : fill_diagonals(stage, input, how.layout)) {
@@ -97,6 +117,12 @@ SlotBounds slot_bounds(const Stage& stage, const Layout& input, const SlotStage&
         sums = std::move(folded);
         note();
     }
+    double skipped = 0;
+    for (const Interval& x : skip_sums(stage, operands)) {
+        skipped = std::max(skipped, x.magnitude());
+    }
+    bounds.final += skipped;
+    bounds.ever = std::max(bounds.ever, bounds.final);
     return bounds;
 }
 
