@@ -167,6 +167,9 @@ void run_describe(const DescribeOptions& options) {
 void add_data_command(CLI::App& app) {
     auto* group = app.add_subcommand("data", "Look at data sets and write schemas for them");
     group->require_subcommand(1);
+    group->footer(
+        "Examples:\n  ward data describe people.csv\n"
+        "  ward data describe people.csv --write-schema people.yaml");
     auto* command = group->add_subcommand(
         "describe",
         "Columns, kinds, missing values, classes and digest. Reads private rows; the "

@@ -67,13 +67,15 @@ void add_he_model_options(CLI::App& command, HeModelOptions& options, bool data_
                     "Training examples that show where these activations work")
         ->check(CLI::Range(1, 100000))
         ->capture_default_str();
-    command.add_option(
-        "--input-bound", options.input_bound,
-        "No input is larger in absolute value [images: by the model's record, else 1]");
+    command
+        .add_option("--input-bound", options.input_bound,
+                    "No input is larger in absolute value [images: by the model's record, else 1]")
+        ->check(CLI::PositiveNumber);
     command.add_option("--scale-bits", options.scale_bits, "Precision of the encoding")
         ->check(CLI::Range(25, 48))
         ->capture_default_str();
-    command.add_option("--threads", options.threads, "Threads [all processors]");
+    command.add_option("--threads", options.threads, "Threads [all processors]")
+        ->check(CLI::Range(1, 1024));
 }
 
 CLI::Option* add_circuit_privacy_option(CLI::App& command, int& bits) {

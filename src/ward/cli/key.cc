@@ -118,6 +118,12 @@ void add_key_command(CLI::App& app) {
     add_new(*command);
     add_show(*command);
     add_key_network_commands(*command);
+    command->footer(
+        "Encryption and signatures: new, show. Parties of a network (mpc, he serve): party, and "
+        "with an\n"
+        "authority of your own ca, issue, install.\n"
+        "Examples:\n  ward key new key.txt\n  ward key party hospital-a\n"
+        "  ward key ca consortium");
 }
 
 }  // namespace ward::cli

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <csignal>
 #include <cstdio>
 #include <exception>
@@ -95,6 +96,13 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error,
         message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
     if (command == &app && !arguments.empty() && !arguments.front().starts_with('-')) {
         message = "there is no command " + arguments.front();
+        static constexpr std::array kTorchCommands = {"train", "evaluate", "predict", "attack",
+                                                      "audit"};
+        if (std::find(kTorchCommands.begin(), kTorchCommands.end(), arguments.front()) !=
+            kTorchCommands.end()) {  // a full build has them all
+            message += " in a build without LibTorch";
+            hint = "build with the preset release, which has all commands";
+        }
     }
     print_error(message, hint);
     return 2;

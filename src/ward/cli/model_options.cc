@@ -133,7 +133,9 @@ data::LoadedData load_fitting(const model::Model& model, const data::LoadRequest
 }
 
 void add_runtime_options(CLI::App& command, RuntimeOptions& options) {
-    command.add_option("--threads", options.threads, "Threads [all processors]")->group("Running");
+    command.add_option("--threads", options.threads, "Threads [all processors]")
+        ->check(CLI::Range(1, 1024))
+        ->group("Running");
     command.add_option("--device", options.device, "cpu, cuda:0, ...")
         ->capture_default_str()
         ->group("Running");
