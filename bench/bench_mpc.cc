@@ -75,14 +75,14 @@ Case with_one(size_t rows, size_t cols, Function function) {
 constexpr size_t kBatch = 128;
 
 // A step of training (or the scores) for a network of this shape on one batch.
-Case network_case(const NetworkShape& shape, bool train) {
-    return [=](Party& party) -> Run {
+Case network_case(const NetworkShape& shape, bool train, TrainOptions options = {}) {
+    return [=](Party& party) mutable -> Run {
         NetworkWeights initial = zero_weights(shape);
         for (RingMatrix& w : initial.weights) {
             for (size_t i = 0; i < w.size(); ++i) w.values[i] = i * 2654435761u % 8192 - 4096;
         }
-        auto network =
-            std::make_shared<Network>(party, shape, initial, TrainOptions{.batch_size = kBatch});
+        options.batch_size = kBatch;
+        auto network = std::make_shared<Network>(party, shape, initial, options);
         auto x = std::make_shared<SharedMatrix>(random_fixed(party, kBatch, shape.inputs()));
         auto y = std::make_shared<SharedMatrix>(random_fixed(party, kBatch, shape.outputs()));
         if (train) return [=] { network->train_step(*x, *y); };
@@ -157,7 +157,11 @@ std::map<std::string, Case> cases() {
     all["join_1m"] = [](Party& party) { return join_case(party, 1'000'000); };
     all["logreg_784_step"] = network_case({.widths = {784, 1}}, true);
     all["mlp_train_step"] = network_case({.widths = {784, 128, 128, 10}}, true);
+    all["mlp_private_step"] = network_case({.widths = {784, 128, 128, 10}}, true,
+                                           {.clipping_norm = 1, .noise_multiplier = 4});
     all["mlp_infer"] = network_case({.widths = {784, 128, 128, 10}}, false);
+    all["mlp_adam_step"] =
+        network_case({.widths = {784, 128, 128, 10}}, true, {.optimizer = Optimizer::kAdam});
     all["lenet_train_step"] = network_case(lenet(NetworkLayer::Kind::kAveragePool), true);
     all["lenet_max_pool_train_step"] = network_case(lenet(NetworkLayer::Kind::kMaxPool), true);
     return all;
@@ -497,8 +501,9 @@ int main(int argc, char** argv) {
         }
         if (names.empty()) {
             for (const auto& [name, make] : cases()) {
-                if (malicious && name.starts_with("join")) continue;  // has no verified form
-                if (name != "join_1m") names.push_back(name);         // half a minute; ask for it
+                const bool unverified = name.starts_with("join") || name == "mlp_private_step";
+                if (malicious && unverified) continue;
+                if (name != "join_1m") names.push_back(name);  // half a minute; ask for it
             }
         }
         const Json list = run_cases(names, repeat, options, rtt_ms);

@@ -24,6 +24,16 @@ echo 'security: malicious' >> "$work/malicious.yaml"
 "$ward" mpc local "$work/malicious.yaml" --no-twin 2> "$work/progress" | grep -q '^accuracy  *[89][0-9]' || fail "malicious"
 "$ward" mpc forecast "$work/job.yaml" --rtt-ms 20 --mbit 100 | grep -q '^sent  *[0-9]' || fail "forecast"
 
+# Layers by name, and the model of them.
+"$ward" mpc local "$(dirname "$0")/../examples/mpc/digits_conv.yaml" --out "$work/conv.safetensors" --json \
+    > "$work/result" 2> "$work/progress"
+python3 - "$work/result" <<'PY' || fail "convolutions: $(cat "$work/result")"
+import json, sys
+result = json.loads(open(sys.argv[1]).read().splitlines()[-1])
+assert result["accuracy"] > 0.88 and abs(result["accuracy"] - result["twin_accuracy"]) < 0.06, result
+PY
+"$ward" inspect "$work/conv.safetensors" | grep -q 'norm2 *group_norm *{8, 8, 8} *16' || fail "the model of convolutions"
+
 # Private training: the card has the statement, and its plan agrees with it.
 "$ward" mpc local "$(dirname "$0")/../examples/mpc/breast_cancer_private.yaml" --out "$work/private.safetensors" \
     --json > "$work/result" 2> "$work/progress"

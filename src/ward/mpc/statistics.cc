@@ -21,8 +21,14 @@ constexpr double kMaxBound = 8192;
 constexpr size_t kMaxEdges = 4096;
 constexpr int kComparedBits = 32;
 constexpr int kHalvings = 16;
+constexpr int kInverseBits = 30;
 // A row may add this much to a sum: 1, and what dividing by the bound and squaring round up.
 constexpr double kSensitivity = 1 + 0x1p-13;
+
+// So that no value divided by the bound becomes larger than 1.
+Ring rounded_down(double value, int bits) {
+    return static_cast<Ring>(std::floor(std::ldexp(value, bits)));
+}
 
 void check(const StatisticsRequest& request) {
     const auto refuse = [](const std::string& what) { throw Error(ErrorCode::kUsage, what); };
@@ -152,9 +158,9 @@ SharedStatistics column_statistics(Party& party, const SharedMatrix& x,
     const bool noisy = request.noise_multiplier > 0;
     if (noisy) require_private_setting(party);
     const SharedMatrix capped =
-        noisy ? cap(party, x, RingVector(x.size(), encode_constant(request.bound))) : x;
-    const SharedMatrix unit =
-        truncate(party, scale(capped, encode_constant(1 / request.bound)), kFractionBits);
+        noisy ? cap(party, x, RingVector(x.size(), rounded_down(request.bound, kFractionBits))) : x;
+    const Ring inverse = rounded_down(1 / request.bound, kInverseBits);
+    const SharedMatrix unit = truncate(party, scale(capped, inverse), kInverseBits);
     SharedStatistics out;
     out.sums = sum_rows(unit);
     out.square_sums = sum_rows(multiply_fixed(party, unit, unit));

@@ -34,7 +34,7 @@ struct SharedStatistics {
     SharedMatrix quantiles;    // probabilities x columns
 };
 
-// x: rows x columns, |x| < 2^13; all results have 16 fraction bits. Rounds: 19, and 14 for each of
+// x: rows x columns, |x| <= bound (with noise, what is beyond is cut off); all results have 16 fraction bits. Rounds: 19, and 14 for each of
 // 16 halvings when there are quantiles; about 15 bytes per value and edge, and per value, quantile
 // and halving. Throws Error kUsage for a request out of range, kUnsupported for noise with
 // kMalicious or Truncation::kFast.

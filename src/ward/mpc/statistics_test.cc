@@ -110,6 +110,27 @@ TEST(Statistics, NoiseHasTheDeviationThatIsAccounted) {
     EXPECT_NEAR(statistics_epsilon(statistics_noise(1, 1e-6), 1e-6), 1, 0.001);
 }
 
+// What one row adds is at most 1 whatever the bound, or the noise would not cover it.
+TEST(Statistics, NoRowAddsMoreThanTheSensitivity) {
+    constexpr size_t kColumns = 40;
+    const RingMatrix x = encode(std::vector<double>(kColumns, 8191), 1, kColumns, "x");
+    for (double bound : {0x1p-8, 0.0041, 0.3, 1.0, 6890.0, 8192.0}) {
+        // The least noise that there is: 8 units of the last place, 9 with that of its own party.
+        const double multiplier = 9 / kOne / std::sqrt(2.0 * kColumns);
+        run_local([&](Party& party) {
+            const SharedStatistics got = column_statistics(
+                party, shared(party, x), {.bound = bound, .noise_multiplier = multiplier});
+            double sums = 0, squares = 0;
+            for (double sum : decode(open(party, got.sums))) sums += sum / kColumns;
+            for (double sum : decode(open(party, got.square_sums))) squares += sum / kColumns;
+            const double noise = 7 * 1.23 * 9 / kOne / std::sqrt(kColumns);
+            EXPECT_LE(sums, 1 + 0x1p-13 + noise);
+            EXPECT_LE(squares, 1 + 0x1p-13 + noise);
+            EXPECT_NEAR(sums, 1, 0x1p-7);
+        });
+    }
+}
+
 TEST(Statistics, RefusesWhatMakesNoSense) {
     const RingMatrix x = random_columns(4, 1, 1);
     const auto refused = [&](const StatisticsRequest& request, ErrorCode code,

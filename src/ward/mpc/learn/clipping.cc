@@ -104,6 +104,13 @@ Matrix factors(World& world, const Clipping& clipping, const std::vector<Matrix>
 
 Clipping::Clipping(const std::vector<NetworkStep>& steps, double norm)
     : norm_(require_norm(norm)), ladder_(make_ladder(norm_, largest_square(steps))) {
+    // The factor of a huge gradient may come out as minus one unit, which must not exceed the norm
+    // either.
+    if (std::sqrt(largest_square(steps)) > norm * kOne) {
+        throw Error(ErrorCode::kUnsupported,
+                    "the network is too wide for clipping to the norm " + std::to_string(norm),
+                    "take a larger clipping norm");
+    }
     const int bits = kInputBits + kSquareBits + 1 +
                      static_cast<int>(std::ceil(std::log2(largest_square(steps))));
     error_shift_ = std::max(0, bits - kProductBits);

@@ -115,6 +115,7 @@ TEST(Clipping, TheNormNeverExceedsTheBound) {
                 }
                 const double factor = decode(c.values[r]), whole = std::sqrt(square);
                 EXPECT_LE(factor * whole, norm) << "row " << r;
+                EXPECT_GE(factor * whole, -norm) << "row " << r;
                 EXPECT_LE(factor, 1);
                 // 1 % below, one unit of the factor, and what rounding a small norm upwards costs.
                 const double wanted = std::min(1.0, norm / std::sqrt(square + 0x1p-15));
@@ -134,6 +135,12 @@ TEST(Clipping, RefusesWhatHasNoBound) {
                     },
                     ErrorCode::kUsage),
                 HasSubstr("from 1/16 to 256, got 0.01"));
+    EXPECT_THAT(refused(
+                    [] {
+                        Clipping(steps_for({3000, 1000}), 0.0625);
+                    },
+                    ErrorCode::kUnsupported),
+                HasSubstr("too wide for clipping to the norm 0.0625"));
     const NetworkShape image{
         .widths = {},
         .image = {4, 4, 1},
@@ -211,6 +218,8 @@ TEST(Clipping, NoiseHasTheDeviationOfThePlan) {
     });
     Twin twin(testonly::seeded_random(5));
     TwinNetwork network(twin, shape, zero_weights(shape), options);
+    EXPECT_DOUBLE_EQ(network.noise_deviation_units(),
+                     1.5 * (2 * kOne + std::sqrt(kInputs + 1.0)));  // the rounding of each weight
     network.train_step(x, y);
     EXPECT_NEAR(variance(network.weights()[0]), 1.5 * expected, tolerance);
 }

@@ -74,6 +74,78 @@ TEST(JobFile, ReadsLayersAsModelSpecsNameThem) {
     EXPECT_THAT(refused("  - relu\nhidden: [3]\n"), HasSubstr("exclude each other"));
 }
 
+constexpr const char* kRecipient = "age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p";
+
+std::string owners_job(const std::string& rest, size_t owners = 2) {
+    std::string text = "ward_mpc_job: 1\nowners:\n";
+    for (size_t i = 0; i < owners; ++i) {
+        text += "  - {name: bank-" + std::to_string(i) + ", id: " + std::string(63, 'a') +
+                std::to_string(i) + "}\n";
+    }
+    return text + "recipients: [" + kRecipient + "]\n" + rest;
+}
+
+TEST(JobFile, OwnersTakeThePlaceOfData) {
+    const JobFile file = parse_job(owners_job("align: vertical\nhidden: [3]\n"), "j");
+    EXPECT_EQ(file.owners.size(), 2u);
+    EXPECT_EQ(file.owners[1].name, "bank-1");
+    EXPECT_EQ(file.alignment, Alignment::kVertical);
+    EXPECT_THAT(file.recipients, ElementsAre(kRecipient));
+    const TrainingJob job = shared_job(file, {.rows = 90, .features = 7, .label_columns = 3});
+    EXPECT_THAT(job.shape.widths, ElementsAre(7, 3, 3));
+    EXPECT_EQ(job.examples, 90u);
+    // Whoever changes an owner's data, the recipients or anything of the text changes the job.
+    const auto digest = [](const std::string& text) {
+        return shared_job(parse_job(text, "j"), {90, 7, 3}).digest();
+    };
+    const std::string text = owners_job("align: horizontal\n");
+    std::string other = text;
+    other.replace(other.find(std::string(63, 'a')), 1, "b");
+    EXPECT_NE(digest(text), digest(other));
+    EXPECT_NE(digest(text), digest(text + "#\n"));
+    EXPECT_EQ(digest(text), digest(text));
+
+    const auto refused = [](const std::string& rest, size_t owners = 2) {
+        return testonly::message_of([&] { (void)parse_job(owners_job(rest, owners), "j"); });
+    };
+    EXPECT_THAT(refused(""), HasSubstr("several owners need align"));
+    EXPECT_THAT(refused("align: vertical\n", 1), HasSubstr("one owner needs no align"));
+    EXPECT_THAT(refused("align: diagonal\n"), HasSubstr("must be vertical or horizontal"));
+    EXPECT_THAT(refused("align: vertical\ndistinct: true\n"), HasSubstr("align: horizontal"));
+    EXPECT_THAT(refused("align: vertical\nsecurity: malicious\n"), HasSubstr("no form for"));
+    EXPECT_THAT(refused("align: vertical\ndata: x\n"), HasSubstr("take the place of data"));
+    EXPECT_THAT(refused("align: vertical\nrecipients: [me]\n"), HasSubstr("stands twice"));
+    const auto plain = [](const std::string& rest) {
+        return testonly::message_of([&] { (void)parse_job("ward_mpc_job: 1\n" + rest, "j"); });
+    };
+    EXPECT_THAT(plain("recipients: [me]\n"), HasSubstr("line 2"));
+    EXPECT_THAT(plain("data: x\nalign: vertical\n"), HasSubstr("need owners"));
+    EXPECT_THAT(plain("owners: [{name: a, id: 12}]\n"), HasSubstr("the id that `ward mpc share`"));
+    EXPECT_THAT(plain("owners: [{who: a}]\n"), HasSubstr("an owner has no who"));
+}
+
+TEST(JobFile, ReadsStatistics) {
+    const JobFile file =
+        parse_job(owners_job("statistics: {bound: 4, edges: [0, 1], quantiles: [0.5]}\n", 1), "j");
+    ASSERT_TRUE(file.statistics.has_value());
+    EXPECT_EQ(file.statistics->bound, 4);
+    EXPECT_THAT(file.statistics->edges, ElementsAre(0, 1));
+    EXPECT_EQ(file.statistics->noise_multiplier, 0);
+    const JobFile noisy =
+        parse_job(owners_job("statistics: {edges: [0], epsilon: 2, delta: 1e-6}\n", 1), "j");
+    EXPECT_LE(statistics_epsilon(noisy.statistics->noise_multiplier, noisy.statistics_delta), 2);
+    EXPECT_GE(statistics_epsilon(noisy.statistics->noise_multiplier, noisy.statistics_delta), 1.99);
+    const auto refused = [](const std::string& rest) {
+        return testonly::message_of(
+            [&] { (void)parse_job(owners_job("statistics: " + rest + "\n", 1), "j"); });
+    };
+    EXPECT_THAT(refused("{epsilon: 1}"), HasSubstr("epsilon and delta go together"));
+    EXPECT_THAT(refused("{quantiles: [0.5], epsilon: 1, delta: 1e-6}"),
+                HasSubstr("no private form"));
+    EXPECT_THAT(refused("{quantiles: [2]}"), HasSubstr("(0, 1]"));
+    EXPECT_THAT(refused("{median: true}"), HasSubstr("statistics has no median"));
+}
+
 TEST(JobFile, RefusesWithFileAndLine) {
     const auto refused = [](const std::string& text) {
         return testonly::message_of([&] { parse_job("ward_mpc_job: 1\n" + text, "job.yaml"); });

@@ -51,7 +51,7 @@ struct TrainOptions {
     size_t batch_size = 128;
     double learning_rate = 0.1;
     double momentum = 0.9;
-    // Adam costs about 500 bytes per weight and step and party, and 40 rounds more.
+    // Adam costs some 350 bytes per weight, step and party, and 32 rounds more.
     Optimizer optimizer = Optimizer::kSgd;
     double second_momentum = 0.999;  // of Adam's squares
     Loss loss = Loss::kCrossEntropy;
@@ -128,6 +128,9 @@ class BasicNetwork {
     // shapes.
     void restore(std::vector<Matrix> state, uint64_t steps);
 
+    // Of the noise of private training that is accounted, in units of 2^-16.
+    double noise_deviation_units() const;
+
     const NetworkShape& shape() const { return shape_; }
     const std::vector<Matrix>& weights() const { return weights_; }
     const std::vector<Matrix>& biases() const { return biases_; }
@@ -162,7 +165,6 @@ class BasicNetwork {
     void cap_for_clipping(std::vector<Matrix>& inputs, std::vector<Matrix>& errors);
     std::vector<Matrix> private_sums(std::vector<Matrix> inputs, std::vector<Matrix> errors,
                                      double momentum);
-    double noise_deviation_units() const;
     void update(Pass& pass, std::vector<Matrix> errors);
     void adam_step(std::vector<Matrix> sums);
     void move_weights(const Matrix& scaled);

@@ -37,6 +37,17 @@ TEST(PartyFile, ReadsAllKeys) {
     EXPECT_EQ(party.silence_seconds, 8u);
 }
 
+TEST(PartyFile, NamesTheSharesOfOwners) {
+    const PartyFile party =
+        parse_party(kGood + "shares: [a.2.share, b.2.share]\nshares_key: k\n", "p.yaml");
+    EXPECT_THAT(party.shares, ::testing::ElementsAre("a.2.share", "b.2.share"));
+    EXPECT_EQ(party.shares_key, "k");
+    EXPECT_THAT(testonly::message_of([] { (void)parse_party(kGood + "shares: [a]\n", "p.yaml"); }),
+                HasSubstr("shares and shares_key go together"));
+    EXPECT_THAT(testonly::message_of([] { (void)parse_party(kGood + "shares: a\n", "p.yaml"); }),
+                HasSubstr("list of 1 to 16 files"));
+}
+
 TEST(PartyFile, RefusesWithFileAndLine) {
     const auto refusal = [](const std::string& text) {
         return testonly::message_of([&] { (void)parse_party(text, "p.yaml"); });
