@@ -3,10 +3,13 @@
 // which mostly shows in the parts that come later).
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "ward/core/error.h"
+#include "ward/core/random.h"
 #include "ward/core/testing/errors.h"
+#include "ward/mpc/internal/terms.h"
 #include "ward/mpc/internal/verify.h"
 #include "ward/mpc/local.h"
 #include "ward/mpc/multiply.h"
@@ -75,6 +78,35 @@ void relations(Party& party, Width width, size_t count, const Deviation& deviati
     std::copy(left_a.begin(), left_a.end(), left.claim);
     std::copy(right_v.begin(), right_v.end(), right.v);
     std::copy(right_b.begin(), right_b.end(), right.claim);
+}
+
+// Numbers and packed bits in turn, read from anywhere.
+TEST(Terms, AreWhatWasPutIn) {
+    Random random = Random::from_system();
+    internal::Terms terms;
+    RingVector expected;
+    for (size_t count : {size_t{1}, size_t{64}, size_t{130}, size_t{1000}}) {
+        RingVector words(words_for_bits(count));
+        random.fill(std::span<uint64_t>(words));
+        const Ring base = random.next_u64(), slope = random.next_u64();
+        terms.add_bits(words, count, base, slope);
+        for (size_t i = 0; i < count; ++i) {
+            expected.push_back(base + slope * (words[i / 64] >> (i % 64) & 1));
+        }
+        Ring* numbers = terms.add_numbers(count);
+        random.fill(std::span<uint64_t>(numbers, count));
+        expected.insert(expected.end(), numbers, numbers + count);
+    }
+    ASSERT_EQ(terms.size(), expected.size());
+    expected.resize(expected.size() + 100, Ring{0});  // zeros behind the end
+    for (size_t at = 0; at < expected.size(); at += 37) {
+        for (size_t count : {size_t{1}, size_t{63}, size_t{700}}) {
+            if (at + count > expected.size()) continue;
+            RingVector read(count);
+            terms.read(at, count, read.data());
+            ASSERT_TRUE(std::equal(read.begin(), read.end(), &expected[at])) << at << " " << count;
+        }
+    }
 }
 
 TEST(Relations, OfNumbersThatAreWrongAreCaughtAtEveryBitThatMatters) {

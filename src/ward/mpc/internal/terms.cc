@@ -2,22 +2,54 @@
 
 #include <algorithm>
 
-#include "ward/mpc/internal/vector_loops.h"
+#include "ward/core/cpu.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 namespace ward::mpc::internal {
 namespace {
 
 constexpr size_t kWord = 64;
 
+// The 64 bits that begin at bit `skip` of the first word.
+uint64_t bits_at(const Ring* words, size_t skip) {
+    return skip == 0 ? words[0] : words[0] >> skip | words[1] << (kWord - skip);
+}
+
 // base + slope b for bits `skip` and following of the words; reads one word behind the last.
-WARD_LOOP void expand_loop(const Ring* words, size_t skip, size_t count, Ring base, Ring slope,
-                           Ring* out) {
+void expand_portable(const Ring* words, size_t skip, size_t count, Ring base, Ring slope,
+                     Ring* out) {
     for (size_t begin = 0; begin < count; begin += kWord, ++words) {
-        const Ring next = skip == 0 ? 0 : words[1] << (kWord - skip);
-        const Ring word = (words[0] >> skip) | next;
-        const size_t here = count - begin < kWord ? count - begin : kWord;
+        const uint64_t word = bits_at(words, skip);
+        const size_t here = std::min(kWord, count - begin);
         for (size_t i = 0; i < here; ++i) out[begin + i] = base + (slope & (0 - (word >> i & 1)));
     }
+}
+
+#if defined(__x86_64__)
+__attribute__((target("avx512f"))) void expand_avx512(const Ring* words, size_t skip, size_t count,
+                                                      Ring base, Ring slope, Ring* out) {
+    const __m512i clear = _mm512_set1_epi64(static_cast<int64_t>(base));
+    const __m512i set = _mm512_set1_epi64(static_cast<int64_t>(base + slope));
+    const size_t whole = count / kWord;
+    for (size_t w = 0; w < whole; ++w) {
+        const uint64_t word = bits_at(words + w, skip);
+        for (size_t k = 0; k < 8; ++k) {
+            const auto bits = static_cast<__mmask8>(word >> (8 * k));
+            _mm512_storeu_si512(out + kWord * w + 8 * k, _mm512_mask_mov_epi64(clear, bits, set));
+        }
+    }
+    expand_portable(words + whole, skip, count - kWord * whole, base, slope, out + kWord * whole);
+}
+#endif
+
+void expand(const Ring* words, size_t skip, size_t count, Ring base, Ring slope, Ring* out) {
+#if defined(__x86_64__)
+    if (isa() == Isa::kAvx512) return expand_avx512(words, skip, count, base, slope, out);
+#endif
+    expand_portable(words, skip, count, base, slope, out);
 }
 
 }  // namespace
@@ -45,8 +77,8 @@ void Terms::clear() {
 }
 
 void Terms::read_bits(const Segment& segment, size_t from, size_t count, Ring* out) const {
-    run_loop<expand_loop>(&bits_[segment.offset + from / kWord], from % kWord, count, segment.base,
-                          segment.slope, out);
+    expand(&bits_[segment.offset + from / kWord], from % kWord, count, segment.base, segment.slope,
+           out);
 }
 
 void Terms::read(size_t at, size_t count, Ring* out) const {
