@@ -7,8 +7,6 @@
 namespace ward::mpc::internal {
 namespace {
 
-constexpr Role kRoles[] = {kProver, kLeft, kRight};
-constexpr size_t kPieces = NumberRelations::kPieces;
 constexpr size_t kChunk = 256;  // of each piece: what is made of it stays in the cache
 
 WARD_LOOP void dot_loop(const Ring* a, const Ring* b, size_t n, Ring* out) {
