@@ -3,6 +3,7 @@
 //   bench_mpc [--json] [--case NAME] [--repeat N] [--fast-truncation | --malicious]
 //   bench_mpc --case join_1m --repeat 1            1 M rows against 1 M
 //   bench_mpc --psi 100000                         Diffie-Hellman intersection of two owners
+//   bench_mpc --psi-fast 1000000                   the one by OT extension
 //   bench_mpc --rtt-ms 40 --case mlp_train_step     threads and simulated links instead
 //   bench_mpc --mnist DIR [--epochs N] [--choose]   trains 784-128-128-10, and its twin
 //   bench_mpc --mnist DIR --network lenet           the same of LeNet
@@ -35,6 +36,7 @@
 #include "ward/mpc/local.h"
 #include "ward/mpc/multiply.h"
 #include "ward/mpc/psi.h"
+#include "ward/mpc/psi_fast.h"
 #include "ward/mpc/share.h"
 
 namespace {
@@ -410,8 +412,8 @@ Json run_delayed(const Program& program, const PartyOptions& options, double rtt
     return results;
 }
 
-// Diffie-Hellman intersection of two owners as two threads, which share the cores.
-Json run_psi(size_t rows) {
+// Intersection of two owners as two threads, which share the cores.
+Json run_psi(size_t rows, bool fast) {
     auto [one, other] = net::local_channels("one", "two");
     const auto identifiers = [&](size_t first) {
         std::vector<std::string> out;
@@ -419,14 +421,19 @@ Json run_psi(size_t rows) {
         return out;
     };
     const std::vector<std::string> mine = identifiers(0), theirs = identifiers(rows / 2);
+    const auto run = [fast](net::Channel& peer, PsiRole role, const auto& ids) {
+        return fast ? intersect_fast(peer, role, ids, {}) : intersect(peer, ids, {});
+    };
     const double cpu = cpu_seconds(), wall = wall_seconds();
-    std::thread second([&, peer = other.get()] { (void)intersect(*peer, theirs, {}); });
-    const PsiResult result = intersect(*one, mine, {});
+    std::thread second([&, peer = other.get()] { (void)run(*peer, PsiRole::kSecond, theirs); });
+    const PsiResult result = run(*one, PsiRole::kFirst, mine);
     second.join();
-    return {{"case", "psi_ecdh"},
+    return {{"case", fast ? "psi_oprf" : "psi_ecdh"},
             {"rows", rows},
             {"common", result.size},
-            {"bytes_per_party", one->wire_bytes_sent()},
+            {"bytes_first", one->wire_bytes_sent()},
+            {"bytes_second", other->wire_bytes_sent()},
+            {"bytes_per_party", (one->wire_bytes_sent() + other->wire_bytes_sent()) / 2},
             {"cpu_s_per_party", (cpu_seconds() - cpu) / 2},
             {"wall_s", wall_seconds() - wall}};
 }
@@ -458,7 +465,7 @@ int main(int argc, char** argv) {
     std::vector<std::string> names;
     std::string mnist, network = "mlp";
     int repeat = 9, epochs = 1;
-    size_t psi_rows = 0;
+    size_t psi_rows = 0, fast_psi_rows = 0;
     double rtt_ms = 0;
     app.add_flag("--json", json, "print one JSON list");
     app.add_flag("--fast-truncation", fast, "the probabilistic truncation");
@@ -472,6 +479,7 @@ int main(int argc, char** argv) {
         ->check(CLI::IsMember({"mlp", "lenet", "lenet-max-pool"}));
     app.add_option("--epochs", epochs, "epochs of --mnist");
     app.add_option("--psi", psi_rows, "intersect two sets of so many identifiers instead");
+    app.add_option("--psi-fast", fast_psi_rows, "the same by OT extension");
     app.add_option("--rtt-ms", rtt_ms, "simulate links with this round-trip time");
     CLI11_PARSE(app, argc, argv);
     try {
@@ -485,8 +493,10 @@ int main(int argc, char** argv) {
                 train_mnist(mnist, network, epochs, choose, shares, options).dump(2).c_str());
             return 0;
         }
-        if (psi_rows > 0) {
-            std::printf("%s\n", run_psi(psi_rows).dump(2).c_str());
+        if (psi_rows > 0 || fast_psi_rows > 0) {
+            const bool by_extension = fast_psi_rows > 0;
+            const Json row = run_psi(by_extension ? fast_psi_rows : psi_rows, by_extension);
+            std::printf("%s\n", row.dump(2).c_str());
             return 0;
         }
         if (names.empty()) {

@@ -88,6 +88,9 @@ rm "$work"/images/t10k*
 "$ward" train --data "$work/images" --model logistic --no-privacy --epochs 1 --out "$images" --progress off >/dev/null 2>&1
 bad 1 "the data are a table; the model expects examples of shape 1 x 6 x 6, and 2 classes (0, 1)" \
     evaluate "$images" --data digits
+bad 3 "was trained on these very data" train --data digits --epsilon 3 --pretrained "$digits" --out "$work/again.safetensors"
+bad 1 "the pretrained model has no weight" \
+    train --data breast-cancer --no-privacy --pretrained "$digits" --out "$work/again.safetensors"
 "$ward" evaluate "$digits" --data digits --progress off 2>/dev/null | grep -q '^base rate  *[0-9.]* %' || fail "no base rate"
 "$ward" evaluate "$digits" --data digits --progress off --json 2>/dev/null | grep -q '"balanced_accuracy":0' || fail "no balanced accuracy"
 

@@ -9,7 +9,7 @@ cd "$work"
 server=
 trap 'kill "$server" 2>/dev/null || true; rm -rf "$work"' EXIT
 
-printf 'ward_mpc_job: 1\ndata: breast-cancer\nhidden: [8]\nepochs: 10\nbatch_size: 32\nlearning_rate: 0.05\n' > job.yaml
+printf 'ward_mpc_job: 1\ndata: breast-cancer\nhidden: [8]\nepochs: 25\nbatch_size: 32\nlearning_rate: 0.05\n' > job.yaml
 "$ward" mpc local job.yaml --out m.safetensors --no-twin > log 2>&1 || fail "training: $(cat log)"
 for name in hospital bank stranger; do
   "$ward" key party $name --dir $name-keys > $name.pin || fail "key party $name"

@@ -47,6 +47,8 @@ void check_points(const Points& points, const EvasionOptions& options) {
         fail("there are no examples to attack", "give at least one");
     if (points.y.dim() != 1 || points.y.size(0) != points.x.size(0))
         fail("there must be one label for each example", "check the data set");
+    if (!options.moves.empty() && static_cast<int64_t>(options.moves.size()) != points.x[0].numel())
+        fail("there must be one move for each input", "give none to allow all");
     const double low = points.x.min().item<double>(), high = points.x.max().item<double>();
     if (!(low >= options.lower - 1e-6 && high <= options.upper + 1e-6)) {
         fail("inputs must lie in the box [" + std::to_string(options.lower) + ", " +
@@ -63,6 +65,20 @@ void check_labels(const at::Tensor& y, int64_t classes) {
                 "labels must lie in 0.." + std::to_string(classes - 1) + " for this model, got " +
                     std::to_string(low) + ".." + std::to_string(high),
                 "the data set and the model do not belong together");
+}
+
+// {n} bool: rows that moved only as the attacker may.
+at::Tensor allowed_moves(const at::Tensor& difference, const EvasionOptions& options) {
+    const at::Tensor flat = difference.flatten(1);
+    at::Tensor allowed = torch::ones({flat.size(0)}, at::kBool);
+    const double slack = 1e-6 * (options.upper - options.lower);
+    for (size_t j = 0; j < options.moves.size(); ++j) {
+        if (options.moves[j] == Move::kFree) continue;
+        const at::Tensor d = flat.select(1, static_cast<int64_t>(j));
+        if (options.moves[j] != Move::kUp) allowed &= d <= slack;
+        if (options.moves[j] != Move::kDown) allowed &= d >= -slack;
+    }
+    return allowed;
 }
 
 at::Tensor round_8bit(const at::Tensor& x, const EvasionOptions& options) {
@@ -124,14 +140,17 @@ Verdict judge(Target& target, const Attack& attack, const Points& points, const 
         row_norms(found - points.x, options.norm) <= options.epsilon * (1 + kNormSlack) + slack;
     const at::Tensor valid =
         ((found >= options.lower - slack) & (found <= options.upper + slack)).flatten(1).all(1);
+    const at::Tensor able = allowed_moves(found - points.x, options);
     const at::Tensor said = points.fooled_by_labels(target.labels(found));
-    const at::Tensor faulty = attack.minimises_norm() ? ~valid : ~(inside & valid);
-    if (!with_8bit) return {said & inside & valid, said & faulty, at::Tensor()};
+    const at::Tensor faulty = ~able | (attack.minimises_norm() ? ~valid : ~(inside & valid));
+    const at::Tensor good = said & inside & valid & able;
+    if (!with_8bit) return {good, said & faulty, at::Tensor()};
     const at::Tensor rounded = quantise(found, points.x, options);
     const at::Tensor rounded_inside =
         row_norms(rounded - points.x, options.norm) <= options.epsilon * (1 + kNormSlack) + slack;
-    return {said & inside & valid, said & faulty,
-            points.fooled_by_labels(target.labels(rounded)) & rounded_inside};
+    return {good, said & faulty,
+            points.fooled_by_labels(target.labels(rounded)) & rounded_inside &
+                allowed_moves(rounded - points.x, options)};
 }
 
 // Writes what holds into the result; returns the norms of the perturbations that fooled.

@@ -25,6 +25,9 @@
 
 namespace ward::attack {
 
+// Ways an input may move.
+enum class Move : int8_t { kFree, kUp, kDown, kNot };
+
 struct EvasionOptions {
     Norm norm = Norm::kLinf;
     double epsilon = 0;    // radius of the ball; attacks of least norm: what counts as fooled
@@ -37,6 +40,9 @@ struct EvasionOptions {
     double lower = 0, upper = 1;  // the box of valid inputs
     uint64_t seed = 0;            // of starts and proposals; not secret
     int64_t batch = 0;            // examples attacked together; 0: as many as 256 MB hold
+    // What the attacker can do to each input: tables with columns that cannot change or only grow.
+    // Empty: everything. Attacks that do not know of it may find points that then do not count.
+    std::vector<Move> moves;
 };
 
 // Examples {n, ...} float32 and their classes {n} int64, on the CPU. Where `wanted` {n} is defined

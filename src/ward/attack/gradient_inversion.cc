@@ -16,7 +16,7 @@
 namespace ward::attack {
 namespace {
 
-constexpr int64_t kLbfgsSteps = 300, kAdamSteps = 4000;
+constexpr int64_t kLbfgsSteps = 300, kAdamSteps = 4800;
 constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kAdamEpsilon = 1e-8;
 
 // LibTorch's own products for as long as this lives.
@@ -317,6 +317,15 @@ model::ModelSpec leakage_lenet(const model::Shape& input_shape, int64_t classes)
     spec.layers.emplace_back("output", model::Linear{classes, true, ""});
     model::validate(spec);
     return spec;
+}
+
+nn::Network untrained_lenet(const model::Shape& input_shape, int64_t classes, uint64_t seed) {
+    nn::Network network(leakage_lenet(input_shape, classes), seed);
+    at::Generator generator = at::detail::createCPUGenerator(seed);
+    at::NoGradGuard no_grad;
+    for (nn::Parameter& parameter : network.parameters())
+        parameter.value.copy_(at::rand(parameter.value.sizes(), generator) - 0.5);
+    return network;
 }
 
 }  // namespace ward::attack

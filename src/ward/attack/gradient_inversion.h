@@ -32,9 +32,9 @@ namespace ward::attack {
 
 struct LeakOptions {
     std::string attack = "inverting-gradients";
-    int64_t steps = 0;              // 0: its own: 300 of L-BFGS, 4000 of Adam
+    int64_t steps = 0;              // 0: its own: 300 of L-BFGS, 4800 of Adam
     double step_size = 0.1;         // inverting-gradients
-    double total_variation = 1e-3;  // its weight
+    double total_variation = 5e-3;  // its weight
     double lower = 0, upper = 1;    // the box of valid inputs
     int64_t restarts = 1;           // the best match counts
     uint64_t seed = 0;
@@ -73,5 +73,10 @@ double psnr(const at::Tensor& a, const at::Tensor& b, double width = 1);
 // The small convolutional network with sigmoids on which these attacks are usually measured (LeNet
 // of Zhu et al. 2019).
 model::ModelSpec leakage_lenet(const model::Shape& input_shape, int64_t classes);
+
+// It, untrained as Zhu et al. and Geiping et al. start it: all weights and biases uniform in
+// [-0.5, 0.5]. (With the smaller weights that layers usually start with, sigmoids are nearly linear
+// and constant, and the gradient says much less about the input.)
+nn::Network untrained_lenet(const model::Shape& input_shape, int64_t classes, uint64_t seed);
 
 }  // namespace ward::attack

@@ -39,6 +39,7 @@ class Pgd : public Attack {
              at::Tensor& done, at::Tensor& out) {
         at::Tensor x = points.x.clone(), velocity;
         if (random) random_start(ball_, points.x, false, generator, x);
+        for (int64_t i = 0; i < x.size(0); ++i) take_back(row(points.x, i), row(x, i));
         for (int64_t step = 0; step < options_.steps && owner.numel() > 0; ++step) {
             auto pass = mean_gradient(target, x, Loss::kCrossEntropy, points.y, points.wanted,
                                       options_.eot);
@@ -48,15 +49,37 @@ class Pgd : public Attack {
                 keep_rows(keep, {&x, &velocity, &owner, &points.x, &points.y, &points.wanted,
                                  &pass.gradient});
             }
+            for_rows(x.size(0), [&](int64_t i) { stop_forbidden(row(pass.gradient, i)); });
             if (options_.momentum > 0) gather_momentum(pass.gradient, velocity);
             for_rows(x.size(0), [&](int64_t i) {
                 ascend(ball_, row(points.x, i), row(x, i), row(pass.gradient, i),
                        static_cast<float>(options_.step_size), kL1Sparsity, row(x, i), row_size(x));
+                take_back(row(points.x, i), row(x, i));
             });
         }
         if (owner.numel() == 0) return;
         out.index_copy_(0, owner, x);
         settle(points.fooled(mean_logits(target, x, options_.eot)), x, owner, done, out);
+    }
+
+    // Steps of L2 and L1 are not spent on inputs that cannot follow.
+    void stop_forbidden(float* gradient) const {
+        for (size_t j = 0; j < options_.moves.size(); ++j) {
+            const Move move = options_.moves[j];
+            if (move == Move::kNot || (move == Move::kUp && gradient[j] < 0) ||
+                (move == Move::kDown && gradient[j] > 0))
+                gradient[j] = 0;
+        }
+    }
+
+    // What may not move goes back to where it was, which leaves the point in ball and box.
+    void take_back(const float* center, float* x) const {
+        for (size_t j = 0; j < options_.moves.size(); ++j) {
+            const Move move = options_.moves[j];
+            const bool wrong = (move == Move::kUp && x[j] < center[j]) ||
+                               (move == Move::kDown && x[j] > center[j]) || move == Move::kNot;
+            if (wrong) x[j] = center[j];
+        }
     }
 
     // velocity = momentum velocity + gradient / |gradient|_1, which then is the direction.

@@ -14,6 +14,7 @@
 namespace ward::attack {
 namespace {
 
+constexpr double kRuin = 0.05;         // accuracy lost, above which nobody would use the model
 constexpr double kNoiseModeShare = 2;  // wanet: so many examples with other warps per poisoned one
 
 void check(const data::Dataset& data, const PoisonOptions& options) {
@@ -37,6 +38,9 @@ void check(const data::Dataset& data, const PoisonOptions& options) {
         usage("the data have classes 0 to " + std::to_string(classes - 1) + ", got target " +
               std::to_string(options.target_class) + ", source " +
               std::to_string(options.source_class));
+    if (!has_trigger(options.attack) && options.source_class == options.target_class)
+        usage("label-flip from class " + std::to_string(options.source_class) +
+              " to the same class changes nothing");
 }
 
 // A random share of these rows, increasing.
@@ -68,6 +72,18 @@ void flip_labels(data::Dataset& data, const std::vector<int64_t>& rows,
     }
 }
 
+int64_t of_class_count(const data::Dataset& data, const PoisonOptions& options) {
+    const auto rows = static_cast<double>(rows_with(data, options.source_class).size());
+    return static_cast<int64_t>(std::llround(options.rate * rows));
+}
+
+void require_rows(int64_t count, const PoisonOptions& options) {
+    if (count > 0) return;
+    throw Error(ErrorCode::kUsage,
+                "a rate of " + std::to_string(options.rate) + " changes none of the examples",
+                "give a larger --rate or more data");
+}
+
 double accuracy_of(const model::Model& model, const data::Dataset& data) {
     nn::Network network(model);
     return train::accuracy(train::predict(network, data), data);
@@ -85,11 +101,10 @@ Poisoned poison(const data::Dataset& data, const PoisonOptions& options) {
     result.data.digest.clear();
     const auto count =
         static_cast<int64_t>(std::llround(options.rate * static_cast<double>(data.size())));
+    require_rows(has_trigger(options.attack) ? count : of_class_count(data, options), options);
     if (!has_trigger(options.attack)) {
         std::vector<int64_t> rows = rows_with(data, options.source_class);
-        const auto of_class =
-            static_cast<int64_t>(std::llround(options.rate * static_cast<double>(rows.size())));
-        result.rows = chosen(std::move(rows), of_class, options.seed);
+        result.rows = chosen(std::move(rows), of_class_count(data, options), options.seed);
         flip_labels(result.data, result.rows, options);
         return result;
     }
@@ -160,6 +175,9 @@ PoisonResult run_poison(const data::Dataset& train_data, const data::Dataset& te
         result.success += result.successes.back() / n;
         result.success_without_poison += accuracy_of(clean, triggered) / n;
     }
+    result.ruined = result.poisoned_accuracy < result.clean_accuracy - kRuin;
+    result.succeeded = trigger && !result.ruined && result.success >= 0.5 &&
+                       result.success > result.success_without_poison + 0.1;
     result.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;

@@ -60,6 +60,12 @@ struct PoisonResult {
     double success_without_poison = 0;  // the same of the clean models
     std::vector<double> successes, poisoned_accuracies;  // per trial
     int64_t changed = 0;                                 // training examples
+    // The poisoned models lost more than 5 points on clean examples: nobody would use them, and a
+    // backdoor in them is no success.
+    bool ruined = false;
+    // With a trigger: not ruined, at least half of the triggered examples, and clearly more than
+    // clean models.
+    bool succeeded = false;
     double seconds = 0;
 };
 

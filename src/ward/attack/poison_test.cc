@@ -134,6 +134,13 @@ TEST(Poison, ABackdoorOpensOnlyPoisonedModels) {
     EXPECT_GT(result.success, 0.95);
     EXPECT_LT(result.success_without_poison, 0.3);
     EXPECT_GT(result.poisoned_accuracy, result.clean_accuracy - 0.04);
+    EXPECT_TRUE(result.succeeded);
+    EXPECT_FALSE(result.ruined);
+    // A model whose labels are mostly poison obeys the trigger, and nobody would use it.
+    training.epochs = 2;
+    const PoisonResult ruined = run_poison(data, test, training, {.rate = 0.9, .target_class = 0});
+    EXPECT_TRUE(ruined.ruined) << ruined.poisoned_accuracy;
+    EXPECT_FALSE(ruined.succeeded);
 }
 
 TEST(Poison, RefusesWhatItCannotPoison) {
@@ -144,6 +151,13 @@ TEST(Poison, RefusesWhatItCannotPoison) {
                 HasSubstr("in (0, 1)"));
     EXPECT_THAT(message_of([&] { poison(data, {.target_class = 10}); }, ErrorCode::kUsage),
                 HasSubstr("classes 0 to 9, got target 10"));
+    EXPECT_THAT(message_of([&] { poison(data, {.rate = 1e-9}); }, ErrorCode::kUsage),
+                HasSubstr("changes none of the examples"));
+    EXPECT_THAT(
+        message_of(
+            [&] { poison(data, {.attack = "label-flip", .target_class = 3, .source_class = 3}); },
+            ErrorCode::kUsage),
+        HasSubstr("to the same class changes nothing"));
     EXPECT_THAT(message_of([&] { poison(data, {.patch = 9}); }, ErrorCode::kUsage),
                 HasSubstr("side of 9"));
     EXPECT_THAT(

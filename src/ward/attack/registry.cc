@@ -5,15 +5,19 @@
 
 #include "ward/attack/apgd.h"
 #include "ward/attack/auto_attack.h"
+#include "ward/attack/boundary.h"
 #include "ward/attack/carlini_wagner.h"
 #include "ward/attack/ddn.h"
 #include "ward/attack/deepfool.h"
 #include "ward/attack/evasion.h"
 #include "ward/attack/fab.h"
 #include "ward/attack/fgsm.h"
+#include "ward/attack/fmn.h"
 #include "ward/attack/hopskipjump.h"
 #include "ward/attack/pgd.h"
+#include "ward/attack/score_search.h"
 #include "ward/attack/square.h"
+#include "ward/attack/transfer.h"
 #include "ward/core/error.h"
 
 namespace ward::attack {
@@ -30,16 +34,24 @@ const std::vector<std::pair<std::string, Maker>>& makers() {
         {"fgsm", make_fgsm},
         {"pgd", make_pgd},
         {"mi-fgsm", make_mi_fgsm},
+        {"ni-fgsm", make_ni_fgsm},
+        {"di-fgsm", make_di_fgsm},
+        {"ti-fgsm", make_ti_fgsm},
+        {"universal", make_universal},
         {"apgd-ce", make_apgd_ce},
         {"apgd-dlr", make_apgd_dlr},
         {"apgd-t", [](const EvasionOptions& o) { return make_apgd_t(o); }},
         {"fab", make_fab},
         {"fab-t", [](const EvasionOptions& o) { return make_fab_t(o); }},
         {"square", make_square},
+        {"spsa", make_spsa},
+        {"simba", make_simba},
         {"deepfool", make_deepfool},
         {"ddn", make_ddn},
+        {"fmn", make_fmn},
         {"cw", make_carlini_wagner},
         {"hopskipjump", make_hopskipjump},
+        {"boundary", make_boundary},
         {"autoattack", ensemble(Version::kStandard)},
         {"autoattack-plus", ensemble(Version::kPlus)},
         {"autoattack-rand", ensemble(Version::kRand)},

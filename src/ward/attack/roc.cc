@@ -67,6 +67,58 @@ Cut best_cut(const Counts& counts, double rate) {
     return cut;
 }
 
+// Members among the groups before `others_above` others are exceeded (at most), or none of those
+// that score as the last of them (at least).
+int64_t members_above(const Counts& counts, int64_t others_above, bool at_least) {
+    int64_t members = 0, others = 0;
+    for (size_t g = 0; g < counts.members.size(); ++g) {
+        if (at_least && others + counts.others[g] >= others_above) return members;
+        members += counts.members[g];
+        others += counts.others[g];
+        if (!at_least && others > others_above) return members;
+    }
+    return members;
+}
+
+// Least k with P[Binomial(n, p) <= k] >= confidence.
+int64_t binomial_quantile(int64_t n, double p, double confidence) {
+    int64_t low = 0, high = n;
+    while (low < high) {
+        const int64_t middle = (low + high) / 2;
+        if (1 - binomial_tail(n, middle + 1, p) >= confidence) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    return low;
+}
+
+// Others above the true threshold are between `fewest` and `most`, so the threshold lies below the
+// score of the `fewest`-th and not below that of the (most + 1)-th.
+Interval at_true_rate(const Counts& counts, double rate) {
+    constexpr double kEach = 1 - 0.05 / 4;
+    const int64_t n = counts.all_others;
+    const int64_t most = binomial_quantile(n, rate, kEach);
+    const int64_t fewest = n - binomial_quantile(n, 1 - rate, kEach);
+    const int64_t upper = most >= n ? counts.all_members : members_above(counts, most, false);
+    const int64_t lower = fewest <= 0 ? 0 : members_above(counts, fewest, true);
+    return {clopper_pearson_lower(lower, counts.all_members, kEach),
+            clopper_pearson_upper(upper, counts.all_members, kEach)};
+}
+
+Interval widened(Interval interval, double share, int64_t trials) {
+    constexpr int64_t kFew = 100;
+    constexpr double kZ = 1.959963984540054;
+    if (trials >= kFew) return interval;
+    const auto n = static_cast<double>(trials);
+    const double middle = (share + kZ * kZ / (2 * n)) / (1 + kZ * kZ / n);
+    const double half =
+        kZ / (1 + kZ * kZ / n) * std::sqrt(share * (1 - share) / n + kZ * kZ / (4 * n * n));
+    return {std::max(0.0, std::min(interval.low, middle - half)),
+            std::min(1.0, std::max(interval.high, middle + half))};
+}
+
 double share(int64_t part, int64_t whole) {
     return static_cast<double>(part) / static_cast<double>(whole);
 }
@@ -152,6 +204,16 @@ void add_points(const Counts& counts, Roc& roc) {
 
 }  // namespace
 
+SureRate sure_rate(const Roc& roc, const RateAt& at, double one_sided_confidence) {
+    const auto count = [](double rate, int64_t whole) {
+        return static_cast<int64_t>(std::llround(rate * static_cast<double>(whole)));
+    };
+    return {clopper_pearson_lower(count(at.true_positive_rate, roc.members), roc.members,
+                                  one_sided_confidence),
+            clopper_pearson_upper(count(at.false_positive_rate, roc.others), roc.others,
+                                  one_sided_confidence)};
+}
+
 Roc roc_of(std::span<const double> scores, std::span<const uint8_t> member,
            const RocOptions& options) {
     check(scores, member, options);
@@ -176,6 +238,7 @@ Roc roc_of(std::span<const double> scores, std::span<const uint8_t> member,
         at.true_positive_rate = share(cut.members, counts.all_members);
         at.threshold = cut.group < 0 ? INFINITY : order.score[cut.group];
         at.exact = clopper_pearson(cut.members, counts.all_members);
+        at.at_wanted = at_true_rate(counts, rate);
         at.resolved = rate * static_cast<double>(counts.all_others) >= 1;
         roc.at.push_back(at);
     }
@@ -190,7 +253,8 @@ Roc roc_of(std::span<const double> scores, std::span<const uint8_t> member,
             rates[r].push_back(share(cut.members, drawn.all_members));
         }
     }
-    roc.auc_interval = percentiles(std::move(areas));
+    roc.auc_interval = widened(percentiles(std::move(areas)), roc.auc,
+                               std::min(counts.all_members, counts.all_others));
     for (size_t r = 0; r < rates.size(); ++r) roc.at[r].bootstrap = percentiles(rates[r]);
     return roc;
 }

@@ -35,9 +35,14 @@ struct RateAt {
     double wanted = 0;               // false-positive rate
     double false_positive_rate = 0;  // reached
     double true_positive_rate = 0;
-    double threshold = 0;   // scores >= threshold are called members
-    Interval exact;         // 95 % Clopper-Pearson, threshold as it is
-    Interval bootstrap;     // 95 %, threshold drawn along
+    double threshold = 0;  // scores >= threshold are called members
+    Interval exact;        // 95 % Clopper-Pearson, threshold as it is
+    Interval bootstrap;    // 95 %, threshold drawn along
+    // Of the true-positive rate at the threshold whose false-positive rate truly is the one wanted:
+    // 95 %, exact for any distribution. That threshold is caught between two scores of others by
+    // the binomial law of how many lie above it, and the members above those by Clopper-Pearson;
+    // each of the four errors gets a quarter of 5 %.
+    Interval at_wanted;
     bool resolved = false;  // there are enough others for one of them to be a false positive
 };
 
@@ -45,10 +50,19 @@ struct Roc {
     int64_t members = 0, others = 0;
     std::vector<RocPoint> points;  // from (0, 0) to (1, 1), one per distinct score
     double auc = 0;                // ties count half
-    Interval auc_interval;         // 95 %, bootstrap
-    double best_accuracy = 0;      // of the best threshold, members and others weighing the same
+    // 95 %, bootstrap; with fewer than 100 members or others, where resampling may see too little,
+    // widened to Wilson's interval for as many trials (van Dantzig's bound on the variance).
+    Interval auc_interval;
+    double best_accuracy = 0;  // of the best threshold, members and others weighing the same
     std::vector<RateAt> at;
 };
+
+// The same rate with other confidence, for claims about several attacks at once: true-positive rate
+// at least and false-positive rate at most, each one-sided.
+struct SureRate {
+    double true_positive_at_least = 0, false_positive_at_most = 1;
+};
+SureRate sure_rate(const Roc& roc, const RateAt& at, double one_sided_confidence);
 
 // Higher scores mean member. Throws Error kInvalid for unequal lengths, scores that are not
 // numbers, or no members or others, kUsage for rates outside (0, 1].

@@ -107,6 +107,44 @@ TEST(Roc, BootstrapCoversTheTrueArea) {
     EXPECT_LT(missed, 8);
 }
 
+// The true rate at the true threshold, normal laws at distance 1, 200 of each. The interval is for
+// 95 % and conservative; of 100 samples 12 misses or more would happen once in 300 times at 5 %.
+TEST(Roc, TheIntervalAtARateCoversTheThresholdToo) {
+    const double truth = 1 - normal_cdf(normal_quantile(0.95) - 1);
+    std::mt19937_64 generator(5);
+    std::normal_distribution<double> normal;
+    int missed = 0, missed_by_fixed = 0;
+    for (int sample = 0; sample < 100; ++sample) {
+        std::vector<double> scores;
+        std::vector<uint8_t> member;
+        for (int i = 0; i < 400; ++i) {
+            member.push_back(i % 2);
+            scores.push_back(normal(generator) + i % 2);
+        }
+        const Roc roc = roc_of(scores, member, {.false_positive_rates = {0.05}, .resamples = 1});
+        const RateAt& at = roc.at[0];
+        missed += truth < at.at_wanted.low || truth > at.at_wanted.high ? 1 : 0;
+        missed_by_fixed += truth < at.exact.low || truth > at.exact.high ? 1 : 0;
+        EXPECT_LE(at.at_wanted.low, at.exact.low + 1e-12);
+        EXPECT_GE(at.at_wanted.high, at.exact.high - 1e-12);
+    }
+    EXPECT_LT(missed, 12);
+    EXPECT_GT(missed_by_fixed, 12) << "the interval of a fixed threshold is too narrow for this";
+}
+
+TEST(Roc, FewExamplesHaveWideIntervals) {
+    const std::vector<double> scores = {5, 4, 3, 2, 1, 0};
+    const std::vector<uint8_t> member = {1, 1, 1, 0, 0, 0};
+    const Roc roc = roc_of(scores, member, {.false_positive_rates = {0.1}});
+    EXPECT_EQ(roc.auc, 1);
+    EXPECT_LT(roc.auc_interval.low, 0.5) << "3 of each show nothing yet";
+    EXPECT_EQ(roc.at[0].at_wanted.low, 0);
+    EXPECT_EQ(roc.at[0].at_wanted.high, 1);
+    const SureRate sure = sure_rate(roc, roc.at[0], 0.99);
+    EXPECT_LT(sure.true_positive_at_least, 0.3);
+    EXPECT_GT(sure.false_positive_at_most, 0.7);
+}
+
 TEST(Roc, RefusesWhatItCannotMeasure) {
     const std::vector<double> scores = {1, 2};
     EXPECT_THAT(message_of([&] {

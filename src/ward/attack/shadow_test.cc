@@ -116,7 +116,7 @@ TEST(Shadows, MembersOfAnOverfittedModelAreFound) {
     const std::vector<uint8_t> member(shadows.back().held.begin(),
                                       shadows.back().held.begin() + 200);
     const Roc roc = roc_of(membership_scores("lira-online-fixed", signals), member);
-    EXPECT_GT(roc.auc_interval.low, 0.55);
+    EXPECT_GT(roc.auc_interval.low, 0.53);
 }
 
 TEST(Shadows, RefusesWhatCannotBeTrained) {

@@ -241,8 +241,10 @@ Section membership_section(const ExperimentResult& result, const ModelClaims& cl
                                         significant(curve.auc_interval.low, 3) + " to " +
                                             significant(curve.auc_interval.high, 3)};
         for (const RatePoint& rate : curve.rates) {
-            row.push_back(percent(rate.true_positive_rate, 2));
-            row.push_back(range_percent(rate.interval));
+            // Too few others for this rate: all that is known is a bound.
+            row.push_back(rate.resolved ? percent(rate.true_positive_rate, 2)
+                                        : "at most " + percent(rate.at_wanted.high, 1));
+            row.push_back(rate.resolved ? range_percent(rate.at_wanted) : "too few others");
         }
         table.rows.push_back(std::move(row));
         evidence.figures.push_back(

@@ -64,6 +64,8 @@ Json curve_json(const MembershipCurve& curve) {
                          {"tpr_interval", pair(rate.interval)},
                          {"fpr_reached", rate.reached},
                          {"fpr_at_most", rate.reached_at_most},
+                         {"tpr_at_least", rate.found_at_least},
+                         {"tpr_at_rate_interval", pair(rate.at_wanted)},
                          {"resolved", rate.resolved}});
     }
     return {{"attack", curve.attack},
@@ -81,7 +83,8 @@ MembershipCurve curve_of(const Json& json) {
     for (const Json& rate : json.at("tpr_at_fpr")) {
         curve.rates.push_back({rate.at("fpr"), rate.at("tpr"), interval_of(rate.at("tpr_interval")),
                                rate.at("fpr_reached"), rate.at("fpr_at_most"),
-                               rate.at("resolved")});
+                               rate.at("tpr_at_least"),
+                               interval_of(rate.at("tpr_at_rate_interval")), rate.at("resolved")});
     }
     curve.x = json.at("roc").at("fpr").get<std::vector<double>>();
     curve.y = json.at("roc").at("tpr").get<std::vector<double>>();
@@ -170,7 +173,7 @@ Json experiment_json(const ExperimentResult& result) {
 std::string to_json(const std::vector<ExperimentResult>& results) {
     Json list = Json::array();
     for (const ExperimentResult& result : results) list.push_back(experiment_json(result));
-    return list.dump();
+    return list.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 std::vector<ExperimentResult> parse_results(std::string_view json, const std::string& name) {

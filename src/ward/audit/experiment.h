@@ -46,9 +46,13 @@ struct RobustPoint {
 
 struct RatePoint {
     double false_positive_rate = 0, true_positive_rate = 0;
-    Interval interval;           // of the true-positive rate
+    Interval interval;           // of the true-positive rate, threshold as it was found
     double reached = 0;          // the false-positive rate at that threshold
-    double reached_at_most = 0;  // its upper limit, 97.5 %
+    double reached_at_most = 0;  // its upper limit, and
+    double found_at_least = 0;   // the lower limit of the true-positive rate there: 95 % together,
+                                 // and for all rates of all attacks of the experiment at once
+    Interval at_wanted;          // of the true-positive rate where the false-positive rate truly
+                                 // is the one wanted; 95 %
     bool resolved = false;       // there were enough others
 };
 

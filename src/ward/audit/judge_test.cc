@@ -36,7 +36,14 @@ ExperimentResult membership(double auc_high, double tpr_low, double tpr_high, do
     curve.attack = "lira-online";
     curve.auc = auc_high - 0.01;
     curve.auc_interval = {auc_high - 0.02, auc_high};
-    curve.rates = {{0.01, tpr_low + 0.001, {tpr_low, tpr_high}, 0.009, fpr_at_most, true}};
+    curve.rates = {{0.01,
+                    tpr_low + 0.001,
+                    {tpr_low, tpr_high},
+                    0.009,
+                    fpr_at_most,
+                    tpr_low,
+                    {tpr_low, tpr_high},
+                    true}};
     curve.x = {0, 0.01, 1};
     curve.y = {0, 0.02, 1};
     result.curves = {curve};
@@ -137,6 +144,34 @@ TEST(Judge, GatesHoldByTheUnfavourableEnd) {
     EXPECT_THAT(judge({}, good, gates).gates[2].found, HasSubstr("at least 0.51"));
 }
 
+// The threshold was found on the same others: its own uncertainty counts too.
+TEST(Judge, RateGatesCountTheUncertaintyOfTheThreshold) {
+    Gates gates;
+    gates.max_tpr_at_fpr = {{0.01, 0.05}};
+    ExperimentResult result = membership(0.59, 0.01, 0.04, 0.02);
+    EXPECT_EQ(judge({}, {result}, gates).gates[0].outcome, Outcome::kHolds);
+    result.curves[0].rates[0].at_wanted.high = 0.07;
+    EXPECT_EQ(judge({}, {result}, gates).gates[0].outcome, Outcome::kFails);
+}
+
+// What counts for a contradiction is the bound for all attacks together.
+TEST(Judge, ManyAttacksAreNotManyChances) {
+    ExperimentResult result = membership(0.9, 0.25, 0.3, 0.01);
+    result.curves[0].rates[0].found_at_least = 0.19;
+    EXPECT_TRUE(judge(kClaims, {result}, {}).contradictions.empty());
+}
+
+TEST(AuditReport, ARateBelowResolutionIsABound) {
+    ExperimentResult result = membership(0.59, 0.01, 0.04, 0.02);
+    result.spec.false_positive_rates = {0.01};
+    result.curves[0].rates[0].resolved = false;
+    result.curves[0].rates[0].at_wanted.high = 0.123;
+    const std::string html =
+        render_html(make_audit_report({}, kClaims, {result}, judge(kClaims, {result}, {})));
+    EXPECT_THAT(html, HasSubstr("at most 12.3"));
+    EXPECT_THAT(html, HasSubstr("too few others"));
+}
+
 TEST(Judge, WhatWasNotMeasuredIsNotShown) {
     Gates gates;
     gates.max_auc = 0.6;
@@ -183,6 +218,8 @@ TEST(ExperimentResults, ComeBackAsTheyWent) {
     EXPECT_EQ(to_json(parse_results(json, "s")), json);
     EXPECT_EQ(parse_results(json, "s")[0].reason, "why");
     EXPECT_EQ(parse_results(json, "s")[1].curves[0].rates[0].reached_at_most, 0.02);
+    results[0].spec.attack = "\xa8utoattack";  // from a plan with bytes that are no UTF-8
+    EXPECT_THAT(parse_results(to_json(results), "s")[0].spec.attack, HasSubstr("utoattack"));
     EXPECT_THAT(message_of([] { parse_results("[{}]", "s.json"); }, ErrorCode::kCorrupt),
                 HasSubstr("s.json does not hold results"));
     EXPECT_THAT(message_of([&] { parse_results("[", "s.json"); }, ErrorCode::kCorrupt),

@@ -27,8 +27,8 @@ struct Recheck {
 // epsilon to 1e-3 relative, the certainty of the accountant's own bounds.
 Recheck recheck(const PrivacyFacts& privacy);
 
-// `recorded` as people may be shown it: in the plan's own words, of this version of Ward, whatever the record says, and with
-// all that no guarantee covers. Figures stay as recorded.
+// `recorded` as people may be shown it: in the plan's own words, of this version of Ward, whatever
+// the record says, and with all that no guarantee covers. Figures stay as recorded.
 PrivacyFacts shown_facts(const PrivacyFacts& recorded, const Recheck& recheck);
 
 }  // namespace ward::audit

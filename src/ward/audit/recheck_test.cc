@@ -60,8 +60,7 @@ TEST(Recheck, FindsFiguresThatDoNotFollowFromThePlan) {
     facts = honest;
     facts.statement = "Nobody can learn anything.";
     facts.adjacency = "replace one pixel";
-    EXPECT_THAT(recheck(facts).disagreements,
-                ElementsAre(HasSubstr("the change of the data")));
+    EXPECT_THAT(recheck(facts).disagreements, ElementsAre(HasSubstr("the change of the data")));
     const PrivacyFacts shown = shown_facts(facts, recheck(facts));
     EXPECT_EQ(shown.statement, honest.statement);
     EXPECT_EQ(shown.adjacency, honest.adjacency);

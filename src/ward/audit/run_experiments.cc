@@ -44,7 +44,9 @@ void save_state(const ExperimentRunOptions& options,
     const nlohmann::json state = {{"format", "ward-audit-state-1"},
                                   {"fingerprint", options.fingerprint},
                                   {"results", nlohmann::json::parse(to_json(results))}};
-    write_file_atomically(options.state_file, std::string_view(state.dump()));
+    write_file_atomically(
+        options.state_file,
+        std::string_view(state.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
 }
 
 ExperimentResult attempt(const ExperimentSpec& spec, const Experimenter& experiment) {

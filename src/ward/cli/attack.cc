@@ -14,6 +14,7 @@ void add_attack_command(CLI::App& app) {
     add_attack_membership_command(*command);
     add_attack_poison_command(*command);
     add_attack_extraction_command(*command);
+    add_attack_inversion_command(*command);
     add_attack_gradient_inversion_command(*command);
     add_attack_serve_target_command(*command);
     command->footer(

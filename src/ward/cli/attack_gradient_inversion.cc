@@ -1,17 +1,23 @@
 // `ward attack gradient-inversion`: the example behind a gradient.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ward/attack/gradient_inversion.h"
+#include "ward/attack/inversion.h"
 #include "ward/cli/internal/attack.h"
 #include "ward/cli/internal/model_file.h"
+#include "ward/cli/internal/output_paths.h"
+#include "ward/cli/internal/pictures.h"
 #include "ward/core/error.h"
+#include "ward/core/file.h"
 #include "ward/nn/torch.h"
 #include "ward/train/recipes.h"
 
@@ -19,7 +25,7 @@ namespace ward::cli {
 namespace {
 
 struct Options {
-    std::string model, network = "lenet";
+    std::string model, network, report;  // network: empty for the one the attack is measured on
     IdentityOptions identities;
     DataOptions data;
     RuntimeOptions runtime;
@@ -32,7 +38,8 @@ struct Options {
 
 struct Found {
     int64_t example, label, label_found;
-    double psnr, distance, seconds;
+    double psnr, ssim, distance, seconds;
+    at::Tensor original, leaked;
 };
 
 std::unique_ptr<nn::Network> network_for(const Options& options, const data::Dataset& data) {
@@ -40,6 +47,10 @@ std::unique_ptr<nn::Network> network_for(const Options& options, const data::Dat
     if (options.network == "lenet") {
         return std::make_unique<nn::Network>(attack::leakage_lenet(data.example_shape, classes),
                                              options.network_seed);
+    }
+    if (options.network == "lenet-zhu") {
+        return std::make_unique<nn::Network>(
+            attack::untrained_lenet(data.example_shape, classes, options.network_seed));
     }
     const train::Recipe& recipe = train::default_recipe(data, std::nullopt);
     return std::make_unique<nn::Network>(train::spec_for(data, options.network, recipe),
@@ -63,8 +74,11 @@ Found attack_example(const Options& options, const nn::Network& network, const d
             data.labels[row],
             leaked.label,
             attack::psnr(leaked.x, x, options.leak.upper - options.leak.lower),
+            x.dim() == 3 ? attack::ssim(leaked.x, x, options.leak.upper - options.leak.lower) : 0,
             leaked.distance,
-            leaked.seconds};
+            leaked.seconds,
+            x,
+            leaked.x};
 }
 
 void print(const Options& options, const std::vector<Found>& found) {
@@ -74,6 +88,7 @@ void print(const Options& options, const std::vector<Found>& found) {
         mean += one.psnr / static_cast<double>(found.size());
         list.push_back({{"example", one.example},
                         {"psnr", one.psnr},
+                        {"ssim", one.ssim},
                         {"label", one.label},
                         {"label_found", one.label_found},
                         {"distance", one.distance},
@@ -89,24 +104,68 @@ void print(const Options& options, const std::vector<Found>& found) {
         return;
     }
     for (const Found& one : found) {
-        std::printf("example %ld  PSNR %6.2f dB  label %ld, found %ld  distance %.3g  %.1f s\n",
-                    static_cast<long>(one.example), one.psnr, static_cast<long>(one.label),
-                    static_cast<long>(one.label_found), one.distance, one.seconds);
+        std::printf(
+            "example %ld  PSNR %6.2f dB  SSIM %.3f  label %ld, found %ld  distance %.3g  %.1f s\n",
+            static_cast<long>(one.example), one.psnr, one.ssim, static_cast<long>(one.label),
+            static_cast<long>(one.label_found), one.distance, one.seconds);
     }
     std::printf("mean PSNR %.2f dB (above 18: recognisable; a grey image reaches about 10 to 12)\n",
                 mean);
 }
 
+void write_gallery(const Options& options, const std::vector<Found>& found) {
+    audit::Gallery gallery{.title = "Gradient inversion: " + options.leak.attack,
+                           .lead =
+                               "Examples, and what their gradients alone gave back. The page "
+                               "shows private examples.",
+                           .columns = {"original", "from its gradient"}};
+    if (options.noise_multiplier > 0) {
+        char text[120];
+        std::snprintf(text, sizeof text,
+                      " The gradients were clipped to %g and noised with multiplier %g.",
+                      options.clipping_norm, options.noise_multiplier);
+        gallery.lead += text;
+    }
+    for (const Found& one : found) {
+        if (one.original.dim() != 3)
+            throw Error(ErrorCode::kUnsupported, "a gallery needs images", "leave --report out");
+        char caption[80];
+        std::snprintf(caption, sizeof caption, "PSNR %.2f dB, SSIM %.3f", one.psnr, one.ssim);
+        const double low = options.leak.lower, high = options.leak.upper;
+        gallery.rows.push_back({"example " + std::to_string(one.example),
+                                {picture_of(one.original, low, high, ""),
+                                 picture_of(one.leaked, low, high, caption)}});
+    }
+    write_file_atomically(options.report, audit::render_gallery(gallery));
+}
+
+void check_options(const Options& options) {
+    if (!(options.noise_multiplier >= 0) || !std::isfinite(options.noise_multiplier)) {
+        throw Error(ErrorCode::kUsage, "--noise-multiplier must be finite and >= 0, got " +
+                                           std::to_string(options.noise_multiplier));
+    }
+    if (!(options.clipping_norm > 0) || !std::isfinite(options.clipping_norm)) {
+        throw Error(ErrorCode::kUsage,
+                    "--clip must be finite and > 0, got " + std::to_string(options.clipping_norm));
+    }
+    check_outputs({{"--model", options.model}}, {{"--report", options.report}});
+}
+
 void run(Options options) {
+    check_options(options);
+    if (options.network.empty())
+        options.network = options.leak.attack == "inverting-gradients" ? "lenet-zhu" : "lenet";
     apply(options.runtime);
     std::unique_ptr<nn::Network> network;
+    std::optional<model::Model> model;
     data::LoadRequest request = to_request(options.data, "test");
     if (!options.model.empty()) {
-        const model::Model model = load_model(options.model, options.identities);
-        request.preprocessing_json = model.card.preprocessing_json;
-        network = std::make_unique<nn::Network>(model);
+        model = load_model(options.model, options.identities);
+        request.preprocessing_json = model->card.preprocessing_json;
+        network = std::make_unique<nn::Network>(*model);
     }
-    const data::Dataset data = data::load_dataset(request).dataset;
+    const data::Dataset data =
+        model ? load_fitting(*model, request).dataset : data::load_dataset(request).dataset;
     if (data.labels.empty())
         throw Error(ErrorCode::kInvalid, "data set " + data.name + " has no labels");
     if (options.example < 0 || options.count < 1 || options.example + options.count > data.size()) {
@@ -120,6 +179,7 @@ void run(Options options) {
     std::vector<Found> found;
     for (int64_t i = 0; i < options.count; ++i)
         found.push_back(attack_example(options, *network, data, options.example + i));
+    if (!options.report.empty()) write_gallery(options, found);
     print(options, found);
 }
 
@@ -137,9 +197,10 @@ void add_attack_gradient_inversion_command(CLI::App& attack) {
         ->capture_default_str();
     command->add_option("--model", options->model, "A trained model [an untrained network]");
     add_identity_options(*command, options->identities);
-    command
-        ->add_option("--network", options->network, "Untrained network: lenet, or one of the zoo")
-        ->capture_default_str();
+    command->add_option("--network", options->network,
+                        "Untrained network: lenet (weights as layers usually start), lenet-zhu "
+                        "(uniform in [-0.5, 0.5], as Zhu et al.), or one of the zoo "
+                        "[inverting-gradients: lenet-zhu; else lenet]");
     command->add_option("--example", options->example, "First example of the test part")
         ->capture_default_str();
     command->add_option("--count", options->count, "So many, one after the other")
@@ -156,6 +217,8 @@ void add_attack_gradient_inversion_command(CLI::App& attack) {
     command->add_option("--seed", options->leak.seed, "Of the starts")->capture_default_str();
     command->add_option("--network-seed", options->network_seed, "Of an untrained network")
         ->capture_default_str();
+    command->add_option("--report", options->report,
+                        "Write the pictures side by side to this page (.html)");
     command->add_flag("--json", options->json, "Print one JSON object");
     add_runtime_options(*command, options->runtime);
     command->footer(

@@ -33,9 +33,7 @@ data::Dataset load_part(const Options& options, const model::Model& model,
                         const std::string& split) {
     data::LoadRequest request = to_request(options.data, split);
     request.preprocessing_json = model.card.preprocessing_json;
-    const data::LoadedData loaded = data::load_dataset(request);
-    log_notes(loaded);
-    return loaded.dataset;
+    return load_fitting(model, request).dataset;
 }
 
 ordered_json pair(const attack::Interval& interval) { return {interval.low, interval.high}; }
@@ -48,6 +46,7 @@ ordered_json to_json(const attack::AttackedMembership& attacked) {
                       {"fpr_reached", rate.false_positive_rate},
                       {"tpr", rate.true_positive_rate},
                       {"tpr_interval", pair(rate.exact)},
+                      {"tpr_at_rate_interval", pair(rate.at_wanted)},
                       {"tpr_bootstrap_interval", pair(rate.bootstrap)},
                       {"resolved", rate.resolved}});
     }
@@ -92,9 +91,14 @@ void print_human(const attack::MembershipResult& result) {
     for (const auto& [name, roc] : result.attacks) {
         std::printf("%-20s %.3f (%.3f to %.3f)  ", name.c_str(), roc.auc, roc.auc_interval.low,
                     roc.auc_interval.high);
-        for (const attack::RateAt& rate : roc.at)
-            std::printf(" %6.2f %% (%5.2f to %5.2f)   ", 100 * rate.true_positive_rate,
-                        100 * rate.exact.low, 100 * rate.exact.high);
+        for (const attack::RateAt& rate : roc.at) {
+            if (rate.resolved) {
+                std::printf(" %6.2f %% (%5.2f to %5.2f)   ", 100 * rate.true_positive_rate,
+                            100 * rate.at_wanted.low, 100 * rate.at_wanted.high);
+            } else {
+                std::printf(" at most %5.2f %%          ", 100 * rate.at_wanted.high);
+            }
+        }
         std::printf("\n");
     }
     for (const std::string& flag : result.flags) std::printf("flag: %s\n", flag.c_str());

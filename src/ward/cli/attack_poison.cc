@@ -56,7 +56,9 @@ void print_json(const Options& options, const attack::PoisonResult& result) {
         out["success"] = result.success;
         out["success_per_trial"] = result.successes;
         out["success_without_poison"] = result.success_without_poison;
+        out["succeeded"] = result.succeeded;
     }
+    out["ruined"] = result.ruined;
     out["seconds"] = result.seconds;
     std::cout << out.dump() << "\n";
 }
@@ -73,6 +75,12 @@ void print_human(const Options& options, const attack::PoisonResult& result) {
             "by a clean model\n",
             100 * result.success, static_cast<long>(options.poison.target_class),
             100 * result.success_without_poison);
+        std::printf("verdict         %s\n",
+                    result.succeeded ? "the backdoor works"
+                    : result.ruined
+                        ? "no success: the poisoned model lost so much accuracy that nobody would "
+                          "use it"
+                        : "no success");
     }
 }
 

@@ -95,6 +95,17 @@ void find_box(const Standardisation& how, AttackTarget& result) {
                 std::to_string(result.lower) + " to " + std::to_string(result.upper));
 }
 
+// Labels are welcome, not wanted: tables are read without them where the column is missing.
+data::LoadedData with_labels_if_there(data::LoadRequest request) {
+    try {
+        return data::load_dataset(request);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::kInvalid && error.code() != ErrorCode::kNotFound) throw;
+    }
+    request.labels_required = false;
+    return data::load_dataset(request);
+}
+
 attack::Access access_of(const AttackTargetOptions& options) {
     const bool remote = options.remote.given();
     const attack::Access access =
@@ -224,8 +235,7 @@ AttackInputs load_attack_inputs(const AttackTargetOptions& options, const Attack
     } else {
         request.preprocessing_json = target.part.preprocessing_json;
     }
-    request.labels_required = false;
-    const data::LoadedData loaded = data::load_dataset(request);
+    const data::LoadedData loaded = with_labels_if_there(request);
     log_notes(loaded);
     const data::Dataset& set = loaded.dataset;
     if (set.example_shape != target.part.example_shape) {

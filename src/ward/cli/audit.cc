@@ -167,8 +167,10 @@ void add_audit_command(CLI::App& app) {
         ->type_name("FILE");
     command->add_option("--gate", options->gate, "gate.yaml: what must hold for a release")
         ->type_name("FILE");
-    command->add_option("--budget", options->budget_seconds,
-                        "Begin no experiment after so many seconds; 0: no limit [by the plan]");
+    command
+        ->add_option("--budget", options->budget_seconds,
+                     "Begin no experiment after so many seconds; 0: no limit [by the plan]")
+        ->check(CLI::NonNegativeNumber);
     command
         ->add_option("--out", options->out,
                      "Folder for audit.html, audit.json, the state of the run and the references")

@@ -25,11 +25,11 @@ data::Dataset load_part(const DataOptions& options, const model::Model& model,
                         const std::string& split) {
     data::LoadRequest request = to_request(options, split);
     request.preprocessing_json = model.card.preprocessing_json;
-    const data::LoadedData loaded = data::load_dataset(request);
-    if (loaded.dataset.example_shape != model.spec.input_shape || loaded.dataset.labels.empty()) {
+    const data::LoadedData loaded = load_fitting(model, request);
+    if (loaded.dataset.labels.empty()) {
         throw Error(ErrorCode::kInvalid,
-                    "the " + split + " part of " + options.data + " does not fit the model",
-                    "give the labelled data that it was trained on; ward inspect shows the model");
+                    "the " + split + " part of " + options.data + " has no labels",
+                    "give the labelled data that the model was trained on");
     }
     return loaded.dataset;
 }
@@ -48,18 +48,19 @@ std::optional<dp::PrivacyPlan> plan_of(const model::Model& model) {
 
 audit::Interval plain(const attack::Interval& interval) { return {interval.low, interval.high}; }
 
-audit::MembershipCurve curve_of(const attack::AttackedMembership& attacked) {
+// `claims`: rates of attacks that are judged together; both ends of each get their share of 5 %.
+audit::MembershipCurve curve_of(const attack::AttackedMembership& attacked, size_t claims) {
     const attack::Roc& roc = attacked.roc;
     audit::MembershipCurve curve;
     curve.attack = attacked.attack;
     curve.auc = roc.auc;
     curve.auc_interval = plain(roc.auc_interval);
     for (const attack::RateAt& at : roc.at) {
-        const auto alarms = static_cast<int64_t>(
-            std::llround(at.false_positive_rate * static_cast<double>(roc.others)));
+        const attack::SureRate sure =
+            attack::sure_rate(roc, at, 1 - 0.05 / (2 * static_cast<double>(claims)));
         curve.rates.push_back({at.wanted, at.true_positive_rate, plain(at.exact),
-                               at.false_positive_rate,
-                               attack::clopper_pearson(alarms, roc.others).high, at.resolved});
+                               at.false_positive_rate, sure.false_positive_at_most,
+                               sure.true_positive_at_least, plain(at.at_wanted), at.resolved});
     }
     // Evenly spread over the powers of ten, with both ends.
     double next = 0;
@@ -123,7 +124,7 @@ audit::ModelClaims AuditSubject::claims() const {
 }
 
 std::string AuditSubject::fingerprint(const audit::AuditPlan& plan) const {
-    nlohmann::json all = {"ward audit 1", model::digest(model_), model_.card.privacy_json,
+    nlohmann::json all = {"ward audit 2", model::digest(model_), model_.card.privacy_json,
                           members_.digest, others_.digest};
     std::vector<audit::ExperimentResult> experiments;
     for (const audit::ExperimentSpec& spec : plan.experiments) {
@@ -163,6 +164,7 @@ audit::ExperimentResult AuditSubject::evasion(const audit::ExperimentSpec& spec)
         const attack::EvasionResult found = attack::evade(
             *loaded.target, *attack, attack::Points{loaded.x, loaded.y, at::Tensor()}, evasion);
         const auto right = std::count(found.robust.begin(), found.robust.end(), true);
+        if (!found.partial.empty()) throw Error(ErrorCode::kInvalid, found.partial);
         result.clean_accuracy = found.clean_accuracy;
         result.robust.push_back({epsilon, found.robust_accuracy,
                                  audit::wilson_interval(right, std::ssize(found.robust)),
@@ -199,7 +201,7 @@ audit::ExperimentResult AuditSubject::membership(const audit::ExperimentSpec& sp
             "member is not known");
     }
     for (const attack::AttackedMembership& attacked : found.attacks)
-        result.curves.push_back(curve_of(attacked));
+        result.curves.push_back(curve_of(attacked, found.attacks.size() * attacked.roc.at.size()));
     result.rerun = "ward attack membership --shadows " + std::to_string(spec.shadows) +
                    " --count " + std::to_string(spec.count) + data_flags() + " --json";
     return result;
@@ -219,6 +221,12 @@ audit::ExperimentResult AuditSubject::privacy(const audit::ExperimentSpec& spec)
     const attack::AuditClaim claim = attack::claim_of(*plan);
     const attack::AuditBound bound = attack::audit_one_run(run.game, claim);
     audit::ExperimentResult result;
+    if (canaries < spec.canaries) {
+        result.flags.push_back("only " + std::to_string(canaries) + " canaries of the " +
+                               std::to_string(spec.canaries) +
+                               " planned: the model has no more parameters, and the bound is "
+                               "weaker for it");
+    }
     result.epsilons.push_back({claim.epsilon, claim.delta, bound.epsilon, bound.curve_epsilon,
                                bound.canaries, bound.guesses, bound.correct, bound.contradicts});
     return result;

@@ -33,7 +33,7 @@ namespace {
 struct Options {
     DataOptions data;
     RuntimeOptions runtime;
-    std::string model, recipe, out, record, checkpoint;
+    std::string model, recipe, out, record, checkpoint, pretrained;
     std::optional<double> epsilon, noise_multiplier, max_epsilon, delta, clipping_norm,
         clip_quantile, clip_rate, count_noise;
     std::string clipping, accountant = "pld", unit;
@@ -245,8 +245,20 @@ void check_files(const Options& options) {
     check_outputs(
         {{"--data", options.data.data},
          {"--schema", options.data.schema},
-         {"--model", options.model}},
+         {"--model", options.model},
+         {"--pretrained", options.pretrained}},
         {{"--out", options.out}, {"--record", record}, {"--checkpoint", options.checkpoint}});
+}
+
+void load_pretrained(const std::string& path, const data::Dataset& data, train::TrainOptions& run) {
+    if (path.empty()) return;
+    model::Model start = model::load_model(path);
+    if (run.privacy && start.card.data_digest == local_digest(data.digest)) {
+        throw Error(ErrorCode::kRefused,
+                    path + " was trained on these very data, which this run would not count",
+                    "begin with weights that come from other data, or without --pretrained");
+    }
+    run.pretrained = std::move(start.weights);
 }
 
 // --dry-run: what would be promised, without training.
@@ -280,6 +292,7 @@ void run(const Options& options, const std::string& command_line) {
     const data::LoadedData loaded = data::load_dataset(request);
     log_notes(loaded);
     train::TrainOptions run = run_options(options, loaded.dataset);
+    load_pretrained(options.pretrained, loaded.dataset, run);
     const std::optional<dp::PrivacyPlan> groups = claim_for_groups(options, loaded.dataset, &run);
     std::optional<dp::PrivacyPlan> plan = groups;
     if (run.privacy && !groups) plan = train::plan_for(run, loaded.dataset);
@@ -364,6 +377,11 @@ void add_privacy_options(CLI::App& command, Options& o) {
 void add_learning_options(CLI::App& command, Options& o) {
     const char* group = "Learning (defaults by recipe)";
     command.add_option("--recipe", o.recipe, "Settings by name, listed below")->group(group);
+    command
+        .add_option("--pretrained", o.pretrained,
+                    "Begin with the weights of this model file (same layers; activations may "
+                    "differ), not with random ones. A guarantee does not cover its training data")
+        ->group(group);
     command.add_option("--batch", o.batch, "Examples per step (expected number, for private runs)")
         ->group(group);
     command.add_option("--epochs", o.epochs, "Passes through the data")->group(group);

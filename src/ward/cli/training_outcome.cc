@@ -60,7 +60,8 @@ std::string training_json(const TrainingOutcome& outcome) {
                                   {"shift", o.augmentation.shift_pixels},
                                   {"flip", o.augmentation.flip_horizontally},
                                   {"precision", outcome.runtime.precision},
-                                  {"seed", o.seed}}
+                                  {"seed", o.seed},
+                                  {"pretrained", !o.pretrained.empty()}}
         .dump();
 }
 
@@ -233,6 +234,10 @@ void finish_training(TrainingOutcome& outcome, const OutcomeFiles& files) {
     if (privacy) {
         const std::string limit = group_limit(outcome.loaded.dataset, *outcome.result.plan);
         if (!limit.empty()) privacy->not_covered.push_back(limit);
+        if (!outcome.options.pretrained.empty())
+            privacy->not_covered.emplace_back(
+                "The examples that the initial weights come from: this run began with a pretrained "
+                "model.");
         if (!outcome.result.resumed_at.empty())
             privacy->not_covered.push_back(resume_limit(outcome.result.resumed_at));
     }

@@ -11,6 +11,7 @@
 #include "ward/core/parallel.h"
 #include "ward/core/random.h"
 #include "ward/crypto/ristretto.h"
+#include "ward/mpc/internal/psi_steps.h"
 
 namespace ward::mpc {
 namespace {
@@ -30,60 +31,6 @@ struct ShortTagHash {
         return out;
     }
 };
-
-// Sends and receives at once, whichever of both is longer.
-void swap_messages(net::Channel& peer, uint32_t tag, ByteView own, std::span<uint8_t> theirs) {
-    size_t sent = 0, received = 0;
-    constexpr size_t kPiece = size_t{1} << 20;
-    while (sent < own.size() || received < theirs.size()) {
-        const size_t out = std::min(kPiece, own.size() - sent);
-        const size_t in = std::min(kPiece, theirs.size() - received);
-        if (out > 0) peer.begin_send(tag, own.subspan(sent, out));
-        if (in > 0) peer.receive(tag, theirs.subspan(received, in));
-        if (out > 0) peer.finish_sends();
-        sent += out;
-        received += in;
-    }
-}
-
-void agree(net::Channel& peer, const PsiOptions& options) {
-    const std::string text = sha256_hex(
-        "ward psi 1|" + std::string(options.output == PsiOutput::kRows ? "rows|" : "size|") +
-        options.domain);
-    const Bytes own(text.begin(), text.end());
-    Bytes theirs(own.size());
-    swap_messages(peer, kAgree, own, theirs);
-    if (own == theirs) return;
-    throw Error(ErrorCode::kRefused,
-                "\"" + peer.peer() + "\" wants another intersection (domain or output) than we do",
-                "both owners must give the same domain and the same output");
-}
-
-size_t exchange_counts(net::Channel& peer, uint64_t own, size_t most) {
-    Bytes out(sizeof(own)), in(sizeof(own));
-    std::memcpy(out.data(), &own, sizeof(own));
-    swap_messages(peer, kCount, out, in);
-    uint64_t theirs = 0;
-    std::memcpy(&theirs, in.data(), sizeof(theirs));
-    if (theirs > most) {
-        throw Error(ErrorCode::kRefused, "\"" + peer.peer() + "\" has " + std::to_string(theirs) +
-                                             " identifiers, expected at most " +
-                                             std::to_string(most));
-    }
-    return theirs;
-}
-
-void require_distinct(std::span<const std::string> identifiers) {
-    std::unordered_set<std::string_view> seen;
-    seen.reserve(identifiers.size());
-    for (size_t i = 0; i < identifiers.size(); ++i) {
-        if (!identifiers[i].empty() && seen.insert(identifiers[i]).second) continue;
-        throw Error(ErrorCode::kInvalid,
-                    "the identifier of row " + std::to_string(i) +
-                        (identifiers[i].empty() ? " is empty" : " stands in an earlier row"),
-                    "every row needs an identifier of its own");
-    }
-}
 
 // Places change, so that positions tell the peer nothing about our rows.
 std::vector<size_t> random_order(size_t count) {
@@ -136,20 +83,24 @@ std::span<uint8_t> writable_bytes_of(std::vector<Item>& items) {
 
 PsiResult intersect(net::Channel& peer, std::span<const std::string> identifiers,
                     const PsiOptions& options) {
-    require_distinct(identifiers);
-    agree(peer, options);
+    internal::require_distinct(identifiers);
+    const std::string text = "ward psi 1|" +
+                             std::string(options.output == PsiOutput::kRows ? "rows|" : "size|") +
+                             options.domain;
+    internal::agree_on(peer, kAgree, text, text);
     PsiResult out;
-    out.peer_rows = exchange_counts(peer, identifiers.size(), options.max_peer_rows);
+    out.peer_rows =
+        internal::exchange_counts(peer, kCount, identifiers.size(), options.max_peer_rows);
     const SecretBytes scalar = crypto::ristretto_random_scalar();
     const std::vector<size_t> order = random_order(identifiers.size());
     const std::vector<RistrettoElement> own = blind(identifiers, order, options.domain, scalar);
     std::vector<RistrettoElement> theirs(out.peer_rows);
-    swap_messages(peer, kBlinded, bytes_of(own), writable_bytes_of(theirs));
+    internal::swap_messages(peer, kBlinded, bytes_of(own), writable_bytes_of(theirs));
     std::vector<ShortTag> their_tags = blind_again(theirs, scalar);
     // In the peer's order it can tell its rows; sorted, it can only count.
     if (options.output == PsiOutput::kSize) std::sort(their_tags.begin(), their_tags.end());
     std::vector<ShortTag> own_tags(identifiers.size());
-    swap_messages(peer, kTwice, bytes_of(their_tags), writable_bytes_of(own_tags));
+    internal::swap_messages(peer, kTwice, bytes_of(their_tags), writable_bytes_of(own_tags));
     const std::unordered_set<ShortTag, ShortTagHash> common(their_tags.begin(), their_tags.end());
     for (size_t i = 0; i < own_tags.size(); ++i) {
         if (!common.contains(own_tags[i])) continue;

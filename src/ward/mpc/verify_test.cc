@@ -10,6 +10,7 @@
 #include "ward/mpc/internal/verify.h"
 #include "ward/mpc/internal/verify_bit_kernels.h"
 #include "ward/mpc/internal/wide_kernels.h"
+#include "ward/mpc/join.h"
 #include "ward/mpc/local.h"
 #include "ward/mpc/multiply.h"
 #include "ward/mpc/noise.h"
@@ -369,7 +370,13 @@ TEST(Verified, WhatIsNotCoveredIsRefused) {
                 return testonly::message_of(action, ErrorCode::kUnsupported);
             };
             EXPECT_THAT(refusal([&] { (void)shuffle_rows(party, s); }), HasSubstr("a shuffle"));
-            EXPECT_THAT(refusal([&] { (void)sort_rows(party, s, 0, 8); }), HasSubstr("a shuffle"));
+            EXPECT_THAT(refusal([&] { (void)sort_rows(party, s, 0, 8); }), HasSubstr("a sort"));
+            const SharedBits bits = is_negative(party, select_columns(s, 0, 1));
+            EXPECT_THAT(refusal([&] { (void)partition_rows(party, s, bits); }),
+                        HasSubstr("a partition"));
+            const SharedMatrix tables[] = {s, s};
+            EXPECT_THAT(refusal([&] { (void)inner_join(party, tables); }), HasSubstr("a join"));
+            EXPECT_THAT(refusal([&] { (void)distinct_rows(party, tables); }), HasSubstr("a union"));
             EXPECT_THAT(refusal([&] { (void)discrete_gaussian_noise(party, 1, 1, 100); }),
                         HasSubstr("the drawing of noise"));
         },

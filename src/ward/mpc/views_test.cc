@@ -58,7 +58,8 @@ Bytes payloads(const Bytes& log, size_t skip) {
 using Protocol = std::function<SharedMatrix(Party&, const SharedMatrix&)>;
 
 // Runs the protocol on a value that party 0 shares; returns what each party received afterwards.
-std::array<View, 3> views_of(const Protocol& protocol, const RingMatrix& secret) {
+std::array<View, 3> views_of(const Protocol& protocol, const RingMatrix& secret,
+                             const PartyOptions& options = {}) {
     std::array<std::unique_ptr<net::Channel>, 3> previous, next;
     std::array<std::array<Bytes, 2>, 3> logs;
     std::array<View, 3> views;
@@ -73,7 +74,7 @@ std::array<View, 3> views_of(const Protocol& protocol, const RingMatrix& secret)
     std::array<std::thread, 3> threads;
     for (size_t i = 0; i < 3; ++i) {
         threads[i] = std::thread([&, i] {
-            Party party(static_cast<int>(i), std::move(previous[i]), std::move(next[i]));
+            Party party(static_cast<int>(i), std::move(previous[i]), std::move(next[i]), options);
             const SharedMatrix x =
                 share(party, 0, i == 0 ? &secret : nullptr, secret.rows, secret.cols);
             const std::array<size_t, 2> skip = {logs[i][0].size(), logs[i][1].size()};
@@ -111,11 +112,12 @@ Bytes difference(const Bytes& received, const RingVector& held, bool exclusive_o
     return out;
 }
 
-void expect_views_uniform(const std::string& name, const Protocol& protocol) {
+void expect_views_uniform(const std::string& name, const Protocol& protocol,
+                          const PartyOptions& options = {}) {
     for (Ring secret : {Ring{0}, encode_constant(-1.5), Ring{1} << 40}) {
         RingMatrix values(64, 64);
         std::fill(values.values.begin(), values.values.end(), secret);
-        const auto views = views_of(protocol, values);
+        const auto views = views_of(protocol, values, options);
         for (size_t i = 0; i < 3; ++i) {
             for (size_t link = 0; link < 2; ++link) {
                 const std::string what = name + ", secret " + std::to_string(secret) + ", party " +
@@ -155,6 +157,60 @@ TEST(Views, OfEveryProtocolAreUniformForEverySecret) {
             skip_to(party);
             return to_ring(party, is_negative(party, x, 8), x.rows, x.cols);
         });
+    }
+}
+
+// With the proof: tables, carry words, and masked vectors. Digests are left out by their number: 4
+// of 64 bytes each among many thousands; they are printable, so they would show in small views.
+TEST(Views, OfVerifiedProtocolsAndTheirProofsAreUniform) {
+    const PartyOptions malicious = {.security = Security::kMalicious};
+    const auto verified = [](auto protocol) -> Protocol {
+        return [protocol](Party& party, const SharedMatrix& x) {
+            for (int i = 0; i < 4; ++i) (void)protocol(party, x);
+            party.verify();
+            return x;
+        };
+    };
+    const auto product = [](Party& party, const SharedMatrix& x) { return multiply(party, x, x); };
+    const auto products = [](Party& party, const SharedMatrix& x) { return matmul(party, x, x); };
+    const auto division = [](Party& party, const SharedMatrix& x) {
+        return truncate(party, x, 16);
+    };
+    const auto wide_division = [](Party& party, const SharedMatrix& x) {
+        return truncate(party, x, 30);
+    };
+    const auto rectifier = [](Party& party, const SharedMatrix& x) {
+        return relu(party, x, 64).value;
+    };
+    expect_views_uniform("multiply", verified(product), malicious);
+    expect_views_uniform("matmul", verified(products), malicious);
+    expect_views_uniform("truncate", verified(division), malicious);
+    expect_views_uniform("truncate 30", verified(wide_division), malicious);
+    expect_views_uniform("relu", verified(rectifier), malicious);
+}
+
+// The exact simulation of a product: what a party receives is its new second part and nothing else.
+// A simulator that is given the output's parts of the corrupt party, as any functionality gives
+// them, has the whole view.
+TEST(Views, OfAProductAreSimulatedFromTheOutputAlone) {
+    RingMatrix zero(4, 8), other(4, 8);
+    std::fill(zero.values.begin(), zero.values.end(), Ring{0});
+    for (size_t i = 0; i < other.size(); ++i) other.values[i] = encode_constant(i * 0.25);
+    for (const RingMatrix& secret : {zero, other}) {
+        const auto views = views_of(
+            [](Party& party, const SharedMatrix& x) { return multiply(party, x, x); }, secret);
+        for (size_t i = 0; i < 3; ++i) {
+            // All that came is the part that the party has afterwards.
+            EXPECT_TRUE(views[i].links[0].empty());
+            Bytes second(views[i].held.size() * sizeof(Ring));
+            std::memcpy(second.data(), views[i].held.second.data(), second.size());
+            EXPECT_EQ(views[i].links[1], second);
+        }
+        // The parts are a sharing of the right value.
+        for (size_t k = 0; k < secret.size(); ++k) {
+            EXPECT_EQ(views[0].held.first[k] + views[1].held.first[k] + views[2].held.first[k],
+                      secret.values[k] * secret.values[k]);
+        }
     }
 }
 

@@ -72,13 +72,32 @@ std::vector<CurvePoint> curve_from_json(const std::string& text) {
     return curve;
 }
 
+nn::Network initial_network(const TrainOptions& options) {
+    if (options.pretrained.empty()) return {options.spec, options.seed};
+    const auto wanted = model::parameters(options.spec);
+    for (const model::ParameterSpec& p : wanted) {
+        const auto found = options.pretrained.find(p.name);
+        if (found == options.pretrained.end() || found->second.shape != p.shape) {
+            throw Error(ErrorCode::kInvalid,
+                        "the pretrained model has no weight " + p.name + " of shape " +
+                            model::shape_text(p.shape),
+                        "it must have the layers of the model that is trained; activations may "
+                        "differ");
+        }
+    }
+    if (options.pretrained.size() != wanted.size()) {
+        throw Error(ErrorCode::kInvalid, "the pretrained model has layers that the model has not");
+    }
+    return nn::Network(model::Model{options.spec, options.pretrained, {}});
+}
+
 class Run {
   public:
     Run(const data::Dataset& data, const TrainOptions& options, const data::Dataset* test)
         : data_(data),
           options_(options),
           test_(test),
-          network_(options.spec, options.seed),
+          network_(initial_network(options)),
           steps_(steps_of(options, data.size())) {
         check_options(options, data);
         network_.to(options.device);
@@ -416,24 +435,26 @@ class Run {
 
 std::string settings_text(const TrainOptions& options) {
     const OptimizerOptions& o = options.optimizer;
-    const nlohmann::json all = {model::to_json(options.spec),
-                                optimizer_name(o.kind),
-                                o.momentum,
-                                o.beta1,
-                                o.beta2,
-                                o.epsilon,
-                                o.weight_decay,
-                                schedule_name(options.schedule.kind),
-                                options.schedule.learning_rate,
-                                options.schedule.warmup_fraction,
-                                options.batch_size,
-                                options.epochs,
-                                options.ema_decay,
-                                options.augmentation.views,
-                                options.augmentation.shift_pixels,
-                                options.augmentation.flip_horizontally,
-                                static_cast<int>(options.precision),
-                                options.seed};
+    const nlohmann::json all = {
+        model::to_json(options.spec),
+        optimizer_name(o.kind),
+        o.momentum,
+        o.beta1,
+        o.beta2,
+        o.epsilon,
+        o.weight_decay,
+        schedule_name(options.schedule.kind),
+        options.schedule.learning_rate,
+        options.schedule.warmup_fraction,
+        options.batch_size,
+        options.epochs,
+        options.ema_decay,
+        options.augmentation.views,
+        options.augmentation.shift_pixels,
+        options.augmentation.flip_horizontally,
+        static_cast<int>(options.precision),
+        options.seed,
+        options.pretrained.empty() ? "" : model::digest({options.spec, options.pretrained, {}})};
     return all.dump();
 }
 

@@ -16,6 +16,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -57,6 +58,9 @@ struct TrainOptions {
     nn::Precision precision = nn::Precision::kFp32;
     std::string device = "cpu";
     uint64_t seed = 1;  // initial weights; order of a non-private run. Never noise or sampling
+    // Weights to begin with, by the names and shapes of `spec`; empty: random ones. A guarantee
+    // does not cover the examples that they come from.
+    std::map<std::string, model::Weight> pretrained;
     bool show_training_loss = false;  // a leak that the privacy statement does not cover
     std::string checkpoint;           // file; empty: none
     // What a checkpoint remembers of its data, so that a run goes on with them only. Not a plain

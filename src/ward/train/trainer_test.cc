@@ -241,6 +241,34 @@ TEST(Trainer, RunsOfOneSeedAgreeAndPrivateRunsDoNot) {
               model::digest(train(train_set, private_options).model));
 }
 
+// With steps that change next to nothing the result is what the run began with, private or not.
+TEST(Trainer, BeginsWithPretrainedWeights) {
+    const data::Dataset train_set = digits("train");
+    const model::Model start = train(train_set, small_run(train_set, false)).model;
+    for (bool private_run : {false, true}) {
+        TrainOptions options = small_run(train_set, private_run);
+        options.pretrained = start.weights;
+        options.schedule.learning_rate = 1e-12;
+        const TrainResult result = train(train_set, options);
+        for (const auto& [name, weight] : start.weights) {
+            const auto& got = result.model.weights.at(name).values;
+            for (size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], weight.values[i], 1e-6);
+        }
+        const std::string with = settings_text(options);
+        options.pretrained.clear();
+        EXPECT_NE(settings_text(options), with);  // checkpoints of one are not for the other
+    }
+    TrainOptions options = small_run(train_set, false);
+    options.pretrained = start.weights;
+    options.pretrained.begin()->second.shape = {1};
+    EXPECT_THAT(message_of([&] { train(train_set, options); }, ErrorCode::kInvalid),
+                HasSubstr("the pretrained model has no weight"));
+    options.pretrained = start.weights;
+    options.pretrained["more"] = {};
+    EXPECT_THAT(message_of([&] { train(train_set, options); }, ErrorCode::kInvalid),
+                HasSubstr("layers that the model has not"));
+}
+
 TEST(Trainer, OptionsOutOfRangeAreNamed) {
     const data::Dataset train_set = digits("train");
     const auto message = [&](const std::function<void(TrainOptions&)>& change,

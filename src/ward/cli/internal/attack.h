@@ -22,6 +22,7 @@ void add_attack_membership_command(CLI::App& attack);
 void add_attack_poison_command(CLI::App& attack);
 void add_attack_gradient_inversion_command(CLI::App& attack);
 void add_attack_extraction_command(CLI::App& attack);
+void add_attack_inversion_command(CLI::App& attack);
 void add_attack_serve_target_command(CLI::App& attack);
 
 // A model under attack and the examples to attack it with, in the attacker's space: images and

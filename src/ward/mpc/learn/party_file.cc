@@ -32,6 +32,10 @@ class PartyReader {
         if (party_.checkpoint.empty() != party_.checkpoint_key.empty()) {
             fail(root, "checkpoint and checkpoint_key go together");
         }
+        // Two parties under one identity would be one party with two votes.
+        if (party_.next.name == party_.previous.name || party_.next.pin == party_.previous.pin) {
+            fail(root, "next and previous must be two parties with names and pins of their own");
+        }
         if (party_.shares.empty() != party_.shares_key.empty()) {
             fail(root, "shares and shares_key go together");
         }

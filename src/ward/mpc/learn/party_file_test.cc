@@ -62,6 +62,9 @@ TEST(PartyFile, RefusesWithFileAndLine) {
     EXPECT_THAT(refusal("ward_mpc_party: 1\nlisten: h:99999\n"), HasSubstr("HOST:PORT"));
     EXPECT_THAT(refusal("next:\n  name: a\n"), HasSubstr("next has no pin"));
     EXPECT_THAT(refusal("previous:\n  address: a:1\n"), HasSubstr("no key address in previous"));
+    std::string twice = kGood;
+    twice.replace(twice.find("sha256/def"), 10, "sha256/abc");
+    EXPECT_THAT(refusal(twice), HasSubstr("names and pins of their own"));
     EXPECT_THAT(refusal("[1, 2]"), HasSubstr("list of `key: value`"));
     EXPECT_THAT(refusal("a: ]"), HasSubstr("not YAML"));
 }
