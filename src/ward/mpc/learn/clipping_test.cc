@@ -170,6 +170,11 @@ TEST(Clipping, RefusesWhatHasNoBound) {
     large.batch_size = 5000;
     EXPECT_THAT(refused([&] { TwinNetwork(twin, shape, initial, large); }, ErrorCode::kUsage),
                 HasSubstr("at most 8192, got 50120"));
+    TrainOptions adam = options;
+    adam.optimizer = Optimizer::kAdam;
+    adam.noise_multiplier = 60;
+    EXPECT_THAT(refused([&] { TwinNetwork(twin, shape, initial, adam); }, ErrorCode::kUsage),
+                HasSubstr("at most 48, got 60"));
 }
 
 // One example with a huge error: what it moves the sum by is the bound, and the noise has the

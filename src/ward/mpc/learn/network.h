@@ -159,6 +159,7 @@ class BasicNetwork {
     Matrix backward_step(const NetworkStep& step, const Memory& memory, Matrix error);
     std::vector<Matrix> inputs_of_products(Pass& pass);
     void begin_clipping();
+    void check_adam() const;
     std::vector<Matrix> gradient_sums(const std::vector<Matrix>& inputs,
                                       const std::vector<Matrix>& errors, int error_bits,
                                       double momentum);

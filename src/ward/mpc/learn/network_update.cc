@@ -28,6 +28,7 @@ constexpr double kMaxSum = 8192;   // of clipped gradients and their velocity
 constexpr double kNoiseTail = 12;  // deviations
 constexpr int kSquareBits = 24;    // fraction bits of Adam's mean squares
 constexpr double kAdamFloor = 0x1p-10;
+constexpr double kMaxAdamNoise = 48;  // whose mean square, with a third party's, fits
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::kUsage, message); }
 
@@ -117,6 +118,7 @@ void BasicNetwork<World>::set_learning_rate(double learning_rate) {
 template <typename World>
 void BasicNetwork<World>::begin_clipping() {
     require_exact(context_);
+    check_adam();
     clipping_.emplace(steps_, options_.clipping_norm);
     const double sum = options_.clipping_norm * (static_cast<double>(options_.batch_size) +
                                                  kNoiseTail * options_.noise_multiplier);
@@ -126,6 +128,16 @@ void BasicNetwork<World>::begin_clipping() {
             "clipping norm times (batch size + 12 noise multipliers) / (1 - momentum) must be "
             "at most 8192, got " +
             std::to_string(sum / kept));
+    }
+}
+
+template <typename World>
+void BasicNetwork<World>::check_adam() const {
+    if (options_.optimizer != Optimizer::kAdam) return;
+    const double noise = options_.clipping_norm * options_.noise_multiplier;
+    if (noise > kMaxAdamNoise) {
+        refuse("Adam needs a clipping norm times noise multiplier of at most 48, got " +
+               std::to_string(noise));
     }
 }
 
