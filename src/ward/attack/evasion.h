@@ -78,8 +78,8 @@ class Attack {
 };
 
 // "fgsm", "pgd", "mi-fgsm", "apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square",
-// "fmn", "boundary", "autoattack", "autoattack-plus", "autoattack-rand", ... Throws Error kUsage for other names and
-// for options that do not fit.
+// "fmn", "boundary", "autoattack", "autoattack-plus", "autoattack-rand", ... Throws Error kUsage
+// for other names and for options that do not fit.
 std::unique_ptr<Attack> make_attack(std::string_view name, const EvasionOptions& options);
 std::vector<std::string> attack_names();
 
