@@ -96,4 +96,45 @@ wait $child || got=$?
 [ "$(grep -c '^ward: error: stopped after' partial.log)" -eq 1 ] || fail "not one line: $(cat partial.log)"
 grep -q '"partial":true' partial.json || fail "not marked partial: $(cat partial.json)"
 expect 1 "no connection" "$ward" attack evasion --url http://127.0.0.1:1 --remote-model m --data digits --epsilon 0.1
-echo "passed: $served queries, none twice"
+
+# TLS on both sides, by another implementation: our authority, a client certificate, and refusals without them.
+tls="without python3 and openssl no TLS"
+if command -v python3 > /dev/null && command -v openssl > /dev/null; then
+  req() { openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj "/CN=$1" -addext "$3" -keyout "$2.key" -out "$2.crt" 2> /dev/null; }
+  req 127.0.0.1 server "subjectAltName=IP:127.0.0.1"
+  req client client "basicConstraints=CA:TRUE"
+  cat > tls.py <<'PY'
+import http.server, json, ssl
+class H(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    def log_message(self, *a): pass
+    def reply(self, body):
+        body = json.dumps(body).encode()
+        self.send_response(200); self.send_header("Content-Length", str(len(body))); self.end_headers(); self.wfile.write(body)
+    def do_GET(self): self.reply({"inputs": [], "outputs": []})
+    def do_POST(self):
+        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["inputs"][0]["shape"][0]
+        self.reply({"outputs": [{"name": "o", "datatype": "FP32", "shape": [asked, 10], "data": [0.1] * (10 * asked)}]})
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), H)
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain("server.crt", "server.key")
+context.load_verify_locations("client.crt"); context.verify_mode = ssl.CERT_REQUIRED
+server.socket = context.wrap_socket(server.socket, server_side=True)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+PY
+  python3 tls.py > tls.port 2> /dev/null &
+  servers="$servers $!"
+  tries=0
+  while [ ! -s tls.port ] && [ $tries -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done
+  url=https://127.0.0.1:$(cat tls.port)
+  evade() { "$ward" attack evasion --url "$url" --remote-model m --data digits --attack square --steps 3 --epsilon 0.1 \
+    --count 5 --retries 0 --timeout 5 "$@"; }
+  evade --ca server.crt --client-cert client.crt --client-key client.key --json > tls.json 2> tls.log || fail "mTLS: $(cat tls.log)"
+  grep -q '"examples":5' tls.json || fail "mTLS gave $(cat tls.json)"
+  expect 1 "its certificate is not trusted" evade --client-cert client.crt --client-key client.key
+  expect 1 "no answer from" evade --ca server.crt
+  expect 2 "both a client certificate and its key" evade --client-cert client.crt
+  tls="mTLS against python"
+fi
+echo "passed: $served queries, none twice; $tls"

@@ -15,22 +15,27 @@ namespace {
 constexpr int64_t kStarts = 50, kBisections = 12;
 constexpr double kFirstAside = 0.01, kFirstForward = 0.01;  // shares of the distance
 constexpr double kMostForward = 0.5, kMostAside = 0.3, kLeast = 1e-6;
-constexpr int64_t kWindow = 20;  // steps after which sizes are looked at
+constexpr int64_t kWindow = 10;  // steps after which sizes are looked at
+constexpr double kChange = 1.5;
 
-// What is known about the steps of one example.
-struct Walk {
-    double aside = kFirstAside, forward = kFirstForward;
+// Sizes of the two parts of a step, and how often they succeed: half of the parts aside and a
+// quarter of the parts towards the example should (section 2.4 of the paper).
+struct Size {
+    double value, wanted, most;
     int64_t tried = 0, taken = 0;
 
-    // As the authors: half of the steps should succeed; where nearly none does, both sizes fall.
-    void adapt() {
+    void note(bool success) {
+        ++tried;
+        taken += success ? 1 : 0;
         if (tried < kWindow) return;
-        const double share = static_cast<double>(taken) / static_cast<double>(tried);
-        const double factor = share > 0.5 ? 1.5 : share < 0.2 ? 1 / 1.5 : 1;
-        aside = std::clamp(aside * factor, kLeast, kMostAside);
-        forward = std::clamp(forward * factor, kLeast, kMostForward);
+        const bool often = static_cast<double>(taken) > wanted * static_cast<double>(tried);
+        value = std::clamp(value * (often ? kChange : 1 / kChange), kLeast, most);
         tried = taken = 0;
     }
+};
+
+struct Walk {
+    Size aside{kFirstAside, 0.5, kMostAside}, forward{kFirstForward, 0.25, kMostForward};
 };
 
 class Boundary : public Attack {
@@ -55,20 +60,23 @@ class Boundary : public Attack {
         const at::Tensor owner = torch::arange(points.size());
         nearest.offer_all(points.fooled_by_labels(target.labels(x)), x, owner);
         std::vector<Walk> walks(static_cast<size_t>(points.size()));
-        for (int64_t step = 0; step < options_.steps; ++step) {
+        for (int64_t query = 0; query + 1 < options_.steps; query += 2) {
             at::Tensor trial = x.clone();
             for (int64_t i = 0; i < x.size(0); ++i)
                 if (started[i])
-                    propose(row(points.x, i), walks[i], generator, row(trial, i), row_size(x));
-            const at::Tensor fooled = points.fooled_by_labels(target.labels(trial)).contiguous();
-            nearest.offer_all(fooled, trial, owner);
+                    step_aside(row(points.x, i), walks[i].aside.value, generator, row(trial, i),
+                               row_size(x));
+            const at::Tensor first = points.fooled_by_labels(target.labels(trial)).contiguous();
+            for (int64_t i = 0; i < x.size(0); ++i)
+                trial[i].copy_(trial[i] + walks[i].forward.value * (points.x[i] - trial[i]));
+            const at::Tensor second = points.fooled_by_labels(target.labels(trial)).contiguous();
+            nearest.offer_all(second, trial, owner);
             for (int64_t i = 0; i < x.size(0); ++i) {
-                ++walks[i].tried;
-                if (started[i] && fooled.data_ptr<bool>()[i]) {
-                    ++walks[i].taken;
-                    x[i].copy_(trial[i]);
-                }
-                walks[i].adapt();
+                if (!started[i]) continue;
+                const bool stayed = first.data_ptr<bool>()[i], nearer = second.data_ptr<bool>()[i];
+                walks[i].aside.note(stayed);
+                if (stayed) walks[i].forward.note(nearer);
+                if (nearer) x[i].copy_(trial[i]);
             }
         }
         return nearest.points();
@@ -117,8 +125,9 @@ class Boundary : public Attack {
         }
     }
 
-    void propose(const float* center, const Walk& walk, Generator& generator, float* x,
-                 int64_t n) const {
+    // To another point of the sphere around the example.
+    void step_aside(const float* center, double size, Generator& generator, float* x,
+                    int64_t n) const {
         const double distance = std::max(row_distance(x, center, n, Norm::kL2), 1e-12);
         std::vector<double> step(static_cast<size_t>(n));
         double along = 0, norm = 0;
@@ -130,9 +139,8 @@ class Boundary : public Attack {
             step[j] -= along * (x[j] - center[j]) / distance;
             norm += step[j] * step[j];
         }
-        const double scale = walk.aside * distance / std::max(std::sqrt(norm), 1e-12);
-        // On the sphere, then towards the example.
-        const double back = (1 - walk.forward) / std::sqrt(1 + walk.aside * walk.aside);
+        const double scale = size * distance / std::max(std::sqrt(norm), 1e-12);
+        const double back = 1 / std::sqrt(1 + size * size);
         for (int64_t j = 0; j < n; ++j) {
             const double moved = x[j] - center[j] + scale * step[j];
             x[j] =

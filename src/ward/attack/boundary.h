@@ -13,7 +13,7 @@
 
 namespace ward::attack {
 
-// Default: 5000 steps. L2; Error kUnsupported for others.
+// Default: 5000 queries. L2; Error kUnsupported for others.
 std::unique_ptr<Attack> make_boundary(const EvasionOptions& options);
 
 }  // namespace ward::attack

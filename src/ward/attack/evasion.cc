@@ -254,8 +254,8 @@ EvasionResult evade(Target& target, Attack& attack, const Points& points,
         const auto n = static_cast<double>(examples);
         result.forward_per_example = static_cast<double>(target.counts().forward) / n;
         result.backward_per_example = static_cast<double>(target.counts().backward) / n;
-        const Verdict verdict =
-            judge(target, attack, attacked, found.x, options, result.partial.empty());
+        const Verdict verdict = judge(target, attack, attacked, found.x, options,
+                                      result.partial.empty() && options.moves.empty());
         norms = take_over(verdict, attacked, found.x, rows, right, options, result);
     }
     if (rows.numel() == 0) result.clean = result.robust = to_bits(right);

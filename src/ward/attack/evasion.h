@@ -78,8 +78,8 @@ class Attack {
 };
 
 // "fgsm", "pgd", "mi-fgsm", "apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square",
-// "autoattack", "autoattack-plus", "autoattack-rand", ... Throws Error kUsage for other names and
-// for options that do not fit.
+// "fmn", "boundary", "autoattack", "autoattack-plus", "autoattack-rand", ... Throws Error kUsage
+// for other names and for options that do not fit.
 std::unique_ptr<Attack> make_attack(std::string_view name, const EvasionOptions& options);
 std::vector<std::string> attack_names();
 
@@ -90,7 +90,7 @@ struct EvasionResult {
     double clean_accuracy = 0;
     double robust_accuracy = 0;
     // When inputs are rounded to 256 levels of the box (inside the ball); NaN where the target died
-    // before.
+    // before, and where inputs cannot all move (rounding would move them).
     double robust_accuracy_8bit = 0;
     double mean_norm = 0, median_norm = 0;  // of the perturbations that fooled
     double cpu_seconds = 0;                 // of the attack, without the canonical passes

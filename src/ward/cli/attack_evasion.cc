@@ -27,6 +27,7 @@ struct Options {
     std::string norm = "linf";
     attack::EvasionOptions evasion;
     std::optional<int64_t> wanted;
+    std::vector<std::string> fixed, growing, shrinking;  // columns
     std::string bits;
     bool json = false;
 };
@@ -92,12 +93,48 @@ void print_human(const Options& options, const attack::EvasionResult& result) {
     std::printf("\nA bound from above: a stronger attack may find more.\n");
 }
 
+// Inputs of these columns; of a category there are several, "column=value".
+void restrict(const std::vector<std::string>& columns, attack::Move move,
+              const std::vector<std::string>& names, std::vector<attack::Move>& moves) {
+    for (const std::string& column : columns) {
+        bool found = false;
+        for (size_t j = 0; j < names.size(); ++j) {
+            if (names[j] != column && !names[j].starts_with(column + "=")) continue;
+            found = true;
+            moves[j] = move;
+        }
+        if (!found) {
+            throw Error(ErrorCode::kUsage, "no input is made of a column " + column,
+                        "ward data describe lists the columns");
+        }
+    }
+}
+
+std::vector<attack::Move> moves_of(const Options& options, const data::Dataset& data) {
+    std::vector<attack::Move> moves;
+    if (options.fixed.empty() && options.growing.empty() && options.shrinking.empty()) return moves;
+    const std::vector<std::string>& names = data.feature_names;
+    if (names.empty()) {
+        throw Error(ErrorCode::kUnsupported, "columns can be held only in tables",
+                    "leave out --immutable, --increase-only and --decrease-only");
+    }
+    // Between two categories lies no row.
+    for (const std::string& name : names)
+        moves.push_back(name.find('=') == std::string::npos ? attack::Move::kFree
+                                                            : attack::Move::kNot);
+    restrict(options.growing, attack::Move::kUp, names, moves);
+    restrict(options.shrinking, attack::Move::kDown, names, moves);
+    restrict(options.fixed, attack::Move::kNot, names, moves);
+    return moves;
+}
+
 void run(Options options) {
     options.evasion.norm = attack::parse_norm(options.norm);
     AttackTarget loaded = load_attack_target(options.target);
     options.evasion.lower = loaded.lower;
     options.evasion.upper = loaded.upper;
     if (loaded.remote && options.evasion.batch == 0) options.evasion.batch = kRemoteBatch;
+    options.evasion.moves = moves_of(options, loaded.part);
     const auto attack = attack::make_attack(options.attack, options.evasion);
     attack::Points points{loaded.x, loaded.y, at::Tensor()};
     if (options.wanted) {
@@ -161,6 +198,16 @@ void add_attack_evasion_command(CLI::App& attack) {
     add_budget_options(*command, options->evasion);
     command->add_option("--target-class", options->wanted,
                         "Fool the model into this class only [any wrong one]");
+    command
+        ->add_option("--immutable", options->fixed,
+                     "Tables: columns that the attacker cannot change (pgd, mi-fgsm). With any of "
+                     "these three, categories stay as they are")
+        ->delimiter(',');
+    command->add_option("--increase-only", options->growing, "Tables: columns that can only grow")
+        ->delimiter(',');
+    command
+        ->add_option("--decrease-only", options->shrinking, "Tables: columns that can only shrink")
+        ->delimiter(',');
     add_attack_target_options(*command, options->target);
     command->add_option("--bits", options->bits,
                         "Write one line per example: 1 still right, 0 fooled or wrong");

@@ -1,0 +1,41 @@
+#!/bin/sh
+# Attacks that bring back pictures: the pages are there, hold what they should and open in a browser; values that make no
+# sense are refused.
+#
+# usage: attack_pictures_test.sh WARD_PROGRAM
+set -eu
+ward=$1
+. "$(dirname "$0")/lib.sh"
+cd "$work"
+
+"$ward" train --data digits --no-privacy --model cnn --epochs 3 --out m.safetensors > /dev/null 2>&1
+"$ward" attack inversion --model m.safetensors --twin m.safetensors --data digits --classes 0,3 --steps 50 \
+  --report inversion.html --json > inversion.json 2> log || fail "inversion: $(cat log)"
+grep -q '"classes":2' inversion.json || fail "not two classes: $(cat inversion.json)"
+[ "$(grep -o '<img ' inversion.html | wc -l)" -eq 8 ] || fail "two rows of four pictures are expected"
+"$ward" attack gradient-inversion --model m.safetensors --data digits --steps 20 --count 2 --report leak.html --json \
+  > leak.json 2> log || fail "gradient inversion: $(cat log)"
+[ "$(grep -o '<img ' leak.html | wc -l)" -eq 4 ] || fail "two rows of two pictures are expected"
+"$ward" attack extraction --model m.safetensors --data digits --queries 100 --copy logistic --count 50 \
+  --report curve.html --out copy.safetensors --json > curve.json 2> log || fail "extraction: $(cat log)"
+"$ward" evaluate copy.safetensors --data digits > /dev/null 2> log || fail "the copy is no model: $(cat log)"
+
+expect 2 "classes must be between 0 and 9, got 10" "$ward" attack inversion --model m.safetensors --data digits --classes 10
+expect 2 "--noise-multiplier must be finite and >= 0" "$ward" attack gradient-inversion --data digits --noise-multiplier -1
+expect 2 "changes none of the examples" "$ward" attack poison --data digits --rate 1e-9
+expect 2 "to the same class changes nothing" "$ward" attack poison --data digits --attack label-flip --source-class 1 --target-class 1
+expect 2 "--budget" "$ward" audit m.safetensors --data digits --budget -1
+expect 2 "is not a number >= 0" "$ward" attack extraction --model m.safetensors --data digits --price -1
+expect 1 "exact extraction knows flatten, linear and relu" "$ward" attack extraction --attack exact --model m.safetensors
+expect 1 "the model expects" "$ward" attack evasion --model m.safetensors --data breast-cancer --epsilon 0.1
+expect 1 "the model expects" "$ward" attack membership --model m.safetensors --data breast-cancer
+expect 2 "--out" "$ward" attack extraction --model m.safetensors --data digits --out m.safetensors
+
+browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
+if [ -z "$browser" ]; then echo "passed, without a browser"; exit 0; fi
+for page in inversion leak; do
+  timeout 120 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$work/profile" --enable-logging=stderr \
+    --screenshot="$work/$page.png" "file://$work/$page.html" > /dev/null 2> browser.log || fail "the browser ended with an error"
+  if grep "CONSOLE" browser.log; then fail "$page.html wrote to the console"; fi
+done
+echo "passed: pages opened"
