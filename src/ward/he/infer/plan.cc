@@ -129,8 +129,8 @@ class Planner {
     // followed roughly: they are bounded by products of bounds, which takes room in deep networks.
     void follow_values(int log_degree) {
         const internal::Noise noise{std::exp2(log_degree)};
-        const double rounding =
-            std::exp2(-request_.scale_bits) * (noise.rounded_ciphertext(3) + noise.error());
+        const double rounding = std::exp2(-request_.scale_bits) *
+                                (noise.rounded_ciphertext(most_parts()) + noise.error());
         double error = rounding;
         plan_.stages.clear();
         std::vector<std::vector<Interval>> operands = {
@@ -157,8 +157,15 @@ class Planner {
                 step.sum_bound = std::max(step.value_bound, all.ever) + bias;
             }
             error *= static_cast<double>(stage.pool * stage.pool);
+            // Sums are made in units of the interval of a polynomial; folds add up what is rounded.
+            const bool fitted = stage.has_activation && !stage.activation.is_square();
+            double rounded = rounding * (fitted ? stage.activation.radius : 1.0);
+            if (request_.packing == Packing::kSingle) {
+                const double folds = static_cast<double>(slots_.stages[i].layout.folds.size());
+                rounded *= std::exp2(plan_.bounds_proven ? folds : folds / 2);
+            }
             error = error_gain(stage.matrix, !plan_.bounds_proven) * error +
-                    rounding * (1 + request_.input.magnitude());
+                    rounded * (1 + request_.input.magnitude());
             for (const Skip& skip : stage.skips) {  // not smaller than those before
                 error += error_gain(skip.matrix, !plan_.bounds_proven) * error;
             }
@@ -167,7 +174,7 @@ class Planner {
             if (stage.has_activation) {
                 step.activation = stage.activation.function;
                 level -= stage.activation.depth();
-                bound_activation(stage.activation, sums, step, level, error);
+                bound_activation(stage.activation, sums, step, level, rounding, error);
                 error += rounding;
             }
             plan_.value_bound = step.value_bound;
@@ -176,19 +183,30 @@ class Planner {
         }
     }
 
+    // Polynomials of ciphertexts that are rescaled: in a batch squares stay of three.
+    int most_parts() const {
+        const auto squares = [](const Stage& stage) {
+            return stage.has_activation && stage.activation.is_square();
+        };
+        const bool batch = request_.packing == Packing::kBatch;
+        return batch && std::any_of(network_.stages.begin(), network_.stages.end(), squares) ? 3
+                                                                                             : 2;
+    }
+
     void bound_activation(const PolynomialActivation& activation, std::vector<Interval>& sums,
-                          StagePlan& step, int level, double& error) {
+                          StagePlan& step, int level, double rounding, double& error) {
         if (activation.is_square()) {
             error *= 2 * step.value_bound + error;
             need(step.value_bound * step.value_bound + error, level);
         } else {
-            // T_k changes at most k^2 times as fast as its argument; products of bounds give some
-            // times that.
-            double growth = 0;
+            double steepest = activation.slope;  // with regard to x / radius
+            double roundings = 0;                // of products, seen in the sum
             for (size_t k = 1; k < activation.chebyshev.size(); ++k) {
-                growth += std::abs(activation.chebyshev[k]) * static_cast<double>(k * k);
+                const double c = std::abs(activation.chebyshev[k]);
+                if (activation.slope == 0) steepest += c * static_cast<double>(k * k);
+                roundings += c * static_cast<double>(2 * k);
             }
-            error *= 4 * growth / activation.radius;
+            error = steepest / activation.radius * error + roundings * rounding;
             step.value_bound = activation.radius;
             step.activation +=
                 " by a polynomial of degree " + std::to_string(activation.chebyshev.size() - 1);
