@@ -14,6 +14,7 @@ model="m.safetensors --data breast-cancer --activation-degree 5"
 
 "$ward" he plan $model > plan.txt || fail "plan"
 grep -q 'relu by a polynomial of degree 5' plan.txt || fail "plan: $(cat plan.txt)"
+grep -q '^precision  *outputs to about [1-3][0-9] bits' plan.txt || fail "plan: $(cat plan.txt)"
 grep -q '^accuracy  *[789][0-9]' plan.txt || fail "plan: $(cat plan.txt)"
 
 for mode in "" "--packing batch" "--encrypted-weights" "--encrypted-weights --encrypted-input"; do

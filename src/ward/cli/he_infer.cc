@@ -8,6 +8,7 @@
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "ward/cli/internal/he.h"
 #include "ward/core/error.h"
@@ -17,6 +18,7 @@
 #include "ward/he/circuit_privacy.h"
 #include "ward/he/infer/encrypted_weights.h"
 #include "ward/he/infer/files.h"
+#include "ward/he/infer/precision.h"
 #include "ward/he/infer/program.h"
 #include "ward/he/wire.h"
 
@@ -289,11 +291,31 @@ void run_infer(const Options& options) {
     }
 }
 
+// On examples of the data, or random ones in the plan's range.
+void print_precision(const HeModel& model, const HeModelOptions& options) {
+    constexpr int64_t kExamples = 20;
+    std::vector<double> examples;
+    if (!options.data.data.empty()) {
+        const data::Dataset test = load_part(options, model.model, "test");
+        examples = examples_of(test, 0, std::min(kExamples, test.size()));
+    } else {
+        std::mt19937_64 generator(1);
+        std::uniform_real_distribution<double> uniform(model.plan.input.low, model.plan.input.high);
+        examples.resize(static_cast<size_t>(kExamples * model.network.inputs));
+        for (double& x : examples) x = uniform(generator);
+    }
+    const double error = he::simulated_error(model.network, model.plan, examples);
+    std::printf("precision     outputs to about %.0f bits, simulated with %s examples\n",
+                -std::log2(std::max(error, 0x1p-60)),
+                options.data.data.empty() ? "random" : "test");
+}
+
 // What the polynomials in place of activations cost, measured without encryption.
 void run_plan(const HeModelOptions& options, const std::string& out) {
     const HeModel model = prepare(options);
     if (!out.empty()) write_file_atomically(out, ByteView(he::to_bytes(sent_plan(model))));
     std::cout << he::to_text(model.plan);
+    print_precision(model, options);
     const bool classes = model.model.spec.task == model::Task::kClassification;
     if (options.data.data.empty() || !classes) return;
     const data::Dataset test = load_part(options, model.model, "test");

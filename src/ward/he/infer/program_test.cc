@@ -9,6 +9,7 @@
 #include "ward/core/error.h"
 #include "ward/core/testing/seeded_random.h"
 #include "ward/he/infer/internal/slot_plan.h"
+#include "ward/he/infer/precision.h"
 #include "ward/he/testing/small_models.h"
 
 namespace ward::he {
@@ -247,6 +248,41 @@ TEST(Program, ResidualBlocks) {
         EXPECT_FALSE(world.network.stages.back().skips.empty());
         world.expect_examples(1, 1e-2);
         world.expect_examples(1, 1e-2);
+    }
+}
+
+// Within 4 bits of what comes out, for squares and for polynomials, one example and a batch.
+TEST(Program, PrecisionIsForeseen) {
+    for (Packing packing : {Packing::kSingle, Packing::kBatch}) {
+        for (const model::Activation& activation : {kSquare, kRelu}) {
+            Random random = seeded_random(17);
+            const model::Model m = random_model("foreseen", {12}, 3,
+                                                {{"l1", model::Linear{16, true, ""}},
+                                                 {"a", activation},
+                                                 {"l2", model::Linear{3, true, ""}}},
+                                                random);
+            std::vector<float> calibration;
+            for (int i = 0; i < 100; ++i) {
+                for (double v : random_example(m, random)) {
+                    calibration.push_back(static_cast<float>(v));
+                }
+            }
+            World world(m, packing, {.activation_degree = 7, .calibration = calibration});
+            std::vector<double> examples;
+            double error = 0;
+            for (int i = 0; i < 4; ++i) {
+                const auto x = random_example(m, random);
+                examples.insert(examples.end(), x.begin(), x.end());
+                const auto expected = evaluate(world.network, x);
+                const auto got = world.client.decrypt(
+                    world.program.run(world.client.encrypt(x, random), world.keys), 1);
+                for (size_t k = 0; k < got.size(); ++k) {
+                    error = std::max(error, std::abs(got[k] - expected[k]));
+                }
+            }
+            const double foreseen = simulated_error(world.network, world.whole, examples);
+            EXPECT_NEAR(std::log2(foreseen), std::log2(error), 4);
+        }
     }
 }
 
