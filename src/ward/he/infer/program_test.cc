@@ -251,7 +251,7 @@ TEST(Program, ResidualBlocks) {
     }
 }
 
-// Within 4 bits of what comes out, for squares and for polynomials, one example and a batch.
+// For squares and for polynomials, one example and a batch; small networks come out better.
 TEST(Program, PrecisionIsForeseen) {
     for (Packing packing : {Packing::kSingle, Packing::kBatch}) {
         for (const model::Activation& activation : {kSquare, kRelu}) {
@@ -281,7 +281,8 @@ TEST(Program, PrecisionIsForeseen) {
                 }
             }
             const double foreseen = simulated_error(world.network, world.whole, examples);
-            EXPECT_NEAR(std::log2(foreseen), std::log2(error), 4);
+            EXPECT_LT(error, 4 * foreseen);
+            EXPECT_GT(error, foreseen / 256);
         }
     }
 }
