@@ -20,7 +20,8 @@ Growth growth_of_powers(const Coefficients& p, double bound, double error) {
 }
 
 Coefficients chebyshev_derivative(const Coefficients& p) {
-    Coefficients out(std::max<size_t>(p.size(), 2) - 1, 0.0);
+    if (p.size() < 2) return {0.0};
+    Coefficients out(p.size() - 1, 0.0);
     for (size_t k = out.size(); k > 0; --k) {
         const double above = k + 1 < out.size() ? out[k + 1] : 0;
         out[k - 1] = above + 2 * static_cast<double>(k) * p[k];
