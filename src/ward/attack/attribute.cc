@@ -13,6 +13,7 @@ namespace ward::attack {
 namespace {
 
 constexpr int64_t kLeastAuxiliary = 10;
+constexpr int64_t kTuningRows = 2000;  // of the auxiliary sample, for the weight
 
 using Value = std::vector<float>;  // how the column is encoded
 
@@ -104,28 +105,57 @@ GuessRate rate_of(const std::vector<int64_t>& truth, int64_t values, const Guess
     return rate;
 }
 
+int64_t best_guess(const std::vector<std::vector<double>>& log_p, const Marginal& marginal,
+                   size_t i, double prior_weight, double weight) {
+    int64_t guess = 0;
+    double most = -INFINITY;
+    for (size_t v = 0; v < log_p.size(); ++v) {
+        const double score = weight * log_p[v][i] + prior_weight * marginal.log_prior[v];
+        if (score > most) {
+            most = score;
+            guess = static_cast<int64_t>(v);
+        }
+    }
+    return guess;
+}
+
+// The weight that guesses most of the auxiliary rows; the least of equals.
+double tuned_weight(const model::Model& target, const data::Dataset& auxiliary,
+                    const std::vector<int64_t>& inputs, const Marginal& marginal,
+                    AttributeResult& result) {
+    std::vector<int64_t> rows(std::min(auxiliary.size(), kTuningRows));
+    std::iota(rows.begin(), rows.end(), 0);
+    const data::Dataset data = data::select_rows(auxiliary, rows);
+    const auto log_p = likelihoods(target, data, inputs, marginal);
+    const std::vector<int64_t> truth = truth_of(data, inputs, marginal);
+    const int64_t values = std::ssize(marginal.values);
+    result.queries += values * data.size();
+    double best = 0, most = -1;
+    for (const double weight : {0.0, 0.1, 0.25, 0.5, 1.0, 2.0}) {
+        const auto guess = [&](size_t i) { return best_guess(log_p, marginal, i, 1, weight); };
+        const double accuracy = rate_of(truth, values, guess).accuracy;
+        if (accuracy <= most) continue;
+        most = accuracy;
+        best = weight;
+    }
+    return best;
+}
+
 AttributeSide attack_side(const model::Model& target, const data::Dataset& data,
                           const std::vector<int64_t>& inputs, const Marginal& marginal,
                           AttributeResult& result) {
     const auto log_p = likelihoods(target, data, inputs, marginal);
     const std::vector<int64_t> truth = truth_of(data, inputs, marginal);
     const int64_t values = std::ssize(marginal.values);
-    const auto best = [&](size_t i, double prior_weight) {
-        int64_t guess = 0;
-        double most = -INFINITY;
-        for (int64_t v = 0; v < values; ++v) {
-            const double score = log_p[v][i] + prior_weight * marginal.log_prior[v];
-            if (score > most) {
-                most = score;
-                guess = v;
-            }
-        }
-        return guess;
+    const auto best = [&](double prior_weight, double weight) {
+        return [&, prior_weight, weight](size_t i) {
+            return best_guess(log_p, marginal, i, prior_weight, weight);
+        };
     };
     result.unknown += std::count(truth.begin(), truth.end(), -1);
     result.queries += values * data.size();
-    return {data.size(), rate_of(truth, values, [&](size_t i) { return best(i, 1); }),
-            rate_of(truth, values, [&](size_t i) { return best(i, 0); }),
+    return {data.size(), rate_of(truth, values, best(1, result.weight)),
+            rate_of(truth, values, best(0, 1)),
             rate_of(truth, values, [&](size_t) { return marginal.mode; })};
 }
 
@@ -146,7 +176,7 @@ Interval wilson(double share, double n) {
 
 // Newcombe 1998, method 10.
 Interval difference(const AttributeSide& a, const AttributeSide& b) {
-    const double p = a.attack.accuracy, q = b.attack.accuracy;
+    const double p = a.uniform.accuracy, q = b.uniform.accuracy;
     const Interval i = wilson(p, double(a.examples)), j = wilson(q, double(b.examples));
     return {p - q - std::hypot(p - i.low, j.high - q), p - q + std::hypot(i.high - p, q - j.low)};
 }
@@ -223,11 +253,12 @@ AttributeResult infer_attribute(const model::Model& target, const data::Dataset&
     AttributeResult result;
     result.values = std::ssize(marginal.values);
     result.auxiliary = aside;
+    result.weight = tuned_weight(target, auxiliary, inputs, marginal, result);
     result.members = attack_side(target, data::select_rows(members, some(member_rows, 0)), inputs,
                                  marginal, result);
     result.others = attack_side(target, data::select_rows(others, some(other_rows, aside)), inputs,
                                 marginal, result);
-    result.advantage = result.members.attack.accuracy - result.others.attack.accuracy;
+    result.advantage = result.members.uniform.accuracy - result.others.uniform.accuracy;
     result.advantage_interval = difference(result.members, result.others);
     add_flags(target.card.training_examples, members.size(), result);
     return result;

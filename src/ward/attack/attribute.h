@@ -2,10 +2,12 @@
 //
 // Fredrikson et al. 2014 (Privacy in Pharmacogenetics, figure 2) and Yeom et al. 2018 (section 4):
 // the attacker fills in each value that the column can take, asks the model, and guesses the value
-// that maximises prior(value) x p(right class | row with that value). The prior is what
-// `baseline` has alone: the marginal of the column in an auxiliary sample of the same kind that
-// nobody trained on. Beside it stands the guess with all values equally likely, which rare values
-// need.
+// that maximises prior(value) x p(right class | row with that value)^weight. The papers' weight is
+// 1; as the prior leaves out what the rest of the row says about the column, that can be worse than
+// the prior alone, so the weight is chosen on the auxiliary rows among 0, 0.1, 0.25, 0.5, 1 and 2.
+// The prior is what `baseline` has alone: the marginal of the column in an auxiliary sample of the
+// same kind that nobody trained on. Beside it stands the guess with all values equally likely,
+// which rare values need.
 //
 // Two comparisons say what a figure means. Model against marginal: does the model help at all?
 // That may be no fault of its own, as a good model tells how columns and classes belong together.
@@ -51,11 +53,14 @@ struct AttributeSide {
 
 struct AttributeResult {
     AttributeSide members, others;
-    int64_t values = 0;           // that the column takes in the auxiliary sample
-    int64_t auxiliary = 0;        // its size
-    int64_t unknown = 0;          // attacked rows with a value outside it: no guess is right
-    double advantage = 0;         // accuracy of the attack on members less that on others
+    int64_t values = 0;     // that the column takes in the auxiliary sample
+    int64_t auxiliary = 0;  // its size
+    int64_t unknown = 0;    // attacked rows with a value outside it: no guess is right
+    // Accuracy of the model alone on members less that on others: a weight chosen on rows that the
+    // model was not trained on would hide what it knows of members only.
+    double advantage = 0;
     Interval advantage_interval;  // Newcombe's for two shares, 95 %
+    double weight = 0;  // of the likelihood; 0: the model was no help on the auxiliary sample
     int64_t queries = 0;
     std::vector<std::string> flags;
 };

@@ -53,6 +53,7 @@ void print_json(const Options& options, const attack::AttributeResult& result) {
         {"others", to_json(result.others)},
         {"advantage", result.advantage},
         {"advantage_interval", {result.advantage_interval.low, result.advantage_interval.high}},
+        {"weight", result.weight},
         {"queries", result.queries},
         {"seed", options.attack.seed},
         {"flags", result.flags}};
@@ -81,7 +82,8 @@ void print_human(const Options& options, const attack::AttributeResult& result) 
     print_line("marginal and model", result.members.attack, result.others.attack);
     print_line("model alone", result.members.uniform, result.others.uniform);
     std::printf(
-        "\nadvantage on members: %+.1f points (95 %%: %+.1f to %+.1f). An interval around 0 shows "
+        "\nadvantage of the model alone on members: %+.1f points (95 %%: %+.1f to %+.1f). An "
+        "interval around 0 shows "
         "no leak about them.\n",
         100 * result.advantage, 100 * result.advantage_interval.low,
         100 * result.advantage_interval.high);
