@@ -7,12 +7,12 @@
 //   name                  needs                       source
 //   loss                  target                      Yeom et al. 2018: the loss itself
 //   attack-p              target, population          Ye et al. 2022: rank among the population
-//   quantile              target, population          Bertran et al. 2023:
-//   attack/quantile_regression.h label-noise           labels of the target        Choquette-Choo
-//   et al. 2021: attack/label_only.h label-boundary        labels of the target        the same,
-//   distances by HopSkipJump attack-r              target, references (out)    Ye et al. 2022: rank
-//   among the references lira-online[-fixed]   target, references in, out  Carlini et al. 2022,
-//   algorithm 1 lira-offline[-fixed]  target, references (out)    Carlini et al. 2022, section V
+//   quantile              target, population          Bertran et al. 2023: quantile_regression.h
+//   label-noise           labels of the target        Choquette-Choo et al. 2021: label_only.h
+//   label-boundary        labels of the target        the same, distances by HopSkipJump
+//   attack-r              target, references (out)    Ye et al. 2022: rank among the references
+//   lira-online[-fixed]   target, references in, out  Carlini et al. 2022, algorithm 1
+//   lira-offline[-fixed]  target, references (out)    Carlini et al. 2022, section V
 //   rmia-online           all three                   Zarifzadeh, Liu, Shokri 2024, algorithm 1
 //   rmia-offline          all three (out only)        the same with p(x) from references without x
 //
