@@ -15,6 +15,8 @@
 #include <vector>
 
 #include "ward/attack/membership_run.h"
+#include "ward/attack/quantile_regression.h"
+#include "ward/attack/target.h"
 #include "ward/core/cpu.h"
 #include "ward/core/parallel.h"
 #include "ward/core/progress.h"
@@ -22,6 +24,7 @@
 #include "ward/nn/network.h"
 #include "ward/nn/runtime.h"
 #include "ward/nn/threads.h"
+#include "ward/nn/torch.h"
 #include "ward/train/evaluate.h"
 #include "ward/train/recipes.h"
 
@@ -81,14 +84,31 @@ attack::ShadowOptions shadow_options(const Options& options, const data::Dataset
     return shadows;
 }
 
+at::Tensor tensor_of(const data::Dataset& data) {
+    return torch::from_blob(const_cast<float*>(data.inputs.data()),
+                            {data.size(), data.example_size()});
+}
+
+// What quantile regression and label-noise need beyond scores.
+void add_features_and_labels(const model::Model& model, const data::Dataset& pool,
+                             const data::Dataset& population, attack::MembershipSignals& signals) {
+    signals.features = attack::regression_features(pool, model.spec.outputs);
+    signals.population_features = attack::regression_features(population, model.spec.outputs);
+    const nn::Network network(model);
+    attack::Target target(network, attack::Access::kLabels);
+    signals.label_noise = attack::noise_robustness(
+        target, tensor_of(pool), torch::tensor(pool.labels, at::kLong), tensor_of(population), {});
+}
+
 void attack_all(const std::vector<attack::Shadow>& models, const data::Dataset& pool,
                 const data::Dataset& population, std::vector<Row>& rows) {
     for (size_t target = 0; target < models.size(); ++target) {
         std::vector<attack::Shadow> references;
         for (size_t m = 0; m < models.size(); ++m)
             if (m / 2 != target / 2) references.push_back(models[m]);
-        const attack::MembershipSignals all =
+        attack::MembershipSignals all =
             attack::membership_signals(models[target].model, references, pool, population);
+        add_features_and_labels(models[target].model, pool, population, all);
         attack::MembershipSignals pair = all;
         pair.references.resize(2);
         pair.reference_population.resize(2);
@@ -106,7 +126,8 @@ void attack_all(const std::vector<attack::Shadow>& models, const data::Dataset& 
 
 std::vector<Row> wanted_rows(int64_t references) {
     std::vector<Row> rows;
-    for (const char* attack : {"loss", "attack-p"}) rows.push_back({attack, 0, {}, {}, {}});
+    for (const char* attack : {"loss", "attack-p", "quantile", "label-noise"})
+        rows.push_back({attack, 0, {}, {}, {}});
     for (const char* attack : {"attack-r", "lira-offline-fixed", "rmia-offline"})
         rows.push_back({attack, 1, {}, {}, {}});
     for (const std::string& attack : attack::membership_attack_names())

@@ -5,6 +5,7 @@
 #include <functional>
 #include <utility>
 
+#include "ward/attack/quantile_regression.h"
 #include "ward/core/error.h"
 #include "ward/nn/torch.h"
 
@@ -185,6 +186,16 @@ std::vector<double> rmia(const MembershipSignals& signals, bool online,
     return scores;
 }
 
+// From ln p: exact also where p is next to 1.
+double log_odds_of(double log_p) { return log_p - std::log(std::max(-std::expm1(log_p), 1e-300)); }
+
+std::vector<double> quantile(const MembershipSignals& signals, const MembershipOptions& options) {
+    std::vector<double> population;
+    for (const double log_p : signals.target_population) population.push_back(log_odds_of(log_p));
+    return quantile_scores({signals.features, signals.target.log_odds},
+                           {signals.population_features, population}, options.seed);
+}
+
 struct Entry {
     std::string name;
     bool references, population;
@@ -197,6 +208,9 @@ const std::vector<Entry>& entries() {
     static const std::vector<Entry> kEntries = {
         {"loss", false, false, [](S s, O) { return s.target.log_p; }},
         {"attack-p", false, true, [](S s, O) { return attack_p(s); }},
+        {"quantile", false, true, [](S s, O o) { return quantile(s, o); }},
+        {"label-noise", false, false, [](S s, O) { return s.label_noise; }},
+        {"label-boundary", false, false, [](S s, O) { return s.label_boundary; }},
         {"attack-r", true, false, [](S s, O) { return attack_r(s, "attack-r"); }},
         {"lira-online", true, false, [](S s, O) { return lira_online(s, false, "lira-online"); }},
         {"lira-online-fixed", true, false,
@@ -236,6 +250,10 @@ void check(const Entry& entry, const MembershipSignals& signals, const Membershi
                                            std::to_string(options.gamma) + " and " +
                                            std::to_string(options.offline_a));
     }
+    if (entry.name == "label-noise" && signals.label_noise.size() != examples)
+        fail("the labels of noisy copies were not asked for");
+    if (entry.name == "label-boundary" && signals.label_boundary.size() != examples)
+        fail("the distances to the boundary were not asked for");
     if (!entry.references) return;
     if (signals.held.size() != signals.references.size()) fail("who holds what is not known");
     for (size_t r = 0; r < signals.references.size(); ++r) {
@@ -294,6 +312,8 @@ std::vector<std::string> membership_attack_names() {
 
 bool needs_references(std::string_view attack) { return entry(attack).references; }
 bool needs_population(std::string_view attack) { return entry(attack).population; }
+bool needs_features(std::string_view attack) { return entry(attack).name == "quantile"; }
+bool needs_labels(std::string_view attack) { return entry(attack).name.starts_with("label-"); }
 
 std::vector<double> membership_scores(std::string_view attack, const MembershipSignals& signals,
                                       const MembershipOptions& options) {

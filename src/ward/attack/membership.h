@@ -7,6 +7,9 @@
 //   name                  needs                       source
 //   loss                  target                      Yeom et al. 2018: the loss itself
 //   attack-p              target, population          Ye et al. 2022: rank among the population
+//   quantile              target, population          Bertran et al. 2023: quantile_regression.h
+//   label-noise           labels of the target        Choquette-Choo et al. 2021: label_only.h
+//   label-boundary        labels of the target        the same, distances by HopSkipJump
 //   attack-r              target, references (out)    Ye et al. 2022: rank among the references
 //   lira-online[-fixed]   target, references in, out  Carlini et al. 2022, algorithm 1
 //   lira-offline[-fixed]  target, references (out)    Carlini et al. 2022, section V
@@ -47,12 +50,17 @@ struct MembershipSignals {
     std::vector<Confidence> references;                     // [reference]
     std::vector<std::vector<double>> reference_population;  // [reference], ln p
     std::vector<std::vector<uint8_t>> held;  // [reference][example], 1: trained on it
+    // quantile: what the regression knows of the examples and the population, {n, features}.
+    at::Tensor features, population_features;
+    // label-noise and label-boundary, one per example: share of noisy copies, distance.
+    std::vector<double> label_noise, label_boundary;
 };
 
 struct MembershipOptions {
     double gamma = 1;  // RMIA: how much likelier than a population example to count; >= 1
     // RMIA offline: p(x) = ((1 + a) p_out(x) + 1 - a) / 2; 0.3 for CIFAR-10 by the authors.
     double offline_a = 0.3;
+    uint64_t seed = 1;  // of the regressions of quantile
 };
 
 std::vector<std::string> membership_attack_names();
@@ -61,6 +69,8 @@ std::vector<std::string> membership_attack_names();
 // by train_shadows).
 bool needs_references(std::string_view attack);
 bool needs_population(std::string_view attack);
+bool needs_features(std::string_view attack);  // of the examples and the population
+bool needs_labels(std::string_view attack);    // queries of its own, and nothing but labels
 
 // One score per example; higher means member. Throws Error kUsage (an unknown name, options out of
 // range) or kInvalid (signals that do not fit or too few references, naming the attack).

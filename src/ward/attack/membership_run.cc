@@ -6,8 +6,11 @@
 #include <numeric>
 #include <random>
 
+#include "ward/attack/quantile_regression.h"
+#include "ward/attack/target.h"
 #include "ward/core/error.h"
 #include "ward/nn/network.h"
+#include "ward/nn/torch.h"
 #include "ward/train/evaluate.h"
 
 namespace ward::attack {
@@ -73,11 +76,54 @@ double accuracy_of(const model::Model& model, const data::Dataset& data) {
 
 bool suffices(const std::string& attack, const MembershipRunOptions& options,
               const MembershipSignals& signals) {
+    if (needs_labels(attack)) return false;
     if (needs_population(attack) && signals.target_population.empty()) return false;
+    if (needs_features(attack) &&
+        (!signals.features.defined() ||
+         signals.population_features.size(0) < kLeastRegressionPopulation))
+        return false;
     if (!needs_references(attack)) return true;
     const int64_t pairs = options.shadows.models / 2;
     const bool own_variance = attack == "lira-online" || attack == "lira-offline";
     return pairs >= (own_variance ? 2 : 1);
+}
+
+at::Tensor tensor_of(const data::Dataset& data) {
+    std::vector<int64_t> shape = data.example_shape;
+    shape.insert(shape.begin(), data.size());
+    return torch::from_blob(const_cast<float*>(data.inputs.data()), shape).clone();
+}
+
+bool asks(const MembershipRunOptions& options, std::string_view attack) {
+    return std::find(options.attacks.begin(), options.attacks.end(), attack) !=
+           options.attacks.end();
+}
+
+// What the attacks by labels see; nothing where none is asked for. Returns the queries paid.
+int64_t ask_for_labels(const model::Model& model, const data::Dataset& examples,
+                       const data::Dataset& population, const MembershipRunOptions& options,
+                       MembershipSignals& signals) {
+    const bool noise = asks(options, "label-noise"), boundary = asks(options, "label-boundary");
+    if (!noise && !boundary) return 0;
+    if (examples.tokens)
+        throw Error(ErrorCode::kUnsupported, "label-only attacks disturb numbers, not tokens",
+                    "use the attacks by scores");
+    const nn::Network network(model);
+    Target target(network, Access::kLabels);
+    const at::Tensor x = tensor_of(examples), others = tensor_of(population);
+    const at::Tensor y = torch::tensor(examples.labels, at::kLong);
+    if (noise) signals.label_noise = noise_robustness(target, x, y, others, options.labels);
+    if (boundary) signals.label_boundary = boundary_distances(target, x, y, others, options.labels);
+    return target.counts().forward;
+}
+
+// What quantile regression knows; token numbers are no features.
+void add_features(const model::Model& model, const data::Dataset& examples,
+                  const data::Dataset& population, const MembershipRunOptions& options,
+                  MembershipSignals& signals) {
+    if (examples.tokens || (!options.attacks.empty() && !asks(options, "quantile"))) return;
+    signals.features = regression_features(examples, model.spec.outputs);
+    signals.population_features = regression_features(population, model.spec.outputs);
 }
 
 void add_flags(const MembershipRunOptions& options, int64_t claimed_examples, int64_t trained_on,
@@ -156,12 +202,14 @@ MembershipResult run_membership(const model::Model& target, const data::Dataset&
     const int64_t attacked = parts.members + parts.others;
     std::vector<int64_t> rows(attacked);
     std::iota(rows.begin(), rows.end(), 0);
-    const MembershipSignals signals =
-        membership_signals(target, shadows, data::select_rows(parts.pool, rows), parts.population);
+    const data::Dataset examples = data::select_rows(parts.pool, rows);
+    MembershipSignals signals = membership_signals(target, shadows, examples, parts.population);
+    add_features(target, examples, parts.population, options, signals);
     std::vector<uint8_t> member(attacked, 0);
     std::fill(member.begin(), member.begin() + parts.members, uint8_t{1});
 
     MembershipResult result;
+    result.label_queries = ask_for_labels(target, examples, parts.population, options, signals);
     result.members = parts.members;
     result.others = parts.others;
     result.population = parts.population.size();

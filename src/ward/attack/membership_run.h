@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "ward/attack/label_only.h"
 #include "ward/attack/membership.h"
 #include "ward/attack/roc.h"
 #include "ward/attack/shadow.h"
@@ -20,9 +21,11 @@
 namespace ward::attack {
 
 struct MembershipRunOptions {
-    std::vector<std::string> attacks;  // empty: all that the references suffice for
-    ShadowOptions shadows;             // models = 0: none, and no attacks that need them
+    // Empty: all that the references suffice for, but those that pay queries for labels.
+    std::vector<std::string> attacks;
+    ShadowOptions shadows;  // models = 0: none, and no attacks that need them
     MembershipOptions scores;
+    LabelOnlyOptions labels;
     RocOptions roc;
     double population_share = 0.25;  // of the others, in (0, 1)
     int64_t count = 0;               // attack at most so many members and as many others; 0: all
@@ -39,6 +42,7 @@ struct MembershipResult {
     double member_accuracy = 0, other_accuracy = 0;  // of the target
     int64_t references = 0, references_from_cache = 0;
     int64_t reference_examples = 0;  // that each reference was trained on
+    int64_t label_queries = 0;       // that the attacks by labels paid, all examples together
     double seconds = 0;
     std::vector<std::string> flags;  // what makes the figures doubtful, in words
 };

@@ -51,6 +51,16 @@ struct World {
             return log_p;
         };
         signals.target_population = see_population();
+        // Features that tell how hard an example is, and labels kept the longer the surer they are.
+        const auto tell = [&](const std::vector<double>& of) {
+            at::Tensor features = torch::empty({std::ssize(of), 1});
+            for (size_t i = 0; i < of.size(); ++i)
+                features.data_ptr<float>()[i] = static_cast<float>(of[i]);
+            return features;
+        };
+        signals.features = tell(difficulty);
+        signals.population_features = tell(population);
+        signals.label_noise = signals.label_boundary = signals.target.log_odds;
         for (int64_t r = 0; r < references; ++r) {
             std::vector<uint8_t> held;
             for (int64_t i = 0; i < examples; ++i)
@@ -110,6 +120,8 @@ TEST(Membership, ReferencesTakeTheDifficultyOut) {
     EXPECT_GT(world.auc("rmia-online"), 0.8);
     EXPECT_GT(world.auc("rmia-offline"), loss + 0.04) << "a = 0.3 is for models that know less";
     EXPECT_GT(world.auc("attack-r"), 0.8);
+    EXPECT_GT(world.auc("quantile"), best - 0.02) << "the features tell all";
+    EXPECT_EQ(world.auc("label-noise"), loss) << "passed on as it is";
     EXPECT_LE(world.auc("lira-online"), world.auc("lira-online-fixed"))
         << "variances of 16 values each are worse than one of all";
 }
@@ -172,6 +184,10 @@ TEST(Membership, RefusesSignalsThatDoNotFit) {
     world.signals.references.clear();
     EXPECT_THAT(message_of([&] { world.auc("lira-offline"); }),
                 HasSubstr("there are no reference models"));
+    world.signals.label_noise.pop_back();
+    EXPECT_THAT(message_of([&] { world.auc("label-noise"); }), HasSubstr("were not asked for"));
+    world.signals.features = world.signals.features.narrow(0, 0, 3);
+    EXPECT_THAT(message_of([&] { world.auc("quantile"); }), HasSubstr("features of each example"));
     world.signals.target_population.clear();
     EXPECT_THAT(message_of([&] { world.auc("attack-p"); }), HasSubstr("no population"));
     EXPECT_GT(world.auc("loss"), 0) << "needs none of these";

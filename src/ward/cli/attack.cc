@@ -12,6 +12,7 @@ void add_attack_command(CLI::App& app) {
     command->require_subcommand(1);
     add_attack_evasion_command(*command);
     add_attack_membership_command(*command);
+    add_attack_attribute_command(*command);
     add_attack_poison_command(*command);
     add_attack_extraction_command(*command);
     add_attack_inversion_command(*command);

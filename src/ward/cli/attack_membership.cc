@@ -68,6 +68,7 @@ ordered_json to_json(const Options& options, const attack::MembershipResult& res
             {"references", result.references},
             {"references_from_cache", result.references_from_cache},
             {"reference_examples", result.reference_examples},
+            {"label_queries", result.label_queries},
             {"gamma", options.run.scores.gamma},
             {"offline_a", options.run.scores.offline_a},
             {"seed", options.run.shadows.seed},
@@ -144,7 +145,9 @@ void add_attack_options(CLI::App& command, Options& options) {
     std::string names;
     for (const std::string& name : attack::membership_attack_names())
         names += (names.empty() ? "" : ", ") + name;
-    command.add_option("--attacks", run.attacks, names + " [all that the references suffice for]")
+    command
+        .add_option("--attacks", run.attacks,
+                    names + " [all that the references suffice for, but those by labels]")
         ->delimiter(',');
     command
         .add_option("--shadows", run.shadows.models,
@@ -172,6 +175,15 @@ void add_attack_options(CLI::App& command, Options& options) {
     command.add_option("--offline-a", run.scores.offline_a, "RMIA offline: the authors' a")
         ->capture_default_str();
     command
+        .add_option("--label-draws", run.labels.draws,
+                    "label-noise: noisy copies of each example at each of 8 scales")
+        ->capture_default_str();
+    command
+        .add_option("--label-steps", run.labels.steps,
+                    "label-boundary: iterations of HopSkipJump; 10 cost some 2400 queries per "
+                    "example, so give --count")
+        ->capture_default_str();
+    command
         .add_option("--seed", run.shadows.seed, "Of the halves, the references and the bootstrap")
         ->capture_default_str();
 }
@@ -180,7 +192,9 @@ void add_attack_options(CLI::App& command, Options& options) {
 
 void add_attack_membership_command(CLI::App& attack) {
     auto* command = attack.add_subcommand(
-        "membership", "Who was in the training data: LiRA, RMIA and simpler attacks");
+        "membership",
+        "Who was in the training data: LiRA, RMIA, quantile regression, by labels alone, "
+        "and simpler attacks");
     auto options = std::make_shared<Options>();
     command->add_option("--model", options->model, "Model file of `ward train` (.safetensors)")
         ->required();
@@ -198,6 +212,8 @@ void add_attack_membership_command(CLI::App& attack) {
         "--shadows 16 --cache shadows --json");
     command->callback([options] {
         options->run.roc.seed = options->run.shadows.seed;
+        options->run.scores.seed = options->run.shadows.seed;
+        options->run.labels.seed = options->run.shadows.seed;
         run(*options);
     });
 }

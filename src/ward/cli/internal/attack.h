@@ -19,6 +19,7 @@ namespace ward::cli {
 
 void add_attack_evasion_command(CLI::App& attack);
 void add_attack_membership_command(CLI::App& attack);
+void add_attack_attribute_command(CLI::App& attack);
 void add_attack_poison_command(CLI::App& attack);
 void add_attack_gradient_inversion_command(CLI::App& attack);
 void add_attack_extraction_command(CLI::App& attack);

@@ -1,0 +1,46 @@
+// Membership by labels alone: a model holds on longer to the label of an example it was trained on.
+//
+// Choquette-Choo, Tramer, Carlini, Papernot: Label-Only Membership Inference Attacks (ICML 2021):
+// how far an example is from the decision boundary, (section 3.3) measured by HopSkipJump or
+// (section 3.4) estimated by the share of noisy copies that keep the label. The authors tune the
+// noise on shadow models; here it runs over a ladder of scales, the mean over which estimates the
+// logarithm of the distance without tuning. Inputs that take only two values in the population are
+// flipped with a probability instead, as the authors do for binary columns.
+//
+// An example that the model gets wrong lies on the other side: its score is below all others (the
+// paper's distance 0).
+//
+// Threat model: labels only. Budget: 1 + scales x draws queries per example for noise; for the
+// boundary see attack/hopskipjump.h.
+//
+// Thread safety: none; it queries the target.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "ward/attack/target.h"
+
+namespace ward::attack {
+
+struct LabelOnlyOptions {
+    int64_t draws = 16;  // noisy copies per scale; 8 scales
+    int64_t steps = 10;  // iterations of HopSkipJump
+    uint64_t seed = 1;
+};
+
+// x {n, ...} float32, y {n} int64. `population` {m, ...} tells the spread of each input.
+// The share of noisy copies that keep the right label, in [0, 1]; -1 for wrong examples. Throws
+// Error kUsage for draws < 1, kInvalid for shapes that do not fit.
+std::vector<double> noise_robustness(Target& target, const at::Tensor& x, const at::Tensor& y,
+                                     const at::Tensor& population, const LabelOnlyOptions& options);
+
+// L2 distance to the nearest point of another label that HopSkipJump finds inside the range of the
+// data; -1 for wrong examples; more than any other where none was found. Throws as above.
+std::vector<double> boundary_distances(Target& target, const at::Tensor& x, const at::Tensor& y,
+                                       const at::Tensor& population,
+                                       const LabelOnlyOptions& options);
+
+}  // namespace ward::attack
