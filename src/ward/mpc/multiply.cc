@@ -72,34 +72,52 @@ void cut(const RingVector& first, const RingVector& second, std::vector<SharedMa
     }
 }
 
-// x y + addend of each, by one resharing; recorded for verification.
+// Without values; throws unless the factors fit.
+SharedMatrix shape_of(const Product& product) {
+    SharedMatrix out;
+    if ((product.x == nullptr) != (product.y == nullptr) ||
+        (product.x == nullptr && product.addend == nullptr)) {
+        throw Error(ErrorCode::kUsage, "a product needs two factors, or none and an addend");
+    }
+    if (product.x != nullptr) require_inner(*product.x, *product.y);
+    out.rows = product.x != nullptr ? product.x->rows : product.addend->rows;
+    out.cols = product.y != nullptr ? product.y->cols : product.addend->cols;
+    return out;
+}
+
+// x y + addend of each, by one resharing; recorded for verification. What has no factors is no part
+// of it.
 std::vector<SharedMatrix> multiply_all(Party& party, std::span<const Product> products) {
-    std::vector<SharedMatrix> out;
+    std::vector<SharedMatrix> factored;
+    std::vector<internal::MatrixRelations::Factors> factors;
     size_t total = 0;
     for (const Product& product : products) {
-        total += out.emplace_back(product.x->rows, product.y->cols).size();
+        if (product.x == nullptr) continue;
+        total += factored.emplace_back(product.x->rows, product.y->cols).size();
+        factors.push_back({product.x, product.y});
     }
     SharedMatrix all(1, total);
     Ring* next = all.first.data();
-    for (const Product& product : products) {
-        local_matmul(*product.x, *product.y, next);
-        next += product.x->rows * product.y->cols;
+    for (const auto& [x, y] : factors) {
+        local_matmul(*x, *y, next);
+        next += x->rows * y->cols;
     }
     internal::Verifier* verifier = party.verifier();
     internal::Reshared record;
     internal::reshare(party, all, verifier != nullptr ? &record : nullptr);
-    cut(all.first, all.second, out);
+    cut(all.first, all.second, factored);
     if (verifier != nullptr) {
-        std::vector<internal::MatrixRelations::Factors> factors;
-        for (const Product& product : products) factors.push_back({product.x, product.y});
         verifier->matrices().add(factors, std::move(record.own_mask), std::move(record.next_mask),
                                  std::move(all.second));
     }
-    for (size_t i = 0; i < out.size(); ++i) {
-        const SharedMatrix* addend = products[i].addend;
-        if (addend == nullptr) continue;
-        add_part(*addend, out[i].size(), out[i].first.data());
-        for (size_t k = 0; k < out[i].size(); ++k) out[i].second[k] += addend->second[k];
+    std::vector<SharedMatrix> out;
+    auto value = factored.begin();
+    for (const Product& product : products) {
+        out.push_back(product.x != nullptr ? std::move(*value++) : *product.addend);
+        if (product.x == nullptr || product.addend == nullptr) continue;
+        SharedMatrix& sum = out.back();
+        add_part(*product.addend, sum.size(), sum.first.data());
+        for (size_t k = 0; k < sum.size(); ++k) sum.second[k] += product.addend->second[k];
     }
     return out;
 }
@@ -206,9 +224,10 @@ SharedMatrix sum_rows(const SharedMatrix& x) {
     SharedMatrix out(1, x.cols);
     std::fill(out.first.begin(), out.first.end(), Ring{0});
     std::fill(out.second.begin(), out.second.end(), Ring{0});
-    for (size_t i = 0; i < x.size(); ++i) {
-        out.first[i % x.cols] += x.first[i];
-        out.second[i % x.cols] += x.second[i];
+    for (size_t r = 0; r < x.rows; ++r) {
+        const Ring *first = &x.first[r * x.cols], *second = &x.second[r * x.cols];
+        for (size_t c = 0; c < x.cols; ++c) out.first[c] += first[c];
+        for (size_t c = 0; c < x.cols; ++c) out.second[c] += second[c];
     }
     return out;
 }
@@ -287,26 +306,29 @@ SharedMatrix matmul_fixed(Party& party, const SharedMatrix& x, const SharedMatri
 std::vector<SharedMatrix> matmul_fixed(Party& party, std::span<const Product> products, int shift) {
     const TrafficLedger::Scope scope(party.ledger(), "matmul_fixed");
     size_t total = 0;
+    std::vector<SharedMatrix> out;
     for (const Product& product : products) {
-        require_inner(*product.x, *product.y);
-        total += product.x->rows * product.y->cols;
+        const SharedMatrix& shape = out.emplace_back(shape_of(product));
+        total += shape.rows * shape.cols;
     }
     if (party.verifier() != nullptr)
         return truncate_all(party, multiply_all(party, products), shift);
     RingVector part(total);
     Ring* next = part.data();
-    for (const Product& product : products) {
-        const size_t size = product.x->rows * product.y->cols;
-        local_matmul(*product.x, *product.y, next);
+    for (size_t i = 0; i < products.size(); ++i) {
+        const Product& product = products[i];
+        const size_t size = out[i].rows * out[i].cols;
+        if (product.x != nullptr) {
+            local_matmul(*product.x, *product.y, next);
+        } else {
+            std::fill_n(next, size, Ring{0});
+        }
         if (product.addend != nullptr) add_part(*product.addend, size, next);
         next += size;
     }
     RingVector first, second;
     internal::truncate_product(party, part, shift, first, second);
-    std::vector<SharedMatrix> out;
-    for (const Product& product : products) {
-        out.emplace_back(product.x->rows, product.y->cols);
-    }
+    for (SharedMatrix& value : out) value = SharedMatrix(value.rows, value.cols);
     cut(first, second, out);
     return out;
 }

@@ -50,11 +50,11 @@ SharedMatrix matmul(Party& party, const SharedMatrix& x, const SharedMatrix& y);
 SharedMatrix matmul_fixed(Party& party, const SharedMatrix& x, const SharedMatrix& y,
                           int shift = kFractionBits);
 
-// Several independent products in the rounds of one: (x y + addend) / 2^shift, where the addend may
-// be missing and has the fraction bits of the product.
+// Several independent products in the rounds of one: (x y + addend) / 2^shift, where the addend
+// has the fraction bits of the product. Either the addend or both factors may be missing.
 struct Product {
-    const SharedMatrix* x;
-    const SharedMatrix* y;
+    const SharedMatrix* x = nullptr;
+    const SharedMatrix* y = nullptr;
     const SharedMatrix* addend = nullptr;
 };
 std::vector<SharedMatrix> matmul_fixed(Party& party, std::span<const Product> products,

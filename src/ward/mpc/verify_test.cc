@@ -153,11 +153,11 @@ TEST(WideKernels, ScalingAndRowSumsAgreeWithThePortableOnes) {
     for (size_t count : {1, 7, 8, 41}) {
         const RingVector factors = random_words(count);
         RingVector u = random_words(count), same = u, u_high(count), same_high(count);
-        internal::scale_narrow(factors.data(), count, u.data());
-        slow.scale_narrow(factors.data(), count, same.data());
+        internal::scale_narrow(factors.data(), u.data(), count, u.data());
+        slow.scale_narrow(factors.data(), same.data(), count, same.data());
         EXPECT_EQ(u, same);
-        internal::scale_wide(factors.data(), count, u.data(), u_high.data());
-        slow.scale_wide(factors.data(), count, same.data(), same_high.data());
+        internal::scale_wide(factors.data(), u.data(), count, u.data(), u_high.data());
+        slow.scale_wide(factors.data(), same.data(), count, same.data(), same_high.data());
         EXPECT_EQ(u, same);
         EXPECT_EQ(u_high, same_high);
     }

@@ -12,6 +12,7 @@ namespace ward::mpc::internal {
 namespace {
 
 constexpr size_t kWord = 64;
+constexpr size_t kLine = 8;  // numbers in a line of the cache
 
 // The 64 bits that begin at bit `skip` of the first word.
 uint64_t bits_at(const Ring* words, size_t skip) {
@@ -81,10 +82,26 @@ void Terms::read_bits(const Segment& segment, size_t from, size_t count, Ring* o
            out);
 }
 
+auto Terms::segment_at(size_t at) const {
+    return std::upper_bound(segments_.begin(), segments_.end(), at,
+                            [](size_t value, const Segment& s) { return value < s.end; });
+}
+
+const Ring* Terms::view(size_t at, size_t count, Ring* room) const {
+    const auto segment = segment_at(at);
+    if (segment == segments_.end() || segment->bits || at + count > segment->end) {
+        read(at, count, room);
+        return room;
+    }
+    const Ring* out = &numbers_[segment->offset + (at - segment->begin)];
+    // A reader takes pieces that are far apart in turn: what it takes of this one the next time.
+    for (size_t i = 0; i < count; i += kLine) __builtin_prefetch(out + count + i);
+    return out;
+}
+
 void Terms::read(size_t at, size_t count, Ring* out) const {
     const size_t end = at + count;
-    auto segment = std::upper_bound(segments_.begin(), segments_.end(), at,
-                                    [](size_t value, const Segment& s) { return value < s.end; });
+    auto segment = segment_at(at);
     for (; at < end && segment != segments_.end(); ++segment) {
         const size_t here = std::min(end, segment->end) - at, from = at - segment->begin;
         if (segment->bits) {

@@ -22,6 +22,8 @@ class Terms {
 
     // Terms at, at + 1, ...; zeros behind the last one.
     void read(size_t at, size_t count, Ring* out) const;
+    // The same without a copy where they stand side by side; else they are read to `room`.
+    const Ring* view(size_t at, size_t count, Ring* room) const;
 
   private:
     struct Segment {
@@ -30,6 +32,7 @@ class Terms {
         bool bits;
         Ring base, slope;
     };
+    auto segment_at(size_t at) const;
     void read_bits(const Segment& segment, size_t from, size_t count, Ring* out) const;
 
     std::vector<Segment> segments_;

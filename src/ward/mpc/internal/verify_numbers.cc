@@ -22,9 +22,10 @@ struct NumberRelations::Chunk {
         : u(kPieces * kChunk), u_high(wide ? kPieces * kChunk : 0), v(kPieces * kChunk) {}
 
     WideRows u_rows() const { return {u.data(), u_high.empty() ? nullptr : u_high.data(), kChunk}; }
-    WideRows v_rows() const { return {v.data(), nullptr, kChunk}; }
+    WideRows v_rows() const { return {nullptr, nullptr, 0, v_at}; }
 
     RingVector u, u_high, v;
+    const Ring* v_at[kPieces];  // in v, or where they are
 };
 
 NumberRelations::Place NumberRelations::add(Role role, size_t count, size_t terms) {
@@ -122,8 +123,8 @@ Uint128 NumberRelations::sum_of_claims(const Side& side, const Ring* w) const {
 }
 
 // Terms times the factors of their relations.
-void NumberRelations::scale(const Side& side, size_t at, size_t count, Ring* u,
-                            Ring* u_high) const {
+void NumberRelations::scale(const Side& side, size_t at, size_t count, const Ring* u, Ring* out,
+                            Ring* out_high) const {
     auto group = std::upper_bound(side.groups.begin(), side.groups.end(), at,
                                   [](size_t value, const Group& g) { return value < g.end; });
     for (; count > 0 && group != side.groups.end(); ++group) {
@@ -131,32 +132,36 @@ void NumberRelations::scale(const Side& side, size_t at, size_t count, Ring* u,
             const size_t relation = (at - group->begin) % group->count;
             const size_t here = std::min(count, group->count - relation);
             const Ring* factors = &factors_[group->relation + relation];
-            if (u_high != nullptr) {
-                scale_wide(factors, here, u, u_high);
-                u_high += here;
+            if (out_high != nullptr) {
+                scale_wide(factors, u, here, out, out_high);
+                out_high += here;
             } else {
-                scale_narrow(factors, here, u);
+                scale_narrow(factors, u, here, out);
             }
             u += here;
+            out += here;
             at += here;
             count -= here;
         }
     }
-    if (u_high != nullptr) std::fill_n(u_high, count, Ring{0});  // behind the last term
+    std::fill_n(out, count, Ring{0});  // behind the last term
+    if (out_high != nullptr) std::fill_n(out_high, count, Ring{0});
 }
 
 void NumberRelations::read_u(const Side& side, size_t begin, size_t count, Chunk& chunk) const {
+    const size_t length = piece_length();
     for (size_t j = 0; j < kPieces; ++j) {
-        const size_t at = j * piece_length() + begin;
-        Ring* u = &chunk.u[j * kChunk];
-        side.u.read(at, count, u);
-        scale(side, at, count, u, chunk.u_high.empty() ? nullptr : &chunk.u_high[j * kChunk]);
+        const size_t at = j * length + begin;
+        Ring* out = &chunk.u[j * kChunk];
+        const Ring* u = side.u.view(at, count, out);
+        scale(side, at, count, u, out, chunk.u_high.empty() ? nullptr : &chunk.u_high[j * kChunk]);
     }
 }
 
 void NumberRelations::read_v(const Side& side, size_t begin, size_t count, Chunk& chunk) const {
+    const size_t length = piece_length();
     for (size_t j = 0; j < kPieces; ++j) {
-        side.v.read(j * piece_length() + begin, count, &chunk.v[j * kChunk]);
+        chunk.v_at[j] = side.v.view(j * length + begin, count, &chunk.v[j * kChunk]);
     }
 }
 

@@ -97,7 +97,8 @@ class NumberRelations {
     size_t count(Role role) const;
     size_t piece_length() const;
     Uint128 sum_of_claims(const Side& side, const Ring* w) const;
-    void scale(const Side& side, size_t at, size_t count, Ring* u, Ring* u_high) const;
+    void scale(const Side& side, size_t at, size_t count, const Ring* u, Ring* out,
+               Ring* out_high) const;
     void read_u(const Side& side, size_t begin, size_t count, Chunk& chunk) const;
     void read_v(const Side& side, size_t begin, size_t count, Chunk& chunk) const;
     void fold_rows(const Ring* factors, const WideRows& rows, size_t count, int shift,

@@ -9,9 +9,9 @@ namespace {
 
 constexpr Uint128 kNarrowMask = (Uint128{1} << kNarrowBits) - 1;
 
-Uint128 element(const WideRows& rows, size_t at) {
-    const Uint128 high = rows.high != nullptr ? rows.high[at] : 0;
-    return (high << 64) | rows.low[at];
+Uint128 element(const WideRows& rows, size_t j, size_t i) {
+    const Uint128 high = rows.high != nullptr ? rows.high_of(j)[i] : 0;
+    return (high << 64) | rows.low_of(j)[i];
 }
 
 void wide_table_portable(const WideRows& u, size_t u_count, const WideRows& v, size_t v_count,
@@ -24,7 +24,7 @@ void wide_table_portable(const WideRows& u, size_t u_count, const WideRows& v, s
             for (size_t k = 0; k < v_count; ++k) {
                 Uint128 sum = 0;
                 for (size_t i = begin; i < end; ++i) {
-                    sum += element(u, j * u.stride + i) * v.low[k * v.stride + i];
+                    sum += element(u, j, i) * v.low_of(k)[i];
                 }
                 table[j * v_count + k] += sum;
             }
@@ -53,7 +53,7 @@ void wide_fold_portable(const uint64_t* factors, const WideRows& u, size_t count
                         Uint128* out) {
     std::fill_n(out, length, Uint128{0});
     for (size_t j = 0; j < count; ++j) {
-        for (size_t i = 0; i < length; ++i) out[i] += element(u, j * u.stride + i) * factors[j];
+        for (size_t i = 0; i < length; ++i) out[i] += element(u, j, i) * factors[j];
     }
 }
 
@@ -63,14 +63,16 @@ void narrow_fold_portable(const uint64_t* factors, const WideRows& u, size_t cou
     for (size_t i = 0; i < length; ++i) out[i] = (out[i] & kNarrowMask) << shift;
 }
 
-void scale_narrow_portable(const uint64_t* factors, size_t count, uint64_t* u) {
-    for (size_t i = 0; i < count; ++i) u[i] *= factors[i];
+void scale_narrow_portable(const uint64_t* factors, const uint64_t* u, size_t count,
+                           uint64_t* out) {
+    for (size_t i = 0; i < count; ++i) out[i] = factors[i] * u[i];
 }
 
-void scale_wide_portable(const uint64_t* factors, size_t count, uint64_t* u, uint64_t* high) {
+void scale_wide_portable(const uint64_t* factors, const uint64_t* u, size_t count, uint64_t* out,
+                         uint64_t* high) {
     for (size_t i = 0; i < count; ++i) {
         const Uint128 product = Uint128{factors[i]} * u[i];
-        u[i] = static_cast<uint64_t>(product);
+        out[i] = static_cast<uint64_t>(product);
         high[i] = static_cast<uint64_t>(product >> 64);
     }
 }

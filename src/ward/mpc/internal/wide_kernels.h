@@ -18,10 +18,15 @@ inline constexpr int kNarrowBits = 2 * kLimbBits;
 inline constexpr size_t kWideLengthStep = 8;
 
 // Row j is low[j stride + i] + 2^64 high[j stride + i]; high may be nullptr, which means zeros.
+// Where `rows` is given, row j is at rows[j] instead, and has no high words.
 struct WideRows {
     const uint64_t* low = nullptr;
     const uint64_t* high = nullptr;
     size_t stride = 0;
+    const uint64_t* const* rows = nullptr;
+
+    const uint64_t* low_of(size_t j) const { return rows != nullptr ? rows[j] : low + j * stride; }
+    const uint64_t* high_of(size_t j) const { return high + j * stride; }
 };
 
 // The functions below, once for this processor and once portable.
@@ -41,10 +46,11 @@ struct WideKernels {
     // 2^shift times the same modulo 2^104, u without high words.
     void (*narrow_fold)(const uint64_t* factors, const WideRows& u, size_t count, size_t length,
                         int shift, Uint128* out);
-    // u[i] *= factors[i] modulo 2^64.
-    void (*scale_narrow)(const uint64_t* factors, size_t count, uint64_t* u);
+    // out[i] = factors[i] u[i] modulo 2^64.
+    void (*scale_narrow)(const uint64_t* factors, const uint64_t* u, size_t count, uint64_t* out);
     // high[i] gets the upper word of the product.
-    void (*scale_wide)(const uint64_t* factors, size_t count, uint64_t* u, uint64_t* high);
+    void (*scale_wide)(const uint64_t* factors, const uint64_t* u, size_t count, uint64_t* out,
+                       uint64_t* high);
 };
 
 const WideKernels& portable_wide_kernels();
@@ -72,11 +78,12 @@ inline void narrow_fold(const uint64_t* factors, const WideRows& u, size_t count
                         int shift, Uint128* out) {
     wide_kernels().narrow_fold(factors, u, count, length, shift, out);
 }
-inline void scale_narrow(const uint64_t* factors, size_t count, uint64_t* u) {
-    wide_kernels().scale_narrow(factors, count, u);
+inline void scale_narrow(const uint64_t* factors, const uint64_t* u, size_t count, uint64_t* out) {
+    wide_kernels().scale_narrow(factors, u, count, out);
 }
-inline void scale_wide(const uint64_t* factors, size_t count, uint64_t* u, uint64_t* high) {
-    wide_kernels().scale_wide(factors, count, u, high);
+inline void scale_wide(const uint64_t* factors, const uint64_t* u, size_t count, uint64_t* out,
+                       uint64_t* high) {
+    wide_kernels().scale_wide(factors, u, count, out, high);
 }
 
 }  // namespace ward::mpc::internal

@@ -47,10 +47,10 @@ WARD_IFMA_INLINE Limbs limbs_of(__m512i low, __m512i high) {
 }
 
 template <bool kHigh>
-WARD_IFMA_INLINE Limbs load(const WideRows& rows, size_t at) {
-    const __m512i low = _mm512_loadu_si512(rows.low + at);
-    if constexpr (kHigh) return limbs_of(low, _mm512_loadu_si512(rows.high + at));
-    return limbs_of(low);
+WARD_IFMA_INLINE Limbs load(const uint64_t* low, const uint64_t* high, size_t i) {
+    const __m512i words = _mm512_loadu_si512(low + i);
+    if constexpr (kHigh) return limbs_of(words, _mm512_loadu_si512(high + i));
+    return limbs_of(words);
 }
 
 // Of eight numbers of 128 bits, low and high words apart.
@@ -100,18 +100,24 @@ constexpr size_t kRowsOfV = 4;
 constexpr size_t kChunk = 512;  // all rows of a chunk stay in the second-level cache
 
 template <Form kForm>
-WARD_IFMA void add_block(const WideRows& u, size_t u_at, const WideRows& v, size_t v_at,
-                         size_t length, size_t v_count, Uint128* table) {
+WARD_IFMA void add_block(const WideRows& u, size_t u_row, const WideRows& v, size_t v_row,
+                         size_t begin, size_t end, size_t v_count, Uint128* table) {
     Sums sums[kRowsOfU][kRowsOfV];
     for (auto& row : sums) {
         for (Sums& s : row) clear(s);
     }
     constexpr bool kHigh = has_high_u(kForm);
-    for (size_t i = 0; i < length; i += 8) {
-        const Limbs u0 = load<kHigh>(u, u_at + i), u1 = load<kHigh>(u, u_at + u.stride + i);
+    const uint64_t *low[kRowsOfU], *high[kRowsOfU] = {nullptr, nullptr}, *vs[kRowsOfV];
+    for (size_t j = 0; j < kRowsOfU; ++j) {
+        low[j] = u.low_of(u_row + j);
+        if constexpr (kHigh) high[j] = u.high_of(u_row + j);
+    }
+    for (size_t k = 0; k < kRowsOfV; ++k) vs[k] = v.low_of(v_row + k);
+    for (size_t i = begin; i < end; i += 8) {
+        const Limbs u0 = load<kHigh>(low[0], high[0], i), u1 = load<kHigh>(low[1], high[1], i);
 #pragma GCC unroll 4
         for (size_t k = 0; k < kRowsOfV; ++k) {
-            const Limbs vk = load<false>(v, v_at + k * v.stride + i);
+            const Limbs vk = load<false>(vs[k], nullptr, i);
             add_product<kForm>(sums[0][k], u0, vk);
             add_product<kForm>(sums[1][k], u1, vk);
         }
@@ -126,11 +132,10 @@ WARD_IFMA void table_of(const WideRows& u, size_t u_count, const WideRows& v, si
                         size_t length, Uint128* table) {
     std::fill_n(table, u_count * v_count, Uint128{0});
     for (size_t begin = 0; begin < length; begin += kChunk) {
-        const size_t count = std::min(kChunk, length - begin);
+        const size_t end = std::min(begin + kChunk, length);
         for (size_t j = 0; j < u_count; j += kRowsOfU) {
             for (size_t k = 0; k < v_count; k += kRowsOfV) {
-                add_block<kForm>(u, j * u.stride + begin, v, k * v.stride + begin, count, v_count,
-                                 table + j * v_count + k);
+                add_block<kForm>(u, j, v, k, begin, end, v_count, table + j * v_count + k);
             }
         }
     }
@@ -220,10 +225,11 @@ WARD_IFMA_INLINE void fold_columns(const uint64_t* factors, const WideRows& u, s
     for (Sums& s : sums) clear(s);
     for (size_t j = 0; j < count; ++j) {
         const __m512i factor = _mm512_set1_epi64(static_cast<int64_t>(factors[j]));
+        const uint64_t* low = u.low_of(j);
+        const uint64_t* high = has_high_u(kForm) ? u.high_of(j) : nullptr;
 #pragma GCC unroll 4
         for (size_t k = 0; k < kVectors; ++k) {
-            add_multiple<kForm>(sums[k], load<has_high_u(kForm)>(u, j * u.stride + i + 8 * k),
-                                factor);
+            add_multiple<kForm>(sums[k], load<has_high_u(kForm)>(low, high, i + 8 * k), factor);
         }
     }
     for (size_t k = 0; k < kVectors; ++k) {
@@ -251,16 +257,18 @@ WARD_IFMA void narrow_fold_ifma(const uint64_t* factors, const WideRows& u, size
     fold_of<Form::kNarrow>(factors, u, count, length, shift, out);
 }
 
-WARD_IFMA void scale_narrow_ifma(const uint64_t* factors, size_t count, uint64_t* u) {
+WARD_IFMA void scale_narrow_ifma(const uint64_t* factors, const uint64_t* u, size_t count,
+                                 uint64_t* out) {
     size_t i = 0;
     for (; i + 8 <= count; i += 8) {
         const __m512i factor = _mm512_loadu_si512(factors + i);
-        _mm512_storeu_si512(u + i, _mm512_mullo_epi64(factor, _mm512_loadu_si512(u + i)));
+        _mm512_storeu_si512(out + i, _mm512_mullo_epi64(factor, _mm512_loadu_si512(u + i)));
     }
-    portable_wide_kernels().scale_narrow(factors + i, count - i, u + i);
+    portable_wide_kernels().scale_narrow(factors + i, u + i, count - i, out + i);
 }
 
-WARD_IFMA void scale_wide_ifma(const uint64_t* factors, size_t count, uint64_t* u, uint64_t* high) {
+WARD_IFMA void scale_wide_ifma(const uint64_t* factors, const uint64_t* u, size_t count,
+                               uint64_t* out, uint64_t* high) {
     size_t i = 0;
     for (; i + 8 <= count; i += 8) {
         Sums s;
@@ -268,10 +276,10 @@ WARD_IFMA void scale_wide_ifma(const uint64_t* factors, size_t count, uint64_t* 
         add_product<Form::kWords>(s, limbs_of(_mm512_loadu_si512(u + i)),
                                   limbs_of(_mm512_loadu_si512(factors + i)));
         const Words words = words_of(s);
-        _mm512_storeu_si512(u + i, words.low);
+        _mm512_storeu_si512(out + i, words.low);
         _mm512_storeu_si512(high + i, words.high);
     }
-    portable_wide_kernels().scale_wide(factors + i, count - i, u + i, high + i);
+    portable_wide_kernels().scale_wide(factors + i, u + i, count - i, out + i, high + i);
 }
 
 }  // namespace

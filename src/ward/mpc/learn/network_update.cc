@@ -159,15 +159,8 @@ auto BasicNetwork<World>::gradient_sums(const std::vector<Matrix>& inputs,
                                         double momentum) -> std::vector<Matrix> {
     const size_t layers = weights_.size();
     const auto factor = static_cast<Ring>(std::llround(std::ldexp(momentum, error_bits)));
-    std::vector<Matrix> turned, ones, kept;
-    for (size_t l = 0; l < layers; ++l) {
-        turned.push_back(transpose(inputs[l]));
-        // A row of ones times the errors sums them up, so biases are one more product.
-        RingMatrix row(1, errors[l].rows);
-        std::fill(row.values.begin(), row.values.end(),
-                  encode_constant(std::ldexp(1.0, box_bits_[l])));
-        ones.push_back(share_public(context_, row));
-    }
+    std::vector<Matrix> turned, kept;
+    for (size_t l = 0; l < layers; ++l) turned.push_back(transpose(inputs[l]));
     for (const auto* velocities : {&weight_velocity_, &bias_velocity_}) {
         for (const Matrix& velocity : *velocities) kept.push_back(scale(velocity, factor));
     }
@@ -177,8 +170,11 @@ auto BasicNetwork<World>::gradient_sums(const std::vector<Matrix>& inputs,
     }
     std::vector<typename World::ProductOf> products;
     for (size_t l = 0; l < layers; ++l) products.push_back({&turned[l], &errors[l], &kept[l]});
+    // Biases need no product: sums are local, and divided with the rest.
     for (size_t l = 0; l < layers; ++l) {
-        products.push_back({&ones[l], &errors[l], &kept[layers + l]});
+        Matrix& sum = kept[layers + l];
+        sum = add(sum, scale(sum_rows(errors[l]), encode_constant(std::ldexp(1.0, box_bits_[l]))));
+        products.push_back({nullptr, nullptr, &sum});
     }
     std::vector<Matrix> sums = matmul_fixed(context_, products, error_bits);
     for (size_t l = 0; l < layers; ++l) {

@@ -76,14 +76,18 @@ std::vector<RingMatrix> matmul_fixed(Twin& twin, std::span<const PlainProduct> p
                                      int shift) {
     std::vector<RingMatrix> out;
     for (const PlainProduct& product : products) {
-        RingMatrix& z = out.emplace_back(product.x->rows, product.y->cols);
+        RingMatrix& z = out.emplace_back();
         if (product.addend != nullptr) {
-            z.values = product.addend->values;
+            z = *product.addend;
         } else {
+            z = RingMatrix(product.x->rows, product.y->cols);
             std::fill(z.values.begin(), z.values.end(), Ring{0});
         }
-        internal::matmul_accumulate(product.x->values.data(), product.y->values.data(),
-                                    z.values.data(), z.rows, product.x->cols, z.cols);
+        if (product.x != nullptr) {
+            internal::matmul_accumulate(product.x->values.data(), product.y->values.data(),
+                                        z.values.data(), product.x->rows, product.x->cols,
+                                        product.y->cols);
+        }
         twin.divide(z.values, shift);
     }
     return out;

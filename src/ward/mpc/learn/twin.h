@@ -32,9 +32,9 @@ class Twin {
     Random random_;
 };
 
-struct PlainProduct {
-    const RingMatrix* x;
-    const RingMatrix* y;
+struct PlainProduct {  // as Product in multiply.h
+    const RingMatrix* x = nullptr;
+    const RingMatrix* y = nullptr;
     const RingMatrix* addend = nullptr;
 };
 struct PlainTournament {
