@@ -2,17 +2,20 @@
 // encrypted, the evaluator's input is not.
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 
 #include "ward/cli/internal/he.h"
 #include "ward/cli/internal/output_paths.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
+#include "ward/core/log.h"
 #include "ward/core/progress.h"
 #include "ward/crypto/key_file.h"
 #include "ward/he/circuit_privacy.h"
 #include "ward/he/infer/encrypted_model.h"
 #include "ward/he/infer/files.h"
+#include "ward/he/infer/precision.h"
 #include "ward/he/wire.h"
 
 namespace ward::cli {
@@ -91,10 +94,20 @@ void decrypt_with_model(const std::string& path, const std::string& key_path,
     const auto list =
         he::ciphertext_list_from_bytes(context, he::digest(model.description), file.bytes());
     const he::CkksEncoder encoder(context);
+    bool warned = false;
     for (const he::Ciphertext& c : list.ciphertexts) {
         const auto slots = encoder.decode(he::decrypt_for_owner(secret, c));
-        print_outputs(model.description.class_names, model.description.plan.outputs(),
-                      he::outputs_of(model.description.plan, slots), json);
+        const auto outputs = he::outputs_of(model.description.plan, slots);
+        print_outputs(model.description.class_names, model.description.plan.outputs(), outputs,
+                      json);
+        const auto [low, high] = std::minmax_element(outputs.begin(), outputs.end());
+        const double size = outputs.size() == 1 ? std::abs(*high) : *high - *low;
+        if (!warned && he::noise_deviation(c) > size / 4) {
+            log_warning(
+                "these results may be little but noise: the evaluator has covered them by "
+                "more (--circuit-privacy) than the precision of the model allows");
+            warned = true;
+        }
     }
 }
 

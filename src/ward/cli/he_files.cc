@@ -14,6 +14,7 @@
 #include "ward/crypto/key_file.h"
 #include "ward/he/circuit_privacy.h"
 #include "ward/he/infer/files.h"
+#include "ward/he/infer/precision.h"
 #include "ward/he/infer/program.h"
 #include "ward/he/wire.h"
 
@@ -155,8 +156,14 @@ void print_outputs(const std::vector<std::string>& class_names, int64_t outputs_
 }
 
 void evaluate_request(const HeModel& model, const std::string& input, const std::string& keys,
-                      const std::string& out, int circuit_privacy_bits) {
-    check_outputs({{"--input", input}, {"--keys", in_folder(keys, kRelinName)}}, {{"--out", out}});
+                      const std::string& out, int circuit_privacy_bits, double output_spread) {
+    check_outputs({{"--input", input},
+                   {"--keys", in_folder(keys, kSecretName)},
+                   {"--keys", in_folder(keys, kRelinName)},
+                   {"--keys", in_folder(keys, kRotationsName)},
+                   {"--keys", in_folder(keys, kPublicName)},
+                   {"MODEL", model.path}},
+                  {{"--out", out}});
     const he::ClientPlan plan = sent_plan(model);
     const auto context = he::Context::create(plan.parameters);
     const he::Program program(model.network, model.plan, context);
@@ -175,6 +182,7 @@ void evaluate_request(const HeModel& model, const std::string& input, const std:
         for (he::Ciphertext& c : list.ciphertexts) {
             c = he::hide_computation(evaluation.public_key, c, random,
                                      {.bits = circuit_privacy_bits});
+            he::require_readable(c, output_spread);
         }
     }
     write_file_atomically(out, ByteView(he::to_bytes(list)));

@@ -8,9 +8,9 @@
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
-#include <random>
 
 #include "ward/cli/internal/he.h"
+#include "ward/cli/internal/output_paths.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
 #include "ward/core/parallel.h"
@@ -102,7 +102,7 @@ void require_memory(int64_t needed_bytes) {
 }
 
 Outcome infer(const HeModel& model, const data::Dataset& data, int64_t count,
-              int circuit_privacy_bits) {
+              int circuit_privacy_bits, double spread) {
     require_memory(model.plan.memory_bytes);
     Outcome out;
     Random random = Random::from_system();
@@ -127,6 +127,7 @@ Outcome infer(const HeModel& model, const data::Dataset& data, int64_t count,
                 if (circuit_privacy_bits == 0) break;
                 c = he::hide_computation(keys.public_key, c, random,
                                          {.bits = circuit_privacy_bits});
+                he::require_readable(c, spread);
             }
             return results;
         });
@@ -261,7 +262,8 @@ void run_infer(const Options& options) {
     const HeModel model = prepare(options.model);
     if (!options.input.empty()) {
         evaluate_request(model, options.input, options.keys, options.out,
-                         options.circuit_privacy_bits);
+                         options.circuit_privacy_bits,
+                         he::output_spread(model.network, sample_examples(model, options.model)));
         return;
     }
     if (options.model.data.data.empty()) {
@@ -282,7 +284,9 @@ void run_infer(const Options& options) {
         found["encrypted"] = options.encrypted_input ? "input and weights" : "weights";
         found["model_bytes"] = outcome.model_bytes;
     } else {
-        found = to_json(model, infer(model, data, options.count, options.circuit_privacy_bits));
+        found = to_json(
+            model, infer(model, data, options.count, options.circuit_privacy_bits,
+                         he::output_spread(model.network, sample_examples(model, options.model))));
     }
     if (options.json) {
         std::cout << found.dump() << "\n";
@@ -291,19 +295,8 @@ void run_infer(const Options& options) {
     }
 }
 
-// On examples of the data, or random ones in the plan's range.
 void print_precision(const HeModel& model, const HeModelOptions& options) {
-    constexpr int64_t kExamples = 20;
-    std::vector<double> examples;
-    if (!options.data.data.empty()) {
-        const data::Dataset test = load_part(options, model.model, "test");
-        examples = examples_of(test, 0, std::min(kExamples, test.size()));
-    } else {
-        std::mt19937_64 generator(1);
-        std::uniform_real_distribution<double> uniform(model.plan.input.low, model.plan.input.high);
-        examples.resize(static_cast<size_t>(kExamples * model.network.inputs));
-        for (double& x : examples) x = uniform(generator);
-    }
+    const std::vector<double> examples = sample_examples(model, options);
     const double error = he::simulated_error(model.network, model.plan, examples);
     std::printf("precision     outputs to about %.0f bits, simulated with %s examples\n",
                 -std::log2(std::max(error, 0x1p-60)),
@@ -312,6 +305,7 @@ void print_precision(const HeModel& model, const HeModelOptions& options) {
 
 // What the polynomials in place of activations cost, measured without encryption.
 void run_plan(const HeModelOptions& options, const std::string& out) {
+    check_outputs({{"MODEL", options.model}, {"--data", options.data.data}}, {{"--out", out}});
     const HeModel model = prepare(options);
     if (!out.empty()) write_file_atomically(out, ByteView(he::to_bytes(sent_plan(model))));
     std::cout << he::to_text(model.plan);

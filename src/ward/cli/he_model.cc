@@ -1,6 +1,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <random>
 
 #include "ward/cli/internal/he.h"
 #include "ward/cli/internal/model_file.h"
@@ -112,6 +113,7 @@ data::Dataset load_part(const HeModelOptions& options, const model::Model& model
 HeModel prepare(const HeModelOptions& options) {
     if (options.threads > 0) set_num_threads(options.threads);
     HeModel out;
+    out.path = options.model;
     out.model = load_model(options.model, options.identities);
     he::LowerOptions lower{.activation_degree = options.activation_degree};
     data::Dataset examples;
@@ -132,6 +134,19 @@ HeModel prepare(const HeModelOptions& options) {
                                       .input = input_range(out.model, options),
                                       .scale_bits = options.scale_bits});
     return out;
+}
+
+std::vector<double> sample_examples(const HeModel& model, const HeModelOptions& options) {
+    constexpr int64_t kExamples = 20;
+    if (!options.data.data.empty()) {
+        const data::Dataset test = load_part(options, model.model, "test");
+        return examples_of(test, 0, std::min(kExamples, test.size()));
+    }
+    std::mt19937_64 generator(1);
+    std::uniform_real_distribution<double> uniform(model.plan.input.low, model.plan.input.high);
+    std::vector<double> examples(static_cast<size_t>(kExamples * model.network.inputs));
+    for (double& x : examples) x = uniform(generator);
+    return examples;
 }
 
 he::ClientPlan sent_plan(const HeModel& model) {

@@ -14,6 +14,7 @@
 #include "ward/core/progress.h"
 #include "ward/crypto/key_file.h"
 #include "ward/he/infer/files.h"
+#include "ward/he/infer/precision.h"
 #include "ward/he/infer/service.h"
 #include "ward/he/wire.h"
 #include "ward/net/connect.h"
@@ -100,6 +101,8 @@ void run_serve(const ServeOptions& options) {
     he::ServiceOptions service_options;
     if (options.circuit_privacy_bits > 0) {
         service_options.circuit_privacy = he::FloodingOptions{.bits = options.circuit_privacy_bits};
+        service_options.output_spread =
+            he::output_spread(model.network, sample_examples(model, options.model));
     }
     he::InferenceService service(sent_plan(model), he::Program(model.network, model.plan, context),
                                  context, service_options);
@@ -192,7 +195,7 @@ void add_he_serve_command(CLI::App& group) {
         "sees ciphertexts. Evaluation keys of each client stay in memory, so that they are sent\n"
         "once. Examples:\n  ward he serve m.safetensors --party hospital --pins clients.txt\n"
         "  ward he serve m.safetensors --party hospital --pins clients.txt --listen "
-        "0.0.0.0:7443 --scale-bits 48 --circuit-privacy 20");
+        "0.0.0.0:7443 --scale-bits 48 --circuit-privacy 8");
     command->callback([options] { run_serve(*options); });
 }
 

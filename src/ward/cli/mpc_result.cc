@@ -8,6 +8,7 @@
 #include "ward/cli/internal/mpc_files.h"
 #include "ward/cli/internal/mpc_model.h"
 #include "ward/cli/internal/mpc_share.h"
+#include "ward/cli/internal/output_paths.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
 #include "ward/mpc/fixed_point.h"
@@ -184,6 +185,9 @@ struct RevealOptions {
 };
 
 void run_reveal(const RevealOptions& options) {
+    std::vector<NamedPath> inputs = {{"--identity", options.identity}};
+    for (const std::string& path : options.files) inputs.push_back({"a share", path});
+    check_outputs(inputs, {{"--out", options.out}});
     const crypto::AgeKeys keys = load_share_keys(options.identity);
     std::vector<mpc::ShareFile> files;
     for (const std::string& path : options.files) files.push_back(open_share_file(path, keys));

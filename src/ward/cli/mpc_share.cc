@@ -95,10 +95,19 @@ mpc::RingMatrix labels_of(const data::Dataset& data) {
     return out;
 }
 
+std::string share_path(const Options& options, size_t party) {
+    return options.folder + "/" + options.name + "." + std::to_string(party) + ".share";
+}
+
 void run_share(const Options& options) {
     std::vector<crypto::AgeRecipient> readers;
     for (const std::string& text : options.readers) {
         readers.push_back(crypto::AgeRecipient::parse(text));
+    }
+    for (size_t i = 0; i < 3; ++i) {
+        if (!std::filesystem::exists(share_path(options, i))) continue;
+        throw Error(ErrorCode::kIo, share_path(options, i) + " exists: jobs may name its id",
+                    "choose another --out folder, or remove the old shares first");
     }
     const data::Dataset data = load(options);
     const auto rows = static_cast<size_t>(data.size());
@@ -110,11 +119,7 @@ void run_share(const Options& options) {
     Random random = Random::from_system();
     const auto files = mpc::split_to_files(options.name, about_data(data), matrices, random);
     std::filesystem::create_directories(options.folder);
-    for (size_t i = 0; i < 3; ++i) {
-        const std::string path =
-            options.folder + "/" + options.name + "." + std::to_string(i) + ".share";
-        seal_share_file(files[i], {readers[i]}, path);
-    }
+    for (size_t i = 0; i < 3; ++i) seal_share_file(files[i], {readers[i]}, share_path(options, i));
     if (options.json) {
         std::cout << nlohmann::ordered_json{{"name", options.name},
                                             {"id", files[0].id},

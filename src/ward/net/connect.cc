@@ -136,8 +136,10 @@ Endpoint parse_endpoint(const std::string& text) {
     const size_t colon = text.rfind(':');
     const char* end = text.data() + text.size();
     Endpoint out;
-    if (colon == std::string::npos || colon == 0 || colon + 1 == text.size() ||
-        std::from_chars(text.data() + colon + 1, end, out.port).ptr != end) {
+    const auto parsed = colon == std::string::npos
+                            ? std::from_chars_result{end, std::errc::invalid_argument}
+                            : std::from_chars(text.data() + colon + 1, end, out.port);
+    if (parsed.ec != std::errc() || parsed.ptr != end || colon == 0) {
         throw Error(ErrorCode::kInvalid, "an address must be HOST:PORT, got " + text);
     }
     out.host = text.substr(0, colon);

@@ -37,6 +37,7 @@ void add_he_model_options(CLI::App& command, HeModelOptions& options, bool data_
 
 // A model lowered and planned for.
 struct HeModel {
+    std::string path;
     model::Model model;
     he::Network network;
     he::Plan plan;
@@ -49,6 +50,9 @@ data::Dataset load_part(const HeModelOptions& options, const model::Model& model
 
 // The plan as the owner of the data gets it, with how raw data become inputs.
 he::ClientPlan sent_plan(const HeModel& model);
+
+// A few examples: of the data when they are given, else random ones in the plan's range.
+std::vector<double> sample_examples(const HeModel& model, const HeModelOptions& options);
 
 // Largest of the outputs.
 int64_t argmax(std::span<const double> values);
@@ -78,7 +82,7 @@ CLI::Option* add_circuit_privacy_option(CLI::App& command, int& bits);
 
 // `ward he infer --input FILE --keys FOLDER --out FILE`: the evaluator's part.
 void evaluate_request(const HeModel& model, const std::string& input, const std::string& keys,
-                      const std::string& out, int circuit_privacy_bits);
+                      const std::string& out, int circuit_privacy_bits, double output_spread);
 
 // Files of `ward he encrypt-model`.
 bool is_encrypted_model(const std::string& path);

@@ -203,9 +203,14 @@ std::string PrivacyPlan::statement() const {
          << "removing " << internal::unit_in_words(s) << " changes the probability of any outcome "
          << "of training by a factor of at most exp(" << e.upper
          << ") = " << four_digits(std::exp(e.upper), true) << ", plus " << delta() << ".\n"
-         << "How: in each of " << s.steps << " steps every example is drawn independently with "
-         << "probability " << s.expected_batch << "/" << s.examples << " (Poisson sampling), "
-         << "gradients are " << internal::clipping_in_words(*this)
+         << "How: in each of " << s.steps << " steps ";
+    if (s.expected_batch == s.examples) {
+        text << "every example takes part (no sampling), ";
+    } else {
+        text << "every example is drawn independently with probability " << s.expected_batch << "/"
+             << s.examples << " (Poisson sampling), ";
+    }
+    text << "gradients are " << internal::clipping_in_words(*this)
          << ", and discrete Gaussian noise from a cryptographic generator is added to their sum, "
          << noise_multiplier() << " times the norm.\n"
          << "Accounting: "

@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdio>
 #include <random>
 
+#include "ward/core/error.h"
 #include "ward/he/infer/internal/slot_plan.h"
+#include "ward/he/internal/bodies.h"
 #include "ward/he/internal/noise.h"
 
 namespace ward::he {
@@ -85,6 +88,36 @@ class Simulation {
 };
 
 }  // namespace
+
+double output_spread(const Network& network, std::span<const double> examples) {
+    const auto size = static_cast<size_t>(network.inputs);
+    const size_t count = examples.size() / size;
+    double sum = 0;
+    for (size_t i = 0; i < count; ++i) {
+        const auto y = evaluate(network, examples.subspan(i * size, size));
+        const auto [low, high] = std::minmax_element(y.begin(), y.end());
+        sum += y.size() == 1 ? std::abs(y[0]) : *high - *low;
+    }
+    return count == 0 ? 0 : sum / static_cast<double>(count);
+}
+
+double noise_deviation(const Ciphertext& c) {
+    const auto slots = static_cast<double>(c.context()->degree()) / 2;
+    const double copies = slots / static_cast<double>(std::max<size_t>(c.body().slots, 1));
+    return c.error_bound() / internal::kTail / std::sqrt(copies);
+}
+
+void require_readable(const Ciphertext& hidden, double spread) {
+    const double deviation = noise_deviation(hidden);
+    if (deviation <= spread / 8) return;
+    char message[160];
+    std::snprintf(message, sizeof message,
+                  "the noise of circuit privacy (deviation up to %.2g) would drown outputs that "
+                  "differ by %.2g",
+                  deviation, spread);
+    throw Error(ErrorCode::kRefused, message,
+                "take fewer bits, or a larger --scale-bits for plan, keys and requests");
+}
 
 double simulated_error(const Network& network, const Plan& plan, std::span<const double> examples) {
     Simulation simulation(network, plan);

@@ -8,6 +8,7 @@
 #include "ward/core/error.h"
 #include "ward/he/circuit_privacy.h"
 #include "ward/he/infer/files.h"
+#include "ward/he/infer/precision.h"
 #include "ward/he/wire.h"
 
 namespace ward::he {
@@ -112,6 +113,7 @@ InferenceService::Answer InferenceService::answer(net::Channel& channel, const E
     if (options_.circuit_privacy) {
         for (Ciphertext& c : list.ciphertexts) {
             c = hide_computation(keys.public_key, c, random, *options_.circuit_privacy);
+            if (options_.output_spread > 0) require_readable(c, options_.output_spread);
         }
     }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;

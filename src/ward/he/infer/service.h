@@ -35,6 +35,7 @@ inline constexpr const char* kServiceProtocol = "ward-he/1";  // ALPN
 struct ServiceOptions {
     // Hides from clients what the noise of results would tell of the weights (circuit_privacy.h).
     std::optional<FloodingOptions> circuit_privacy;
+    double output_spread = 0;  // results that its noise would drown are refused (precision.h)
 };
 
 class InferenceService {

@@ -19,8 +19,8 @@ Flood sample_flood(const Ring& ring, double error, double room, const FloodingOp
     if (sigma >= 0x1p50 || ring.noise().random(sigma * sigma) >= room) {
         throw Error(ErrorCode::kRefused,
                     "flooding by 2^" + std::to_string(options.bits) + " would drown the values",
-                    "CKKS: encode at a larger scale (scale_bits); BFV: use a larger depth or a "
-                    "lower level; or flood less");
+                    "flood by fewer bits, or CKKS: encode at a larger scale (scale_bits, --scale-bits "
+                    "of plan, serve and encrypt-model); BFV: more depth or a lower level");
     }
     SmallPoly noise = sample_wide_error(random, ring.degree(), sigma);
     return {std::move(noise), ring.noise().random(sigma * sigma)};

@@ -100,7 +100,7 @@ WireReader::WireReader(WireKind kind, const std::string& context_id, ByteView by
     }
     if (!std::ranges::equal(id_bytes(context_id), id)) {
         throw Error(ErrorCode::kInvalid, "the object belongs to other parameters",
-                    "read it with the context that it was made for");
+                    "it was made for another plan, model or context");
     }
     body_ = body_.first(static_cast<size_t>(length));
 }
