@@ -160,6 +160,9 @@ PY
 
 # What does not fit is refused before anyone is called, and named.
 : >"$work/owners"
+expect 1 "exists: jobs may name its id" "$ward" mpc share "$work/hospital-0.csv" --as hospital-0 \
+  --schema "$work/schema-h.yaml" --id patient --to "${readers[@]}" --out "$work/sealed"
+rm "$work"/sealed/hospital-[01].*
 share hospital-0 schema-h --id patient
 share hospital-1 schema-wide --id patient
 parties hospital-0 hospital-1
