@@ -6,8 +6,9 @@
 // result; what is left is a fresh encryption of value + noise.
 //
 // Threat: the owner of the key looks at the result with the key. Inputs and keys must be honest:
-// who sends ciphertexts with bounds that are too small, or a public key that is none, is not kept
-// from learning more. Thread safety: the generator is the caller's.
+// who sends a public key that is none, or ciphertexts with more noise than a fresh one has, is not
+// kept from learning more (Program raises claimed bounds to those of fresh inputs). Thread safety:
+// the generator is the caller's.
 #pragma once
 
 #include "ward/core/random.h"

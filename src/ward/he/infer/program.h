@@ -32,6 +32,7 @@ class Program {
 
   private:
     std::unique_ptr<const Body> body_;
+    double input_bound_;
 };
 
 }  // namespace ward::he

@@ -10,6 +10,7 @@
 #include "ward/core/testing/seeded_random.h"
 #include "ward/he/infer/internal/slot_plan.h"
 #include "ward/he/infer/precision.h"
+#include "ward/he/internal/evaluate.h"
 #include "ward/he/testing/small_models.h"
 
 namespace ward::he {
@@ -248,6 +249,28 @@ TEST(Program, ResidualBlocks) {
         EXPECT_FALSE(world.network.stages.back().skips.empty());
         world.expect_examples(1, 1e-2);
         world.expect_examples(1, 1e-2);
+    }
+}
+
+// A sender that claims smaller errors would get less noise over the weights.
+TEST(Program, BoundsOfRequestsAreAtLeastThoseOfThePlan) {
+    for (Packing packing : {Packing::kSingle, Packing::kBatch}) {
+        Random random = seeded_random(18);
+        World world(random_model("claims", {6}, 2,
+                                 {{"l1", model::Linear{4, true, ""}},
+                                  {"a", kSquare},
+                                  {"l2", model::Linear{2, true, ""}}},
+                                 random),
+                    packing);
+        const auto honest = world.client.encrypt(random_example(world.model, random), random);
+        std::vector<Ciphertext> claimed;
+        for (const Ciphertext& c : honest) claimed.push_back(internal::with_bounds(c, 0, 0));
+        const auto expected = world.program.run(honest, world.keys);
+        const auto got = world.program.run(claimed, world.keys);
+        for (size_t i = 0; i < got.size(); ++i) {
+            EXPECT_GT(got[i].error_bound(), 0.9 * expected[i].error_bound());
+            EXPECT_EQ(got[i].value_bound(), expected[i].value_bound());
+        }
     }
 }
 
