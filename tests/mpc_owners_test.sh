@@ -108,6 +108,17 @@ grep -q 'training on shares' "$work/err2" || fail "no progress at party 2"
 expect 1 "none of the identities" "$ward" mpc reveal "$work"/banks.{0,1}.share -i "$work/stranger.key" --out "$work/x"
 expect 3 "has rows of an owner" "$ward" mpc reveal "$work"/sealed/bank-a.{0,0}.share -i "$work/shares0.key" --out "$work/x"
 
+# A party is killed in the middle; all three started again, the job goes on from their checkpoints to its end.
+for i in 0 1 2; do printf 'checkpoint: %s\ncheckpoint_key: %s\ncheckpoint_steps: 5\n' "$work/state$i" "$work/state$i.key" >>"$work/party$i.yaml"; done
+job 'align: vertical' 'batch_size: 50' 'epochs: 400' >"$work/long.yaml"
+run train "$work/long.yaml" killed & running=$!
+for ((i = 0; i < 400; i++)); do [[ -f "$work/state1.previous" ]] && break; sleep 0.05; done
+pkill -9 -f "mpc train $work/long.yaml --party $work/party1.yaml" || fail "nothing to kill"
+if wait "$running"; then fail "a job ended although a party was killed"; fi
+[[ -f "$work/state1" ]] || fail "no checkpoint after a kill: $(cat "$work"/err?)"
+run train "$work/long.yaml" killed || fail "the job did not go on: $(cat "$work"/err?)"
+[[ -f "$work/killed.0.share" && ! -e "$work/state0" ]] || fail "a finished job left its checkpoint"
+
 # Three hospitals, every patient once; the same with security against deviations and all rows.
 : >"$work/owners"
 for h in 0 1 2; do share "hospital-$h" schema-h --id patient; done

@@ -166,7 +166,8 @@ AlignedData align(Party& party, std::span<const ShareFile> files, Alignment alig
 }
 
 SharedNetwork train_shared(Party& party, const TrainingJob& job, const NetworkWeights& initial,
-                           const AlignedData& data, const std::function<void(int)>& after_epoch) {
+                           const AlignedData& data, const std::function<void(int)>& after_epoch,
+                           Resumption* resumption) {
     if (data.features.rows != job.examples || data.labels.rows != job.examples) {
         throw Error(ErrorCode::kUsage, "the data have " + std::to_string(data.features.rows) +
                                            " rows, the job " + std::to_string(job.examples));
@@ -174,8 +175,8 @@ SharedNetwork train_shared(Party& party, const TrainingJob& job, const NetworkWe
     Network network(party, job.shape, initial, job.options);
     const bool is_private = job.options.clipping_norm > 0;
     const SharedMatrix features = is_private ? capped(party, data.features) : data.features;
-    internal::for_batches(
-        job, network, 0, after_epoch, [&](uint64_t, std::span<const size_t> rows) {
+    internal::for_batches_on_shares(
+        job, network, resumption, after_epoch, [&](std::span<const size_t> rows) {
             network.train_step(select_rows(features, rows), select_rows(data.labels, rows));
         });
     party.verify();

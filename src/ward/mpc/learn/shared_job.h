@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "ward/mpc/learn/checkpoint_resume.h"
 #include "ward/mpc/learn/job.h"
 #include "ward/mpc/share_file.h"
 
@@ -44,7 +45,9 @@ struct AlignedData {
 AlignedData align(Party& party, std::span<const ShareFile> files, Alignment alignment,
                   bool distinct);
 
-// The trained network as shares. job.examples must be the number of rows.
+// The trained network as shares. job.examples must be the number of rows. With `resumption`, which
+// must have been restored before `align` was called, the state is saved in between and training
+// goes on from the last one that all three have (checkpoint_resume.h).
 struct SharedNetwork {
     NetworkShape shape;
     std::vector<SharedMatrix> weights;
@@ -52,7 +55,8 @@ struct SharedNetwork {
 };
 SharedNetwork train_shared(Party& party, const TrainingJob& job, const NetworkWeights& initial,
                            const AlignedData& data,
-                           const std::function<void(int)>& after_epoch = nullptr);
+                           const std::function<void(int)>& after_epoch = nullptr,
+                           Resumption* resumption = nullptr);
 
 // Rows x outputs: scores before softmax or sigmoid.
 SharedMatrix score_shared(Party& party, const SharedNetwork& network, const SharedMatrix& features);
