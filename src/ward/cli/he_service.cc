@@ -7,8 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "ward/cli/internal/he.h"
+#include "ward/cli/internal/network_options.h"
 #include "ward/cli/internal/output_paths.h"
-#include "ward/cli/internal/passphrase.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
 #include "ward/core/progress.h"
@@ -22,39 +22,9 @@
 namespace ward::cli {
 namespace {
 
-// Who this program is, and who the peers may be.
-struct PartyOptions {
-    std::string identity, directory, pins;
-    int passphrase_fd = -1;
-};
-
-void add_party_options(CLI::App& command, PartyOptions& options) {
-    command.add_option("--party", options.identity, "Who this is: NAME of `ward key party`")
-        ->required();
-    command.add_option("--pins", options.pins, "File with a line NAME PIN for each peer")
-        ->required();
-    command.add_option("--dir", options.directory,
-                       "The folder with your keys [$WARD_KEY_DIR or ~/.config/ward/keys]");
-    command
-        .add_option("--party-passphrase-fd", options.passphrase_fd,
-                    "Read the passphrase of the party's key from this file descriptor")
-        ->check(CLI::NonNegativeNumber);
-}
-
-crypto::NetworkIdentity load_identity(const PartyOptions& options) {
-    const crypto::KeyDirectory directory(
-        options.directory.empty() ? crypto::KeyDirectory::default_path() : options.directory);
-    return directory.load(options.identity, passphrase_source(options.passphrase_fd,
-                                                              "Passphrase of the party's key"));
-}
-
-crypto::ExpectedPeer peers(const PartyOptions& options, std::vector<std::string> names) {
-    return {.names = std::move(names), .pins = crypto::load_pins(options.pins), .authorities = {}};
-}
-
 struct ServeOptions {
     HeModelOptions model;
-    PartyOptions party;
+    NetworkOptions party;
     std::string listen = "127.0.0.1:7443";
     int circuit_privacy_bits = 0;
     int64_t clients = 0;  // 0: without end
@@ -93,8 +63,8 @@ bool serve_client(he::InferenceService& service, net::Listener& listener,
 }
 
 void run_serve(const ServeOptions& options) {
-    const crypto::NetworkIdentity identity = load_identity(options.party);
-    const crypto::ExpectedPeer allowed = peers(options.party, {});
+    const crypto::NetworkIdentity identity = load_network_identity(options.party);
+    const crypto::ExpectedPeer allowed = pinned_peers(options.party, {});
     net::Listener listener(net::parse_endpoint(options.listen));
     const HeModel model = prepare(options.model);
     const auto context = he::Context::create(model.plan.parameters);
@@ -114,7 +84,7 @@ void run_serve(const ServeOptions& options) {
 }
 
 struct QueryOptions {
-    PartyOptions party;
+    NetworkOptions party;
     std::string address, server, key, plan;
     DataOptions data;
     std::string split = "test";
@@ -149,9 +119,9 @@ void check_plan(const he::ClientPlan& offered, const std::string& path) {
 void run_query(const QueryOptions& options) {
     check_outputs({{"--data", options.data.data}, {"--plan", options.plan}},
                   {{"--key", options.key}});
-    const crypto::NetworkIdentity identity = load_identity(options.party);
+    const crypto::NetworkIdentity identity = load_network_identity(options.party);
     const auto channel = net::connect_channel(net::parse_endpoint(options.address), identity,
-                                              peers(options.party, {options.server}),
+                                              pinned_peers(options.party, {options.server}),
                                               connect_options(options.wait_seconds));
     const he::ClientPlan plan = he::receive_plan(*channel);
     check_plan(plan, options.plan);
@@ -179,7 +149,7 @@ void add_he_serve_command(CLI::App& group) {
         group.add_subcommand("serve", "Answer encrypted requests over TLS, for the model's owner");
     auto options = std::make_shared<ServeOptions>();
     add_he_model_options(*command, options->model, false);
-    add_party_options(*command, options->party);
+    add_network_options(*command, options->party);
     command->add_option("--listen", options->listen, "HOST:PORT; port 0 takes a free one")
         ->capture_default_str();
     add_circuit_privacy_option(*command, options->circuit_privacy_bits);
@@ -206,7 +176,7 @@ void add_he_query_command(CLI::App& group) {
     command->add_option("ADDRESS", options->address, "HOST:PORT of `ward he serve`")->required();
     command->add_option("--server", options->server, "Name of the server in the file of pins")
         ->required();
-    add_party_options(*command, options->party);
+    add_network_options(*command, options->party);
     add_data_options(*command, options->data);
     add_split_options(*command, options->data);
     command->add_option("--split", options->split, "Part of the data: test, train or all")

@@ -176,6 +176,7 @@ void add_mpc_command(CLI::App& app) {
     add_local(*group);
     add_forecast(*group);
     add_mpc_node(*group);
+    add_mpc_intersect(*group);
     add_mpc_share(*group);
     add_mpc_predict(*group);
     add_mpc_statistics(*group);

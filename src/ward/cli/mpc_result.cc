@@ -59,7 +59,7 @@ data::Dataset joint_data(const mpc::JobFile& file, std::span<const mpc::ShareFil
         const data::Dataset own = data_from_about(owner.about, owner.name);
         if (!own.class_names.empty()) out.class_names = own.class_names;
         out.bounds_read_from_data = out.bounds_read_from_data || own.bounds_read_from_data;
-        if (file.alignment == mpc::Alignment::kVertical) {
+        if (file.alignment != mpc::Alignment::kHorizontal && owners.size() > 1) {
             for (const std::string& name : own.feature_names) {
                 out.feature_names.push_back(owner.name + "/" + name);
             }

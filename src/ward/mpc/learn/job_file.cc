@@ -127,7 +127,9 @@ class JobReader {
         }
         const bool joins = job_.alignment == Alignment::kVertical || job_.distinct;
         if (joins && job_.security == Security::kMalicious) {
-            fail(root, "joins have no form for security: malicious");
+            fail(root,
+                 "joins have no form for security: malicious; align: rows needs none, after "
+                 "`ward mpc intersect`");
         }
     }
 
@@ -157,10 +159,15 @@ class JobReader {
 
     void read_alignment(const YAML::Node& node) {
         const std::string kind = text(node, "align");
-        if (kind != "vertical" && kind != "horizontal") {
-            fail(node, "align must be vertical or horizontal");
+        if (kind == "vertical") {
+            job_.alignment = Alignment::kVertical;
+        } else if (kind == "horizontal") {
+            job_.alignment = Alignment::kHorizontal;
+        } else if (kind == "rows") {
+            job_.alignment = Alignment::kRows;
+        } else {
+            fail(node, "align must be vertical, rows or horizontal");
         }
-        job_.alignment = kind == "vertical" ? Alignment::kVertical : Alignment::kHorizontal;
     }
 
     void read_recipients(const YAML::Node& node) {

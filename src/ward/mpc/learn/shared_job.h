@@ -5,9 +5,14 @@
 //   kVertical    other columns about partly the same people: rows that all owners have. Their
 //                number is opened, nothing else; labels come from the one owner that has them
 //   kHorizontal  the same columns about other people: all rows, or with `distinct` one per person
+//   kRows        as kVertical, but the owners have found their common people beforehand (psi.h) and
+//                shared the rows of these alone, in one order. Local but for a check: a sum of all
+//                differences of identifiers' hashes is opened, with coefficients that follow from
+//                the owners' ids, and must be 0. Rows that differ go through with probability
+//                2^-57.
 //
-// Thread safety and security: as party.h, join.h and network.h. Joins and `distinct` are refused
-// with Security::kMalicious.
+// Thread safety and security: as party.h, join.h and network.h. kVertical and `distinct` are
+// refused with Security::kMalicious.
 #pragma once
 
 #include <functional>
@@ -21,7 +26,7 @@
 
 namespace ward::mpc {
 
-enum class Alignment { kNone, kVertical, kHorizontal };
+enum class Alignment { kNone, kVertical, kHorizontal, kRows };
 
 // Matrices of one owner's file.
 inline constexpr size_t kKeysAt = 0, kFeaturesAt = 1, kLabelsAt = 2;
@@ -42,6 +47,7 @@ struct AlignedData {
     SharedMatrix features;
     SharedMatrix labels;  // no columns without labels
 };
+// Throws Error kInvalid with kRows when rows of two owners are of different people.
 AlignedData align(Party& party, std::span<const ShareFile> files, Alignment alignment,
                   bool distinct);
 

@@ -68,6 +68,32 @@ TEST(SharedJob, VerticalAlignmentBringsColumnsOfOnePersonTogether) {
     });
 }
 
+TEST(SharedJob, RowsThatWereAlignedBeforehandAreComparedAndPutSideBySide) {
+    const std::vector<Files> owners = {owner("a", 10, 9, 2, false), owner("b", 10, 9, 1, true)};
+    const std::vector<Files> others = {owners[0], owner("b", 11, 9, 1, true)};
+    EXPECT_EQ(require_fit(part(owners, 0), kPaths, Alignment::kRows, false, true).rows, 9u);
+    PartyOptions options;
+    options.security = Security::kMalicious;
+    run_local(
+        [&](Party& party) {
+            const AlignedData data =
+                align(party, part(owners, party.index()), Alignment::kRows, false);
+            const RingMatrix x = open(party, data.features), y = open(party, data.labels);
+            ASSERT_EQ(x.cols, 3u);
+            for (size_t r = 0; r < 9; ++r) {
+                EXPECT_EQ(decode(x.values[3 * r]) * 64, static_cast<double>(10 + r));
+                EXPECT_EQ(decode(x.values[3 * r + 2]) * 64, static_cast<double>(10 + r));
+                EXPECT_EQ(decode(y.values[r]), static_cast<double>(r % 2));
+            }
+            EXPECT_THAT(
+                testonly::message_of(
+                    [&] { align(party, part(others, party.index()), Alignment::kRows, false); },
+                    ErrorCode::kInvalid),
+                HasSubstr("rows of a and b are of different people"));
+        },
+        options);
+}
+
 TEST(SharedJob, HorizontalAlignmentPutsRowsUnderOneAnother) {
     const std::vector<Files> owners = {owner("a", 0, 8, 2, true), owner("b", 5, 6, 2, true)};
     EXPECT_EQ(require_fit(part(owners, 1), kPaths, Alignment::kHorizontal, false, true).rows, 14u);
@@ -154,6 +180,7 @@ TEST(SharedJob, GoesOnFromCheckpointsWithTheSameRowsInTheSameOrder) {
     };
     for (double norm : {0.0, 1.0}) {
         job.options.clipping_norm = norm;
+        job.options.noise_multiplier = norm / 1000;
         std::filesystem::remove_all(folder);
         std::filesystem::create_directories(folder);
         testonly::error_of([&] { (void)run(2); }, ErrorCode::kUsage);
@@ -180,8 +207,10 @@ TEST(SharedJob, RefusesOwnersThatDoNotFitAndNamesBoth) {
                 HasSubstr("a.share and b.share: have 2 and 3 inputs"));
     EXPECT_THAT(refused({a, b}, Alignment::kVertical),
                 HasSubstr("a.share and b.share: both bring labels"));
+    EXPECT_THAT(refused({a, owner("c", 0, 5, 2, false)}, Alignment::kRows),
+                HasSubstr("have 4 and 5 rows"));
     EXPECT_THAT(refused({a, b}, Alignment::kNone), HasSubstr("several owners need align"));
-    EXPECT_THAT(refused({a}, Alignment::kVertical), HasSubstr("two owners or more"));
+    EXPECT_THAT(refused({a}, Alignment::kVertical), HasSubstr("needs two owners or more"));
     EXPECT_THAT(refused({a, owner("c", 0, 4, 2, false)}, Alignment::kHorizontal),
                 HasSubstr("labels of 1 and 0 columns"));
     EXPECT_THAT(refused({a, owner("c", 0, 4, 2, true, true, "{\"x\":1}")}, Alignment::kHorizontal),
