@@ -5,6 +5,7 @@
 set -euo pipefail
 ward=$1
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/mpc_lib.sh"
 
 # Customers 0..399 with two columns at each bank; who defaults follows from all four. Hospitals: four columns each.
 python3 - "$work" <<'PY'
@@ -34,35 +35,17 @@ schema("schema-h", ["patient", "a", "b", "c", "d"], "ill")
 schema("schema-wide", ["patient", "a", "b", "c"], "ill")
 PY
 
-ports=($(python3 -c 'import socket
-held = [socket.socket() for _ in range(3)]
-for s in held: s.bind(("127.0.0.1", 0))
-print(*[s.getsockname()[1] for s in held])'))
+make_parties 3
 readers=()
-for i in 0 1 2; do
-    read -r _ "pin$i" < <("$ward" key party "party-$i" --dir "$work/keys$i")
-    readers+=("$("$ward" key new "$work/shares$i.key")")
-done
+for i in 0 1 2; do readers+=("$("$ward" key new "$work/shares$i.key")"); done
 recipient=$("$ward" key new "$work/recipient.key")
 stranger=$("$ward" key new "$work/stranger.key")
 
 party() {  # index share-file...
-    local i=$1 next=$((($1 + 1) % 3)) previous=$((($1 + 2) % 3))
+    local i=$1
     shift
-    local next_pin="pin$next" previous_pin="pin$previous" list
-    list=$(IFS=,; echo "$*")
-    cat <<YAML
-ward_mpc_party: 1
-index: $i
-identity: party-$i
-keys: $work/keys$i
-listen: 127.0.0.1:${ports[$i]}
-next: {name: party-$next, address: "127.0.0.1:${ports[$next]}", pin: ${!next_pin}}
-previous: {name: party-$previous, pin: ${!previous_pin}}
-shares: [$list]
-shares_key: $work/shares$i.key
-connect_seconds: 10
-YAML
+    party_links "$i"
+    printf 'shares: [%s]\nshares_key: %s\nconnect_seconds: 10\n' "$(IFS=,; echo "$*")" "$work/shares$i.key"
 }
 share() {  # owner schema options... ; appends the owner's line to $work/owners
     local owner=$1 schema=$2
@@ -76,7 +59,8 @@ job() {  # lines of the job that differ
     printf '%s\n' "$@"
 }
 run() {  # command job out-name extra...
-    local command=$1 job=$2 out=$3 pids=() status=0
+    local command=$1 job=$2 out=$3
+    pids=()
     shift 3
     for i in 0 1 2; do
         local extra=("$@")
@@ -85,8 +69,7 @@ run() {  # command job out-name extra...
             >"$work/out$i" 2>"$work/err$i" &
         pids+=($!)
     done
-    for pid in "${pids[@]}"; do wait "$pid" || status=1; done
-    return $status
+    wait_all
 }
 files() { for owner in "$@"; do echo "$work/sealed/$owner.INDEX.share"; done; }
 parties() { for i in 0 1 2; do party "$i" $(files "$@" | sed "s/INDEX/$i/") >"$work/party$i.yaml"; done; }
@@ -109,10 +92,10 @@ expect 1 "none of the identities" "$ward" mpc reveal "$work"/banks.{0,1}.share -
 expect 3 "has rows of an owner" "$ward" mpc reveal "$work"/sealed/bank-a.{0,0}.share -i "$work/shares0.key" --out "$work/x"
 
 # A party is killed in the middle; all three started again, the job goes on from their checkpoints to its end.
-for i in 0 1 2; do printf 'checkpoint: %s\ncheckpoint_key: %s\ncheckpoint_steps: 5\n' "$work/state$i" "$work/state$i.key" >>"$work/party$i.yaml"; done
+for i in 0 1 2; do party_checkpoints "$i" >>"$work/party$i.yaml"; done
 job 'align: vertical' 'batch_size: 50' 'epochs: 400' >"$work/long.yaml"
 run train "$work/long.yaml" killed & running=$!
-for ((i = 0; i < 400; i++)); do [[ -f "$work/state1.previous" ]] && break; sleep 0.05; done
+wait_for_checkpoint
 pkill -9 -f "mpc train $work/long.yaml --party $work/party1.yaml" || fail "nothing to kill"
 if wait "$running"; then fail "a job ended although a party was killed"; fi
 [[ -f "$work/state1" ]] || fail "no checkpoint after a kill: $(cat "$work"/err?)"
@@ -127,9 +110,7 @@ intersect() {  # options...
         --peer bank-1 --listen "127.0.0.1:${ports[0]}" "${@/@/a}" --json >"$work/out0" 2>"$work/err0" & pids=($!)
     "$ward" mpc intersect "$work/bank-b.csv" --id customer --party bank-1 --dir "$work/keys1" --pins "$work/pins1" \
         --peer bank-0 --connect "127.0.0.1:${ports[0]}" "${@/@/b}" --json >"$work/out1" 2>"$work/err1" & pids+=($!)
-    local status=0
-    for pid in "${pids[@]}"; do wait "$pid" || status=1; done
-    return $status
+    wait_all
 }
 intersect --size-only || fail "intersect: $(cat "$work"/err?)"
 grep -q '"rows":350,"peer_rows":350,"common":300,' "$work/out1" || fail "common: $(cat "$work/out1")"
