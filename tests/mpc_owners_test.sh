@@ -83,11 +83,14 @@ if grep -q 'C17' "$work"/sealed/*; then fail "a share file shows an identifier";
 parties bank-a bank-b
 training=('batch_size: 50' 'epochs: 40' 'learning_rate: 2')
 job 'align: vertical' "${training[@]}" >"$work/banks.yaml"
+"$ward" mpc forecast "$work/banks.yaml" --rows 300 --inputs 4 | grep -q '^steps  240' || fail "forecast of a job with owners"
+expect 2 "give --rows and --inputs" "$ward" mpc forecast "$work/banks.yaml"
 run train "$work/banks.yaml" banks || fail "banks: $(cat "$work"/err?)"
 grep -q '"rows":300,' "$work/out1" || fail "rows in common: $(cat "$work/out1")"
 grep -q 'training on shares' "$work/err2" || fail "no progress at party 2"
 "$ward" mpc reveal "$work"/banks.{0,1,2}.share -i "$work/recipient.key" --out "$work/banks.safetensors" >"$work/out"
 "$ward" inspect "$work/banks.safetensors" | grep -q 'bank-a and bank-b' || fail "the card does not name the owners"
+expect 2 "do not go into a .csv file" "$ward" mpc reveal "$work"/banks.{0,1}.share -i "$work/recipient.key" --out "$work/x.csv"
 expect 1 "none of the identities" "$ward" mpc reveal "$work"/banks.{0,1}.share -i "$work/stranger.key" --out "$work/x"
 expect 3 "has rows of an owner" "$ward" mpc reveal "$work"/sealed/bank-a.{0,0}.share -i "$work/shares0.key" --out "$work/x"
 

@@ -122,7 +122,8 @@ void run_node(const Options& options) {
 }  // namespace
 
 void add_mpc_node(CLI::App& group) {
-    auto* command = group.add_subcommand("node", "Be one of the three parties of a job, over TLS");
+    auto* command = group.add_subcommand(
+        "node", "Be one of the three parties of a job, over TLS (train is the same)");
     command->alias("train");
     auto options = std::make_shared<Options>();
     command->add_option("job", options->job, "Job file, the same at all parties")->required();
