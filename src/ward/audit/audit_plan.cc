@@ -116,6 +116,8 @@ class Reader {
 std::string fresh_id(const ExperimentSpec& spec, const std::vector<ExperimentSpec>& others) {
     std::string id(kind_name(spec.kind));
     if (spec.kind == ExperimentKind::kEvasion) id += "-" + spec.attack + "-" + spec.norm;
+    if (spec.kind == ExperimentKind::kExtraction || spec.kind == ExperimentKind::kInversion)
+        id += "-" + spec.attack;
     std::string unique = id;
     for (int i = 2; std::any_of(others.begin(), others.end(),
                                 [&](const ExperimentSpec& other) { return other.id == unique; });
@@ -124,16 +126,27 @@ std::string fresh_id(const ExperimentSpec& spec, const std::vector<ExperimentSpe
     return unique;
 }
 
+std::string usual_attack(ExperimentKind kind) {
+    if (kind == ExperimentKind::kExtraction) return "knockoff";
+    return kind == ExperimentKind::kInversion ? "miface" : ExperimentSpec{}.attack;
+}
+
 ExperimentSpec read_experiment(const Reader& reader, const YAML::Node& node) {
     ExperimentSpec spec;
-    std::string kind;
+    std::string kind, attack;
     reader.mapping(
         node,
         {{"kind",
           [&](const auto& n) {
-              kind = reader.name_of(n, {"evasion", "membership", "privacy"});
+              kind = reader.name_of(
+                  n, {"evasion", "membership", "privacy", "extraction", "inversion"});
           }},
-         {"attack", [&](const auto& n) { spec.attack = reader.name_of(n); }},
+         {"attack", [&](const auto& n) { attack = reader.name_of(n); }},
+         {"queries", [&](const auto& n) { spec.queries = reader.whole(n, 1, 1000000000); }},
+         {"answer",
+          [&](const auto& n) {
+              spec.answer = reader.name_of(n, {"scores", "labels"});
+          }},
          {"norm",
           [&](const auto& n) {
               spec.norm = reader.name_of(n, {"linf", "l2", "l1"});
@@ -146,8 +159,10 @@ ExperimentSpec read_experiment(const Reader& reader, const YAML::Node& node) {
          {"canaries", [&](const auto& n) { spec.canaries = reader.whole(n, 1, 1000000000); }}});
     if (kind.empty()) reader.fail(node, "an experiment has no kind");
     for (const ExperimentKind known :
-         {ExperimentKind::kEvasion, ExperimentKind::kMembership, ExperimentKind::kPrivacy})
+         {ExperimentKind::kEvasion, ExperimentKind::kMembership, ExperimentKind::kPrivacy,
+          ExperimentKind::kExtraction, ExperimentKind::kInversion})
         if (kind == kind_name(known)) spec.kind = known;
+    spec.attack = attack.empty() ? usual_attack(spec.kind) : attack;
     if (spec.kind == ExperimentKind::kEvasion && spec.epsilons.empty())
         reader.fail(node, "an evasion experiment has no epsilon");
     return spec;
@@ -193,6 +208,21 @@ AuditPlan plan_of_level(const std::string& level, const AuditedModel& model) {
     membership.shadows = !model.retrainable ? 0 : quick ? 8 : full ? 64 : 16;
     membership.count = quick ? 5000 : 0;
     add(membership);
+    if (!model.tokens) {
+        ExperimentSpec extraction;
+        extraction.kind = ExperimentKind::kExtraction;
+        extraction.attack = usual_attack(extraction.kind);
+        extraction.queries = quick ? 1000 : full ? 50000 : 10000;
+        extraction.count = quick ? 1000 : 0;
+        add(extraction);
+    }
+    if (model.images && !model.tokens) {
+        ExperimentSpec inversion;
+        inversion.kind = ExperimentKind::kInversion;
+        inversion.attack = usual_attack(inversion.kind);
+        inversion.steps = quick ? 200 : 0;
+        add(inversion);
+    }
     if (model.is_private && model.retrainable) {
         ExperimentSpec privacy;
         privacy.kind = ExperimentKind::kPrivacy;
@@ -259,10 +289,21 @@ Gates parse_gates(const std::string& yaml, const std::string& name) {
         if (gate.epsilon < 0) reader.fail(node, "epsilon is missing");
         gates.min_robust_accuracy.push_back(gate);
     };
+    const auto extraction = [&](const YAML::Node& node) {
+        Gates::Extraction gate;
+        reader.mapping(
+            node,
+            {{"fidelity", [&](const auto& n) { gate.fidelity = reader.number(n, 1e-9, 1); }},
+             {"queries", [&](const auto& n) { gate.queries = reader.whole(n, 1, 1000000000); }}});
+        if (gate.fidelity == 0) reader.fail(node, "fidelity is missing");
+        if (gate.queries == 0) reader.fail(node, "queries is missing");
+        gates.min_extraction_queries.push_back(gate);
+    };
     const YAML::Node root = reader.load(yaml);
     reader.mapping(
         root,
-        {{"ward_gate",
+        {{"min_extraction_queries", [&](const auto& n) { one_or_each(n, extraction); }},
+         {"ward_gate",
           [&](const auto& n) {
               reader.version(n);
               versioned = true;

@@ -12,6 +12,9 @@
 //       shadows: 16
 //     - kind: privacy
 //       canaries: 10000
+//     - kind: extraction                   min_extraction_queries:
+//       queries: 5000                        - {fidelity: 0.9, queries: 1000}
+//     - kind: inversion
 //
 // Threat: both files are untrusted; sizes and numbers are capped, unknown keys refused.
 // Thread safety: pure functions.
@@ -54,13 +57,20 @@ struct Gates {
         std::string norm;
         double epsilon = 0, least = 0;
     };
+    // A copy of this fidelity must take more than so many queries.
+    struct Extraction {
+        double fidelity = 0;
+        int64_t queries = 0;
+    };
     std::optional<double> max_epsilon;
     std::optional<double> max_auc;
     std::vector<Rate> max_tpr_at_fpr;
     std::vector<Robustness> min_robust_accuracy;
+    std::vector<Extraction> min_extraction_queries;
 
     bool empty() const {
-        return !max_epsilon && !max_auc && max_tpr_at_fpr.empty() && min_robust_accuracy.empty();
+        return !max_epsilon && !max_auc && max_tpr_at_fpr.empty() && min_robust_accuracy.empty() &&
+               min_extraction_queries.empty();
     }
 };
 

@@ -25,10 +25,16 @@ experiments:
   - {kind: evasion, attack: autoattack, norm: l2, epsilon: 1}
   - {kind: membership, shadows: 16, fpr: [0.01]}
   - {kind: privacy, canaries: 9000}
+  - {kind: extraction, queries: 300, answer: labels}
+  - {kind: inversion}
 )",
                                             "audit.yaml");
     EXPECT_EQ(plan.budget_seconds, 600);
-    ASSERT_EQ(plan.experiments.size(), 4u);
+    ASSERT_EQ(plan.experiments.size(), 6u);
+    EXPECT_EQ(plan.experiments[4].id, "extraction-knockoff");
+    EXPECT_EQ(plan.experiments[4].queries, 300);
+    EXPECT_EQ(plan.experiments[4].answer, "labels");
+    EXPECT_EQ(plan.experiments[5].id, "inversion-miface");
     EXPECT_EQ(plan.experiments[0].id, "evasion-autoattack-l2");
     EXPECT_EQ(plan.experiments[1].id, "evasion-autoattack-l2-2");
     EXPECT_THAT(plan.experiments[0].epsilons, ElementsAre(0.1, 0.5));
@@ -45,7 +51,9 @@ TEST(AuditPlan, ErrorsNameFileLineAndWhatIsKnown) {
     };
     EXPECT_THAT(
         message("ward_audit: 1\nexperiments:\n  - kind: magic\n"),
-        HasSubstr("p.yaml line 3: expected one of evasion, membership, privacy, got 'magic'"));
+        HasSubstr(
+            "p.yaml line 3: expected one of evasion, extraction, inversion, membership, privacy, "
+            "got 'magic'"));
     EXPECT_THAT(message("ward_audit: 1\nexperiment: []\n"),
                 HasSubstr("p.yaml line 2: unknown key 'experiment' | known here: budget_seconds"));
     EXPECT_THAT(message("ward_audit: 2\n"), HasSubstr("only version 1"));
@@ -63,8 +71,8 @@ TEST(AuditPlan, ErrorsNameFileLineAndWhatIsKnown) {
 TEST(AuditPlan, LevelsFitTheModel) {
     AuditedModel model{.images = true, .retrainable = true, .is_private = true, .parameters = 700};
     const AuditPlan quick = plan_of_level("quick", model);
-    ASSERT_EQ(quick.experiments.size(), 3u);
-    EXPECT_EQ(quick.experiments[2].canaries, 700) << "not more than parameters";
+    ASSERT_EQ(quick.experiments.size(), 5u);
+    EXPECT_EQ(quick.experiments[4].canaries, 700) << "not more than parameters";
     std::set<std::string> ids;
     for (const ExperimentSpec& spec : plan_of_level("full", model).experiments)
         EXPECT_TRUE(ids.insert(spec.id).second) << spec.id;
@@ -84,6 +92,7 @@ ward_gate: 1
 max_epsilon: 3
 max_auc: 0.6
 max_tpr_at_fpr: {fpr: 0.001, tpr: 0.01}
+min_extraction_queries: {fidelity: 0.9, queries: 1000}
 min_robust_accuracy:
   - {epsilon: 0.1, accuracy: 0.5}
   - {norm: l2, epsilon: 1, accuracy: 0.4}
@@ -95,7 +104,12 @@ min_robust_accuracy:
     EXPECT_EQ(gates.max_tpr_at_fpr[0].most, 0.01);
     ASSERT_EQ(gates.min_robust_accuracy.size(), 2u);
     EXPECT_EQ(gates.min_robust_accuracy[0].norm, "linf");
+    ASSERT_EQ(gates.min_extraction_queries.size(), 1u);
+    EXPECT_EQ(gates.min_extraction_queries[0].queries, 1000);
     EXPECT_TRUE(parse_gates("ward_gate: 1", "g").empty());
+    EXPECT_THAT(
+        message_of([] { parse_gates("ward_gate: 1\nmin_extraction_queries: {queries: 9}", "g"); }),
+        HasSubstr("fidelity is missing"));
     EXPECT_THAT(message_of([] { parse_gates("ward_gate: 1\nmin_magic: 3", "g"); }),
                 HasSubstr("g line 2: unknown key 'min_magic'"));
     EXPECT_THAT(message_of([] { parse_gates("ward_gate: 1\nmax_tpr_at_fpr: {tpr: 0.1}", "g"); }),

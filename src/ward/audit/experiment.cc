@@ -10,7 +10,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr std::array<const char*, 3> kKinds = {"evasion", "membership", "privacy"};
+constexpr std::array<const char*, 5> kKinds = {"evasion", "membership", "privacy", "extraction",
+                                               "inversion"};
 constexpr std::array<const char*, 3> kStatuses = {"done", "skipped", "failed"};
 
 template <size_t N>
@@ -35,8 +36,16 @@ Json spec_json(const ExperimentSpec& spec) {
         json["shadows"] = spec.shadows;
         json["fpr"] = spec.false_positive_rates;
         json["count"] = spec.count;
-    } else {
+    } else if (spec.kind == ExperimentKind::kPrivacy) {
         json["canaries"] = spec.canaries;
+    } else if (spec.kind == ExperimentKind::kExtraction) {
+        json["attack"] = spec.attack;
+        json["queries"] = spec.queries;
+        json["answer"] = spec.answer;
+        json["count"] = spec.count;
+    } else {
+        json["attack"] = spec.attack;
+        json["steps"] = spec.steps;
     }
     return json;
 }
@@ -53,6 +62,8 @@ ExperimentSpec spec_of(const Json& json) {
     spec.shadows = json.value("shadows", spec.shadows);
     spec.false_positive_rates = json.value("fpr", spec.false_positive_rates);
     spec.canaries = json.value("canaries", spec.canaries);
+    spec.queries = json.value("queries", spec.queries);
+    spec.answer = json.value("answer", spec.answer);
     return spec;
 }
 
@@ -113,9 +124,98 @@ Json epsilons_json(const std::vector<AuditedEpsilon>& epsilons) {
                         {"canaries", audited.canaries},
                         {"guesses", audited.guesses},
                         {"correct", audited.correct},
-                        {"contradicts", audited.contradicts}});
+                        {"contradicts", audited.contradicts},
+                        {"trade_off", {{"fpr", audited.curve_x}, {"tpr", audited.curve_y}}},
+                        {"guesses_roc", {{"fpr", audited.guess_x}, {"tpr", audited.guess_y}}}});
     }
     return list;
+}
+
+AuditedEpsilon audited_of(const Json& json) {
+    AuditedEpsilon audited{json.at("claimed_epsilon"), json.at("delta"),
+                           json.at("epsilon_lower"),   json.at("epsilon_lower_by_curve"),
+                           json.at("canaries"),        json.at("guesses"),
+                           json.at("correct"),         json.at("contradicts")};
+    const auto read = [&](const char* name, std::vector<double>& x, std::vector<double>& y) {
+        if (!json.contains(name)) return;
+        x = json.at(name).at("fpr").get<std::vector<double>>();
+        y = json.at(name).at("tpr").get<std::vector<double>>();
+        if (x.size() != y.size()) throw Error(ErrorCode::kCorrupt, "a curve is torn");
+    };
+    read("trade_off", audited.curve_x, audited.curve_y);
+    read("guesses_roc", audited.guess_x, audited.guess_y);
+    return audited;
+}
+
+Json copies_json(const std::vector<CopyPoint>& copies) {
+    Json list = Json::array();
+    for (const CopyPoint& copy : copies) {
+        list.push_back({{"queries", copy.queries},
+                        {"fidelity", copy.fidelity},
+                        {"fidelity_interval", pair(copy.interval)},
+                        {"accuracy", copy.accuracy}});
+    }
+    return list;
+}
+
+// Pixels as hexadecimal digits, row by row.
+Json picture_json(const Picture& picture) {
+    constexpr const char* kDigits = "0123456789abcdef";
+    std::string pixels;
+    for (const uint8_t value : picture.pixels) {
+        pixels += kDigits[value >> 4];
+        pixels += kDigits[value & 15];
+    }
+    return {{"width", picture.width},
+            {"height", picture.height},
+            {"channels", picture.channels},
+            {"pixels", pixels}};
+}
+
+Picture picture_of(const Json& json) {
+    Picture picture{json.at("width"), json.at("height"), json.at("channels"), {}, ""};
+    const auto text = json.at("pixels").get<std::string>();
+    const auto digit = [&](size_t i) {
+        const char c = text[i];
+        if (c >= '0' && c <= '9') return c - '0';
+        if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+        throw Error(ErrorCode::kCorrupt, "a picture is not in hexadecimal digits");
+    };
+    for (size_t i = 0; i + 1 < text.size(); i += 2)
+        picture.pixels.push_back(static_cast<uint8_t>(16 * digit(i) + digit(i + 1)));
+    (void)encode_png(picture);  // throws where sizes do not fit
+    return picture;
+}
+
+Json inverted_json(const std::vector<InvertedClass>& inverted) {
+    Json list = Json::array();
+    for (const InvertedClass& one : inverted) {
+        list.push_back({{"class", one.name},
+                        {"confidence", one.confidence},
+                        {"judged", one.judged},
+                        {"judge_confidence", one.judge_confidence},
+                        {"psnr_to_mean", one.psnr},
+                        {"ssim_to_mean", one.ssim},
+                        {"mean", picture_json(one.mean)},
+                        {"found", picture_json(one.found)}});
+    }
+    return list;
+}
+
+void read_copies_and_pictures(const Json& json, ExperimentResult& result) {
+    for (const Json& copy : json.value("copies", Json::array())) {
+        result.copies.push_back({copy.at("queries"), copy.at("fidelity"),
+                                 interval_of(copy.at("fidelity_interval")), copy.at("accuracy")});
+    }
+    result.constant_fidelity = json.value("fidelity_of_a_constant", 0.0);
+    for (const Json& one : json.value("inverted", Json::array())) {
+        result.inverted.push_back({one.at("class"), one.at("confidence"), one.at("judged"),
+                                   one.at("judge_confidence"), one.at("psnr_to_mean"),
+                                   one.at("ssim_to_mean"), picture_of(one.at("mean")),
+                                   picture_of(one.at("found"))});
+    }
+    result.judge = json.value("judge", "");
+    result.judge_accuracy = json.value("judge_accuracy", 0.0);
 }
 
 ExperimentResult result_of(const Json& json) {
@@ -134,11 +234,9 @@ ExperimentResult result_of(const Json& json) {
         result.curves.push_back(curve_of(curve));
     result.members = json.value("members", int64_t{0});
     result.others = json.value("others", int64_t{0});
-    for (const Json& e : json.value("privacy", Json::array())) {
-        result.epsilons.push_back({e.at("claimed_epsilon"), e.at("delta"), e.at("epsilon_lower"),
-                                   e.at("epsilon_lower_by_curve"), e.at("canaries"),
-                                   e.at("guesses"), e.at("correct"), e.at("contradicts")});
-    }
+    for (const Json& audited : json.value("privacy", Json::array()))
+        result.epsilons.push_back(audited_of(audited));
+    read_copies_and_pictures(json, result);
     result.flags = json.value("flags", std::vector<std::string>{});
     result.rerun = json.value("rerun", "");
     return result;
@@ -165,6 +263,17 @@ Json experiment_json(const ExperimentResult& result) {
             json["curves"].push_back(curve_json(curve));
     }
     if (!result.epsilons.empty()) json["privacy"] = epsilons_json(result.epsilons);
+    if (!result.copies.empty()) {
+        json["clean_accuracy"] = result.clean_accuracy;
+        json["fidelity_of_a_constant"] = result.constant_fidelity;
+        json["copies"] = copies_json(result.copies);
+    }
+    if (!result.inverted.empty()) {
+        json["clean_accuracy"] = result.clean_accuracy;
+        json["judge"] = result.judge;
+        json["judge_accuracy"] = result.judge_accuracy;
+        json["inverted"] = inverted_json(result.inverted);
+    }
     json["flags"] = result.flags;
     json["rerun"] = result.rerun;
     return json;

@@ -9,24 +9,30 @@
 #include <string_view>
 #include <vector>
 
+#include "ward/audit/gallery.h"
 #include "ward/audit/metrics.h"
 
 namespace ward::audit {
 
-enum class ExperimentKind { kEvasion, kMembership, kPrivacy };
+enum class ExperimentKind { kEvasion, kMembership, kPrivacy, kExtraction, kInversion };
 
-std::string_view kind_name(ExperimentKind kind);  // "evasion", "membership", "privacy"
+// "evasion", "membership", "privacy", "extraction", "inversion"
+std::string_view kind_name(ExperimentKind kind);
 
 struct ExperimentSpec {
     std::string id;  // "evasion-linf"; unique in a plan
     ExperimentKind kind = ExperimentKind::kEvasion;
 
+    // evasion, extraction ("knockoff"), inversion ("miface")
+    std::string attack = "apgd-ce";
+    int64_t steps = 0;  // evasion, inversion; 0: the attack's own
+    // Examples; membership: at most so many members and as many others; extraction: inputs on which
+    // copy and model are compared. 0: all.
+    int64_t count = 200;
+
     // evasion
-    std::string attack = "apgd-ce", norm = "linf";
+    std::string norm = "linf";
     std::vector<double> epsilons;
-    int64_t steps = 0;  // 0: the attack's own
-    int64_t count =
-        200;  // examples; membership: at most so many members and as many others, 0: all
 
     // membership
     int64_t shadows = 8;
@@ -34,6 +40,10 @@ struct ExperimentSpec {
 
     // privacy
     int64_t canaries = 5000;  // at most as many as the model has parameters
+
+    // extraction
+    int64_t queries = 1000;         // at most as many as there are inputs to ask about
+    std::string answer = "scores";  // or "labels": what the service tells
 };
 
 enum class ExperimentStatus { kDone, kSkipped, kFailed };
@@ -69,6 +79,27 @@ struct AuditedEpsilon {
     double lower = 0, curve_lower = 0;  // 95 % each
     int64_t canaries = 0, guesses = 0, correct = 0;
     bool contradicts = false;
+    // False-positive and most true-positive rates under the curve of the claimed mechanism, and
+    // those of the auditor's guesses about the canaries; increasing.
+    std::vector<double> curve_x, curve_y, guess_x, guess_y;
+};
+
+// A copy trained on the answers to so many queries.
+struct CopyPoint {
+    int64_t queries = 0;
+    double fidelity = 0;  // share of the inputs on which copy and model say the same class
+    Interval interval;
+    double accuracy = 0;
+};
+
+// What came back for one class.
+struct InvertedClass {
+    std::string name;
+    double confidence = 0;        // of the model
+    std::string judged;           // the class that the judge sees in it
+    double judge_confidence = 0;  // in the right class
+    double psnr = 0, ssim = 0;    // to the mean of the class
+    Picture mean, found;
 };
 
 struct ExperimentResult {
@@ -76,11 +107,16 @@ struct ExperimentResult {
     ExperimentStatus status = ExperimentStatus::kDone;
     std::string reason;  // why it was skipped or failed
     double seconds = 0;
-    double clean_accuracy = 0;             // evasion
+    double clean_accuracy = 0;             // evasion, extraction, inversion: of the model
     std::vector<RobustPoint> robust;       // evasion
     std::vector<MembershipCurve> curves;   // membership
     int64_t members = 0, others = 0;       // membership
     std::vector<AuditedEpsilon> epsilons;  // privacy
+    std::vector<CopyPoint> copies;         // extraction, by queries
+    double constant_fidelity = 0;          // extraction: of saying one class for all
+    std::vector<InvertedClass> inverted;   // inversion
+    std::string judge;                     // inversion: who says what the pictures show
+    double judge_accuracy = 0;             // inversion
     std::vector<std::string> flags;        // what makes the figures doubtful
     std::string rerun;                     // command
 };

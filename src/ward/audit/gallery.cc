@@ -3,6 +3,7 @@
 #include <zlib.h>
 
 #include "ward/audit/internal/assets.h"
+#include "ward/audit/internal/html.h"
 #include "ward/audit/render_html.h"
 #include "ward/core/error.h"
 
@@ -45,18 +46,21 @@ std::string base64(const std::string& bytes) {
     return out;
 }
 
-std::string html_picture(const Picture& picture) {
-    return "<figure><img alt=\"" + escape_html(picture.caption) +
-           "\" src=\"data:image/png;base64," + base64(encode_png(picture)) + "\"><figcaption>" +
-           escape_html(picture.caption) + "</figcaption></figure>";
-}
-
 constexpr const char* kStyle =
     "table.gallery{border-collapse:collapse}table.gallery td,table.gallery th{padding:.4rem "
     ".8rem;text-align:left;vertical-align:top}figure{margin:0}figure img{width:112px;"
     "image-rendering:pixelated;border:1px solid #999}figcaption{font-size:.8rem;max-width:12rem}";
 
 }  // namespace
+
+std::string html_picture(const Picture& picture, std::string_view alternative,
+                         std::string_view heading) {
+    std::string html = "<figure><img alt=\"" + escape_html(alternative) +
+                       "\" src=\"data:image/png;base64," + base64(encode_png(picture)) +
+                       "\"><figcaption>";
+    if (!heading.empty()) html += element("b", "", heading);
+    return html + escape_html(picture.caption) + "</figcaption></figure>";
+}
 
 std::string encode_png(const Picture& picture) {
     const int64_t row = picture.width * picture.channels;
@@ -99,7 +103,8 @@ std::string render_gallery(const Gallery& gallery) {
     out += "</tr></thead><tbody>";
     for (const GalleryRow& row : gallery.rows) {
         out += "<tr><th scope=\"row\">" + escape_html(row.title) + "</th>";
-        for (const Picture& picture : row.pictures) out += "<td>" + html_picture(picture) + "</td>";
+        for (const Picture& picture : row.pictures)
+            out += "<td>" + html_picture(picture, picture.caption, "") + "</td>";
         out += "</tr>\n";
     }
     return out + "</tbody></table></main></body></html>\n";

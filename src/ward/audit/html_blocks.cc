@@ -25,9 +25,18 @@ struct SupportText {
 constexpr std::array<SupportText, 3> kSupports = {
     {{"proof", "Proven"}, {"measured", "Measured"}, {"stated", "Stated, not checked here"}}};
 
+// No more decimals than the interval gives a meaning to: two digits of its width.
+int decimals_for(const Figure& figure, double scale) {
+    constexpr int kMostDecimals = 2;
+    if (!figure.interval) return kMostDecimals;
+    const double width = scale * (figure.interval->high - figure.interval->low);
+    return width >= 1 ? 1 : kMostDecimals;
+}
+
 std::string figure_value(const Figure& figure, double value) {
-    if (figure.unit == "%") return percent(value, 2);
-    if (figure.unit == "points") return points(value, 2) + " points";
+    if (figure.unit == "%") return percent(value, decimals_for(figure, 100));
+    if (figure.unit == "points") return points(value, decimals_for(figure, 100)) + " points";
+    if (figure.interval && figure.unit.empty() && std::abs(value) <= 1) return fixed(value, 3);
     if (value > 0 && value < 0.001) return small_probability(value);
     return significant(value, 5) + (figure.unit.empty() ? "" : " " + figure.unit);
 }
@@ -62,8 +71,18 @@ Table bar_data(const Chart& chart) {
     return table;
 }
 
+std::string interval_text(const Chart& chart, const Series& series, size_t i) {
+    if (i >= series.low.size() || i >= series.high.size() || std::isnan(series.low[i])) return "";
+    return axis_value(series.low[i], chart.y_percent) + " to " +
+           axis_value(series.high[i], chart.y_percent);
+}
+
 Table point_data(const Chart& chart) {
+    const bool intervals = std::any_of(chart.series.begin(), chart.series.end(),
+                                       [](const Series& series) { return !series.low.empty(); });
     Table table{"", {"Series", chart.x_label, chart.y_label}, {}, 2};
+    if (intervals) table.header.push_back("95 %");
+    table.number_columns = table.header.size() - 1;
     for (const Series& series : chart.series) {
         const size_t count = std::min(series.x.size(), series.y.size());
         // Long curves: every k-th point and the last.
@@ -72,9 +91,17 @@ Table point_data(const Chart& chart) {
              i += (i + stride < count || i + 1 == count) ? stride : count - 1 - i) {
             table.rows.push_back({series.name, axis_value(series.x[i], chart.x_percent),
                                   axis_value(series.y[i], chart.y_percent)});
+            if (intervals) table.rows.back().push_back(interval_text(chart, series, i));
         }
     }
     return table;
+}
+
+std::string html_outcome(Tone tone, const std::string& text) {
+    constexpr std::array<const char*, 4> kClasses = {"badge", "badge good", "badge caution",
+                                                     "badge bad"};
+    return element("span", "class=\"" + std::string(kClasses[static_cast<size_t>(tone)]) + "\"",
+                   text);
 }
 
 std::string table_body(const Table& table) {
@@ -91,10 +118,15 @@ std::string table_body(const Table& table) {
     const bool no_header = std::all_of(table.header.begin(), table.header.end(),
                                        [](const std::string& text) { return text.empty(); });
     if (no_header) html = "<tbody>";
-    for (const std::vector<std::string>& row : table.rows) {
+    for (size_t r = 0; r < table.rows.size(); ++r) {
+        const std::vector<std::string>& row = table.rows[r];
         html += "<tr>";
         for (size_t i = 0; i < row.size(); ++i) {
-            html += cell(i == 0 ? "th" : "td", i, row[i], i == 0);
+            if (r < table.tones.size() && i > 0 && i + 1 == row.size()) {
+                html += "<td>" + html_outcome(table.tones[r], row[i]) + "</td>";
+            } else {
+                html += cell(i == 0 ? "th" : "td", i, row[i], i == 0);
+            }
         }
         html += "</tr>";
     }
@@ -170,7 +202,10 @@ std::string ChartSet::add(const Chart& chart) {
                           {"x", one.x},
                           {"y", one.y},
                           {"dashed", one.dashed},
-                          {"weights", one.weights}});
+                          {"weights", one.weights},
+                          {"low", one.low},
+                          {"high", one.high},
+                          {"points", one.points}});
     }
     const Json item = {{"id", id},
                        {"kind", kKinds[static_cast<size_t>(chart.kind)]},
@@ -180,6 +215,10 @@ std::string ChartSet::add(const Chart& chart) {
                        {"x_percent", chart.x_percent},
                        {"y_percent", chart.y_percent},
                        {"unit_square", chart.unit_square},
+                       {"x_log", chart.x_log},
+                       {"y_log", chart.y_log},
+                       {"x_least", chart.x_least},
+                       {"y_least", chart.y_least},
                        {"series", series}};
     items_.push_back(item.dump(-1, ' ', false, Json::error_handler_t::replace));
     return id;
@@ -221,9 +260,10 @@ std::string html_evidence(const Evidence& evidence) {
     return html + command_block(evidence.rerun) + "</article>\n";
 }
 
-std::string html_chart(const Chart& chart, ChartSet& charts) {
+std::string html_chart(const Chart& chart, bool wide, ChartSet& charts) {
     const Table data = chart.kind == Chart::Kind::kBar ? bar_data(chart) : point_data(chart);
-    std::string html = "<figure class=\"chart\">" + element("figcaption", "", chart.title);
+    std::string html = wide ? "<figure class=\"chart wide\">" : "<figure class=\"chart\">";
+    html += element("figcaption", "", chart.title);
     if (charts_available()) {
         const std::string id = charts.add(chart);
         html += "<div class=\"canvas\"><canvas id=\"" + id + "\" role=\"img\" aria-label=\"" +
@@ -238,10 +278,26 @@ std::string html_chart(const Chart& chart, ChartSet& charts) {
 }
 
 std::string html_table(const Table& table) {
-    std::string html = "<div class=\"table\">";
+    std::string html = table.wide ? "<div class=\"table wide\">" : "<div class=\"table\">";
     if (!table.title.empty()) html += element("h4", "", table.title);
     return html + "<div class=\"scroll\" tabindex=\"0\"><table>" + table_body(table) +
            "</table></div></div>\n";
+}
+
+std::string html_gallery(const Gallery& gallery) {
+    std::string html = "<div class=\"pictures wide\">";
+    if (!gallery.title.empty()) html += element("h4", "", gallery.title);
+    if (!gallery.lead.empty()) html += element("p", "class=\"summary\"", gallery.lead);
+    html += "<ul>";
+    for (const GalleryRow& row : gallery.rows) {
+        html += "<li>" + element("h5", "", row.title) + "<div>";
+        for (size_t i = 0; i < row.pictures.size(); ++i) {
+            const std::string column = i < gallery.columns.size() ? gallery.columns[i] : "";
+            html += html_picture(row.pictures[i], row.title + ": " + column, column);
+        }
+        html += "</div></li>";
+    }
+    return html + "</ul></div>\n";
 }
 
 std::string html_confusion(const ConfusionMatrix& matrix) {

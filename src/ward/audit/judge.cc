@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <string>
 
 #include "ward/audit/internal/text.h"
@@ -139,6 +140,35 @@ GateResult robustness_gate(const std::vector<ExperimentResult>& results,
                 "at least " + significant(least) + " against " + attack);
 }
 
+// A copy with fewer queries is no better, so a budget that was measured at or above the one asked
+// for speaks for all below it; and one below it that reached the fidelity, against.
+GateResult extraction_gate(const std::vector<ExperimentResult>& results,
+                           const Gates::Extraction& wanted) {
+    const std::string name = "min_extraction_queries " + grouped(wanted.queries) +
+                             " for fidelity " + significant(wanted.fidelity);
+    const auto said = [](const CopyPoint& copy) {
+        return "up to " + significant(copy.interval.high) + " after " + grouped(copy.queries);
+    };
+    bool open = false;
+    const CopyPoint* best = nullptr;
+    for (const ExperimentResult& result : results) {
+        for (const CopyPoint& copy : result.copies) {
+            const bool reached = copy.interval.high >= wanted.fidelity;
+            if (copy.queries <= wanted.queries && reached)
+                return {name, said(copy), Outcome::kFails};
+            if (copy.queries < wanted.queries) continue;
+            // Reached beyond the budget asked for: whether it was reached below is not known.
+            if (reached)
+                open = true;
+            else if (best == nullptr || copy.interval.high > best->interval.high)
+                best = &copy;
+            break;
+        }
+    }
+    if (open || best == nullptr) return {name, "not measured", Outcome::kNotShown};
+    return {name, said(*best), Outcome::kHolds};
+}
+
 // A bound from above by one attack: a suite of attacks is the least that should stand behind it.
 void warn_of_weak_evidence(const GateResult& gate, Judgement& judgement) {
     if (gate.outcome == Outcome::kHolds && gate.found.find("autoattack") == std::string::npos)
@@ -154,6 +184,15 @@ void check_gates(const ModelClaims& claims, const std::vector<ExperimentResult>&
     for (const Gates::Robustness& robustness : gates.min_robust_accuracy)
         warn_of_weak_evidence(judgement.gates.emplace_back(robustness_gate(results, robustness)),
                               judgement);
+    std::set<std::string> copied_by;
+    for (const ExperimentResult& result : results)
+        if (!result.copies.empty()) copied_by.insert(result.spec.attack);
+    for (const Gates::Extraction& extraction : gates.min_extraction_queries) {
+        judgement.gates.push_back(extraction_gate(results, extraction));
+        if (judgement.gates.back().outcome == Outcome::kHolds && copied_by.size() < 2)
+            judgement.warnings.push_back(judgement.gates.back().gate +
+                                         " rests on one attack; another may need fewer queries");
+    }
 }
 
 void collect_warnings(const std::vector<ExperimentResult>& results, Judgement& judgement) {

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <string>
 
 #include "ward/audit/audit_report.h"
@@ -55,6 +56,30 @@ ExperimentResult audited(bool contradicts) {
     result.spec.id = "privacy";
     result.spec.kind = ExperimentKind::kPrivacy;
     result.epsilons = {{3, 1e-5, 1.2, contradicts ? 5.5 : 1.9, 5000, 300, 250, contradicts}};
+    return result;
+}
+
+ExperimentResult copied(std::vector<CopyPoint> copies, const std::string& attack = "knockoff") {
+    ExperimentResult result;
+    result.spec.id = "extraction-" + attack;
+    result.spec.kind = ExperimentKind::kExtraction;
+    result.spec.attack = attack;
+    result.clean_accuracy = 0.97;
+    result.constant_fidelity = 0.1;
+    result.copies = std::move(copies);
+    return result;
+}
+
+ExperimentResult inverted() {
+    ExperimentResult result;
+    result.spec.id = "inversion-miface";
+    result.spec.kind = ExperimentKind::kInversion;
+    result.spec.attack = "miface";
+    result.judge = "cnn trained on the test part";
+    result.judge_accuracy = 0.95;
+    const Picture picture{2, 1, 1, {0, 255}, ""};
+    result.inverted = {{"cat", 0.9, "cat", 0.8, 8.5, 0.4, picture, picture},
+                       {"d<o>g", 0.9, "cat", 0.1, 7.5, 0.2, picture, picture}};
     return result;
 }
 
@@ -161,6 +186,73 @@ TEST(Judge, ManyAttacksAreNotManyChances) {
     EXPECT_TRUE(judge(kClaims, {result}, {}).contradictions.empty());
 }
 
+TEST(Judge, AnExtractionGateAsksForBudgetsThatWereMeasured) {
+    const auto outcome = [](std::vector<ExperimentResult> results) {
+        Gates gates;
+        gates.min_extraction_queries = {{0.9, 1000}};
+        return judge({}, results, gates).gates.at(0).outcome;
+    };
+    const CopyPoint few{300, 0.7, {0.65, 0.75}, 0.7}, exact{1000, 0.85, {0.8, 0.89}, 0.8};
+    const CopyPoint many{3000, 0.95, {0.93, 0.97}, 0.9}, cheap{300, 0.88, {0.85, 0.91}, 0.9};
+    EXPECT_EQ(outcome({copied({few, exact, many})}), Outcome::kHolds);
+    EXPECT_EQ(outcome({copied({few, many})}), Outcome::kNotShown) << "reached somewhere above";
+    EXPECT_EQ(outcome({copied({few})}), Outcome::kNotShown) << "no budget so large";
+    EXPECT_EQ(outcome({copied({cheap, many})}), Outcome::kFails) << "the upper end counts";
+    EXPECT_EQ(outcome({copied({few, exact}), copied({cheap})}), Outcome::kFails);
+    EXPECT_EQ(outcome({copied({few, exact}), copied({few, many})}), Outcome::kNotShown);
+    EXPECT_EQ(outcome({}), Outcome::kNotShown);
+    Gates gates;
+    gates.min_extraction_queries = {{0.9, 1000}};
+    EXPECT_EQ(judge({}, {copied({exact})}, gates).verdict, Verdict::kAmber) << "one attack alone";
+    EXPECT_EQ(judge({}, {copied({exact}), copied({exact}, "jacobian")}, gates).verdict,
+              Verdict::kGreen);
+}
+
+TEST(AuditReport, ShowsTheCurveOfCopiesAndThePictures) {
+    const std::vector<ExperimentResult> results = {
+        copied({{300, 0.7, {0.65, 0.75}, 0.7}, {1000, 0.85, {0.8, 0.89}, 0.8}}), inverted()};
+    const Report report = make_audit_report({}, {}, results, judge({}, results, {}));
+    const Chart& curve = report.subjects[0].sections[1].charts.at(0);
+    EXPECT_TRUE(curve.x_log);
+    EXPECT_EQ(curve.series[0].x, (std::vector<double>{300, 1000}));
+    EXPECT_EQ(curve.series[0].low, (std::vector<double>{0.65, 0.8}));
+    const std::string html = render_html(report);
+    EXPECT_THAT(html, HasSubstr("1 of 2"));
+    EXPECT_THAT(html, HasSubstr("; img-src data:"));
+    EXPECT_THAT(html, HasSubstr("<img alt=\"class d&lt;o&gt;g: from the model\""));
+    EXPECT_THAT(html, HasSubstr("seen as cat; SSIM 0.20, PSNR 7.5 dB"));
+}
+
+// On logarithmic axes, with what the guarantee allows above the attacks; and as errors of both
+// kinds, with the training's own curve below them.
+TEST(AuditReport, DrawsTheGuaranteeBesideTheAttacks) {
+    ExperimentResult inside = audited(false);
+    inside.epsilons[0].curve_x = {0, 0.5, 1};
+    inside.epsilons[0].curve_y = {0.1, 0.8, 1};
+    inside.epsilons[0].guess_x = {0, 1};
+    inside.epsilons[0].guess_y = {0, 1};
+    std::vector<ExperimentResult> results = {membership(0.55, 0.01, 0.03, 0.02), inside};
+    results[0].curves.push_back(results[0].curves[0]);
+    results[0].curves[1].auc = 0.5;
+    results[0].curves[1].y[0] = 0.005;
+    const Report report = make_audit_report({}, kClaims, results, judge(kClaims, results, {}));
+    const Chart& roc = report.subjects[0].sections[1].charts.at(0);
+    EXPECT_TRUE(roc.x_log && roc.y_log);
+    EXPECT_EQ(roc.x_least, 1e-3) << "1000 others";
+    EXPECT_EQ(roc.series[0].x, (std::vector<double>{0.01, 1})) << "no hits cannot be drawn";
+    EXPECT_EQ(roc.series[1].x, (std::vector<double>{1e-3, 0.01, 1})) << "hits before the left edge";
+    EXPECT_EQ(roc.series.back().name, "most under epsilon 3");
+    EXPECT_NEAR(roc.series.back().y.front(), std::exp(3.0) * 1e-3 + 1e-5, 1e-9);
+    const Chart& trade_off = report.subjects[0].sections[0].charts.at(0);
+    ASSERT_EQ(trade_off.series.size(), 6u);
+    EXPECT_THAT(trade_off.series[0].y,
+                ::testing::Pointwise(::testing::DoubleEq(), {0.9, 0.2, 0.0}));
+    EXPECT_TRUE(trade_off.series[2].points);
+    EXPECT_NEAR(trade_off.series[2].y[0], 1 - 0.011, 1e-12) << "at the rate asked for";
+    EXPECT_EQ(trade_off.series[5].name, "least under epsilon 3");
+    EXPECT_NEAR(trade_off.series[5].y[0], 1 - 1e-5, 1e-12);
+}
+
 TEST(AuditReport, ARateBelowResolutionIsABound) {
     ExperimentResult result = membership(0.59, 0.01, 0.04, 0.02);
     result.spec.false_positive_rates = {0.01};
@@ -210,13 +302,23 @@ TEST(AuditReport, ShowsTheVerdictAndEscapesWhatItIsGiven) {
 
 TEST(ExperimentResults, ComeBackAsTheyWent) {
     std::vector<ExperimentResult> results = {robust("l2", {{0.1, 0.5, {0.45, 0.55}, 0.5}}),
-                                             membership(0.55, 0.01, 0.03, 0.02), audited(true)};
+                                             membership(0.55, 0.01, 0.03, 0.02), audited(true),
+                                             copied({{300, 0.7, {0.65, 0.75}, 0.7}}), inverted()};
+    results[2].epsilons[0].curve_x = results[2].epsilons[0].curve_y = {0, 1};
     results[1].flags = {"few"};
     results[0].status = ExperimentStatus::kFailed;
     results[0].reason = "why";
     const std::string json = to_json(results);
     EXPECT_EQ(to_json(parse_results(json, "s")), json);
     EXPECT_EQ(parse_results(json, "s")[0].reason, "why");
+    EXPECT_EQ(parse_results(json, "s")[2].epsilons[0].curve_x.size(), 2u);
+    EXPECT_EQ(parse_results(json, "s")[4].inverted[1].found.pixels, (std::vector<uint8_t>{0, 255}));
+    for (const char* bad : {"\"00fx\"", "\"00f\"", "\"00ff00\""}) {  // no digit, torn, too many
+        std::string torn = json;
+        torn.replace(torn.find("\"00ff\""), 6, bad);
+        EXPECT_THAT(message_of([&] { parse_results(torn, "s.json"); }, ErrorCode::kCorrupt),
+                    HasSubstr("s.json"));
+    }
     EXPECT_EQ(parse_results(json, "s")[1].curves[0].rates[0].reached_at_most, 0.02);
     results[0].spec.attack = "\xa8utoattack";  // from a plan with bytes that are no UTF-8
     EXPECT_THAT(parse_results(to_json(results), "s")[0].spec.attack, HasSubstr("utoattack"));

@@ -63,6 +63,14 @@ std::string script_hash(std::string_view script) {
 
 // ---- page
 
+bool has_pictures(const Report& report) {
+    for (const Subject& subject : report.subjects) {
+        for (const Section& section : subject.sections)
+            if (!section.galleries.empty()) return true;
+    }
+    return false;
+}
+
 std::string head(const Report& report) {
     std::string scripts;
     if (charts_available()) {
@@ -77,13 +85,15 @@ std::string head(const Report& report) {
            escape_html(report.software) +
            "\">\n<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; "
            "style-src 'unsafe-inline'; script-src " +
-           scripts + "; base-uri 'none'; form-action 'none'\">\n" +
-           element("title", "", report.title) + "\n<style>\n" + std::string(embedded_report_css()) +
-           "</style>\n</head>\n";
+           scripts + (has_pictures(report) ? "; img-src data:" : "") +
+           "; base-uri 'none'; form-action 'none'\">\n" + element("title", "", report.title) +
+           "\n<style>\n" + std::string(embedded_report_css()) + "</style>\n</head>\n";
 }
 
 std::string highlights_html(const std::vector<Highlight>& highlights) {
-    std::string html = "<dl class=\"highlights\">";
+    constexpr size_t kMany = 5;  // so many share a row as six do
+    std::string html =
+        highlights.size() < kMany ? "<dl class=\"highlights\">" : "<dl class=\"highlights many\">";
     for (const Highlight& highlight : highlights) {
         html += "<div class=\"highlight " +
                 std::string(kTones[static_cast<size_t>(highlight.tone)]) + "\">" +
@@ -93,8 +103,10 @@ std::string highlights_html(const std::vector<Highlight>& highlights) {
     return html + "</dl>";
 }
 
-std::string overview_card(const Subject& subject) {
-    return "<article class=\"card\">" + element("h2", "", subject.title) +
+// A report about one thing says what it is about in its title.
+std::string overview_card(const Subject& subject, bool alone) {
+    return "<article class=\"card\">" +
+           element("h2", "", alone ? std::string("At a glance") : subject.title) +
            highlights_html(subject.highlights) +
            element("p", "class=\"verdict\"", subject.verdict) + "<p class=\"more\"><a href=\"#" +
            escape_html(subject.id) + "\">Evidence and details</a></p></article>\n";
@@ -113,19 +125,27 @@ std::string section_html(const Subject& subject, const Section& section, ChartSe
         html += "</ul></div>";
     }
     html += "<div class=\"blocks\">";
-    for (const Chart& chart : section.charts) html += html_chart(chart, charts);
-    for (const ConfusionMatrix& matrix : section.confusions) html += html_confusion(matrix);
     // Beside a single chart the tables share one column.
-    const bool stack = section.charts.size() == 1 && section.confusions.empty();
+    const bool narrow_tables = std::any_of(section.tables.begin(), section.tables.end(),
+                                           [](const Table& table) { return !table.wide; });
+    const bool lone_chart = section.charts.size() == 1 && section.confusions.empty();
+    const bool stack = lone_chart && narrow_tables;
+    for (const Chart& chart : section.charts)
+        html += html_chart(chart, lone_chart && !narrow_tables, charts);
+    for (const ConfusionMatrix& matrix : section.confusions) html += html_confusion(matrix);
     if (stack) html += "<div class=\"stack\">";
-    for (const Table& table : section.tables) html += html_table(table);
+    for (const Table& table : section.tables)
+        if (!table.wide) html += html_table(table);
     if (stack) html += "</div>";
+    for (const Table& table : section.tables)
+        if (table.wide) html += html_table(table);
+    for (const Gallery& gallery : section.galleries) html += html_gallery(gallery);
     return html + "</div></section>\n";
 }
 
-std::string subject_html(const Subject& subject, ChartSet& charts) {
+std::string subject_html(const Subject& subject, bool alone, ChartSet& charts) {
     std::string html = "<section class=\"subject\" id=\"" + escape_html(subject.id) + "\">" +
-                       element("h2", "", subject.title) +
+                       element("h2", "", alone ? std::string("Evidence") : subject.title) +
                        "<nav class=\"jump\" aria-label=\"Sections\">";
     for (const Section& section : subject.sections) {
         html += "<a href=\"#" + escape_html(subject.id + "-" + section.id) + "\">" +
@@ -151,9 +171,9 @@ std::string glossary_html(const std::vector<std::string>& glossary) {
 std::string commands_html(const std::vector<std::string>& commands) {
     if (commands.empty()) return "";
     std::string html =
-        "<section id=\"rerun\"><h2>Run it again</h2><p>These commands made the models of this "
-        "report. Noise and sampling of private runs are drawn afresh from the system's random "
-        "generator each time, so weights and accuracy differ a little; the guarantee does "
+        "<section id=\"rerun\"><h2>Run it again</h2><p>These commands made what this "
+        "report shows. Noise and sampling of private runs are drawn afresh from the system's "
+        "random generator each time, so figures differ a little; the guarantee does "
         "not.</p><pre><code>";
     for (const std::string& command : commands) html += escape_html(command) + "\n";
     return html + "</code></pre></section>\n";
@@ -203,7 +223,9 @@ std::string escape_html(std::string_view text) {
 std::string render_html(const Report& report) {
     ChartSet charts;
     std::string subjects;
-    for (const Subject& subject : report.subjects) subjects += subject_html(subject, charts);
+    const bool alone = report.subjects.size() == 1 &&
+                       report.title.find(report.subjects[0].title) != std::string::npos;
+    for (const Subject& subject : report.subjects) subjects += subject_html(subject, alone, charts);
     std::string html = head(report) + "<body>\n<header class=\"top\">";
     html += element("h1", "", report.title);
     html += element("p", "class=\"summary\"", report.summary);
@@ -216,7 +238,7 @@ std::string render_html(const Report& report) {
             "libjs-chart.js): the figures are shown as tables only.</p>\n";
     }
     html += "<div class=\"overview\">";
-    for (const Subject& subject : report.subjects) html += overview_card(subject);
+    for (const Subject& subject : report.subjects) html += overview_card(subject, alone);
     html += "</div>\n" + subjects + commands_html(report.commands) + glossary_html(report.glossary);
     return html + "</main>\n" + scripts_html(charts) + "</body>\n</html>\n";
 }

@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "ward/audit/gallery.h"
 #include "ward/audit/metrics.h"
 
 namespace ward::audit {
@@ -42,9 +43,11 @@ struct Evidence {
 
 struct Series {
     std::string name;
-    std::vector<double> x, y;     // of one length
-    bool dashed = false;          // a reference line
-    std::vector<double> weights;  // kScatter: sizes of the points, e.g. examples behind each
+    std::vector<double> x, y;       // of one length
+    bool dashed = false;            // a reference line
+    std::vector<double> weights;    // kScatter: sizes of the points, e.g. examples behind each
+    std::vector<double> low, high;  // 95 % interval of each y; empty: none is shown
+    bool points = false;            // kLine: no line through them
 };
 
 struct Chart {
@@ -57,7 +60,13 @@ struct Chart {
     std::vector<Series> series;
     bool y_percent = false, x_percent = false;  // values are fractions of 1
     bool unit_square = false;                   // both axes from 0 to 1
+    // Logarithmic axes, and where they begin (> 0; what lies below is cut off).
+    bool x_log = false, y_log = false;
+    double x_least = 0, y_least = 0;  // 0: as the values want it
 };
+
+// How a figure or an outcome is to be read.
+enum class Tone { kNeutral, kGood, kCaution, kBad };
 
 // The last `number_columns` columns are set as numbers.
 struct Table {
@@ -65,6 +74,8 @@ struct Table {
     std::vector<std::string> header;
     std::vector<std::vector<std::string>> rows;
     size_t number_columns = 0;
+    bool wide = false;        // takes a row of its own
+    std::vector<Tone> tones;  // empty, or one per row: its last cell is an outcome
 };
 
 struct ConfusionMatrix {
@@ -81,13 +92,14 @@ struct Section {
     std::vector<Chart> charts;
     std::vector<ConfusionMatrix> confusions;
     std::vector<Table> tables;
+    std::vector<Gallery> galleries;
     std::string notes_title;         // "Not covered by the guarantee"
     std::vector<std::string> notes;  // a list under that title
 };
 
 // One of the large figures at the top of a subject.
 struct Highlight {
-    enum class Tone { kNeutral, kGood, kCaution, kBad };
+    using Tone = audit::Tone;
     std::string label, value, detail;
     Tone tone = Tone::kNeutral;
 };

@@ -55,6 +55,8 @@ std::string significant(double number, int digits) {
     return short_exponent(formatted("%.*g", digits, number));
 }
 
+std::string fixed(double number, int decimals) { return formatted("%.*f", decimals, number); }
+
 std::string small_probability(double value) {
     return value < 0.01 ? scientific(value) : significant(value, 3);
 }

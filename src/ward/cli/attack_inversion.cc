@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "ward/attack/gradient_inversion.h"
 #include "ward/attack/interval.h"
 #include "ward/attack/inversion.h"
 #include "ward/cli/internal/attack.h"
+#include "ward/cli/internal/inversion_judge.h"
 #include "ward/cli/internal/model_file.h"
 #include "ward/cli/internal/output_paths.h"
 #include "ward/cli/internal/pictures.h"
@@ -19,8 +19,6 @@
 #include "ward/core/file.h"
 #include "ward/core/log.h"
 #include "ward/nn/torch.h"
-#include "ward/train/evaluate.h"
-#include "ward/train/recipes.h"
 
 namespace ward::cli {
 namespace {
@@ -35,36 +33,14 @@ struct Options {
     bool json = false;
 };
 
-// One picture that came back, and what others say about it.
-struct Found {
-    attack::InvertedClass inverted;
-    int64_t judged = 0;
-    double judge_confidence = 0;
-    double psnr_mean = 0, ssim_mean = 0;  // to the mean of the class's training examples
-    double psnr_nearest = 0;              // to the nearest of them
-    at::Tensor nearest;
-};
-
 struct Attacked {
     std::string name, privacy;
     double accuracy = 0;
-    std::vector<Found> found;
+    std::vector<JudgedInversion> found;
 
     int64_t identified() const {
         return std::count_if(found.begin(), found.end(),
-                             [](const Found& f) { return f.judged == f.inverted.label; });
-    }
-};
-
-struct Judge {
-    std::unique_ptr<nn::Network> network;
-    std::vector<double> mean, std;
-    double accuracy = 0;  // on the training part, which it has not seen
-    std::string description;
-
-    at::Tensor shares(const at::Tensor& x) const {
-        at::NoGradGuard no_grad;
-        return at::softmax(network->forward(standardised(x, mean, std)), 1);
+                             [](const JudgedInversion& f) { return f.judged == f.inverted.label; });
     }
 };
 
@@ -74,53 +50,8 @@ data::Dataset load_train(const Options& options, const std::string& preprocessin
     return data::load_dataset(request).dataset;
 }
 
-// A network of its own, trained on the test part, so that it knows no example that the model knows.
-Judge make_judge(const Options& options, const AttackTarget& loaded, const data::Dataset& train) {
-    Judge judge;
-    judge.mean = loaded.mean;
-    judge.std = loaded.std;
-    if (!options.judge.empty()) {
-        const model::Model model = load_model(options.judge, options.target.identities);
-        if (model.spec.input_shape != loaded.part.example_shape)
-            throw Error(ErrorCode::kInvalid, "the judge expects inputs of another shape");
-        judge.network = std::make_unique<nn::Network>(model);
-        judge.description = options.judge;
-    } else {
-        const train::Recipe& recipe = train::default_recipe(loaded.part, std::nullopt);
-        train::TrainOptions training = train::options_without_privacy(recipe, loaded.part.size());
-        training.spec = train::spec_for(
-            loaded.part, loaded.part.example_shape.size() == 3 ? "cnn" : "mlp", recipe);
-        training.seed = 20260101;
-        training.evaluations = 1;
-        judge.network = std::make_unique<nn::Network>(train::train(loaded.part, training).model);
-        judge.description = training.spec.name + " trained on the test part";
-    }
-    judge.accuracy = train::accuracy(train::predict(*judge.network, train), train);
-    return judge;
-}
-
-// Training examples in the attacker's space, by class.
-struct Originals {
-    at::Tensor x, y;
-
-    Found compare(attack::InvertedClass inverted, double width) const {
-        Found found;
-        const at::Tensor rows = (y == inverted.label).nonzero().flatten();
-        if (rows.numel() > 0) {
-            const at::Tensor mine = x.index_select(0, rows), mean = mine.mean(0);
-            const at::Tensor distance = (mine - inverted.x).flatten(1).norm(2, 1);
-            found.nearest = mine[distance.argmin().item<int64_t>()];
-            found.psnr_mean = attack::psnr(inverted.x, mean, width);
-            found.psnr_nearest = attack::psnr(inverted.x, found.nearest, width);
-            if (mean.dim() == 3) found.ssim_mean = attack::ssim(inverted.x, mean, width);
-        }
-        found.inverted = std::move(inverted);
-        return found;
-    }
-};
-
-Attacked attack_model(const Options& options, const std::string& file, const Judge& judge,
-                      const Originals& originals) {
+Attacked attack_model(const Options& options, const std::string& file, const InversionJudge& judge,
+                      const AttackInputs& originals) {
     AttackTargetOptions target = options.target;
     target.model = file;
     AttackTarget loaded = load_attack_target(target);
@@ -141,18 +72,14 @@ Attacked attack_model(const Options& options, const std::string& file, const Jud
     const double width = loaded.upper - loaded.lower;
     for (attack::InvertedClass& one :
          attack::invert_classes(*loaded.target, loaded.part.example_shape, classes, inversion)) {
-        Found found = originals.compare(std::move(one), width);
-        const at::Tensor shares = judge.shares(found.inverted.x.unsqueeze(0))[0];
-        found.judged = shares.argmax().item<int64_t>();
-        found.judge_confidence = shares[found.inverted.label].item<double>();
-        result.found.push_back(std::move(found));
+        result.found.push_back(judge_inversion(std::move(one), judge, originals, width));
     }
     return result;
 }
 
 ordered_json to_json(const Attacked& attacked) {
     ordered_json classes = ordered_json::array();
-    for (const Found& found : attacked.found) {
+    for (const JudgedInversion& found : attacked.found) {
         classes.push_back({{"class", found.inverted.label},
                            {"confidence", found.inverted.confidence},
                            {"steps", found.inverted.steps},
@@ -174,7 +101,8 @@ ordered_json to_json(const Attacked& attacked) {
             {"per_class", classes}};
 }
 
-void print_human(const Options& options, const std::vector<Attacked>& all, const Judge& judge) {
+void print_human(const Options& options, const std::vector<Attacked>& all,
+                 const InversionJudge& judge) {
     std::printf("attack   %s; judge: %s, %.2f %% right on the training part\n",
                 options.inversion.attack.c_str(), judge.description.c_str(), 100 * judge.accuracy);
     for (const Attacked& attacked : all) {
@@ -182,7 +110,7 @@ void print_human(const Options& options, const std::vector<Attacked>& all, const
                     attacked.privacy.c_str(), 100 * attacked.accuracy);
         std::printf("%8s %11s %7s %11s %14s %14s\n", "class", "confidence", "judged", "by judge",
                     "PSNR to mean", "SSIM to mean");
-        for (const Found& f : attacked.found) {
+        for (const JudgedInversion& f : attacked.found) {
             std::printf("%8ld %9.2f %% %7ld %9.2f %% %11.2f dB %14.3f\n",
                         static_cast<long>(f.inverted.label), 100 * f.inverted.confidence,
                         static_cast<long>(f.judged), 100 * f.judge_confidence, f.psnr_mean,
@@ -193,8 +121,8 @@ void print_human(const Options& options, const std::vector<Attacked>& all, const
     }
 }
 
-void write_gallery(const Options& options, const std::vector<Attacked>& all, const Judge& judge,
-                   const Originals& originals, double lower, double upper) {
+void write_gallery(const Options& options, const std::vector<Attacked>& all,
+                   const InversionJudge& judge, double lower, double upper) {
     audit::Gallery gallery{.title = "Model inversion: " + options.inversion.attack};
     gallery.lead =
         "What came back for each class from the model alone, beside training examples. "
@@ -205,14 +133,12 @@ void write_gallery(const Options& options, const std::vector<Attacked>& all, con
         gallery.columns.push_back(attacked.name + " (" + attacked.privacy + ")");
     gallery.columns.push_back("nearest training example");
     for (size_t i = 0; i < all[0].found.size(); ++i) {
-        const Found& first = all[0].found[i];
+        const JudgedInversion& first = all[0].found[i];
         if (!first.nearest.defined() || first.nearest.dim() != 3) continue;
-        const at::Tensor rows = (originals.y == first.inverted.label).nonzero().flatten();
         audit::GalleryRow row{"class " + std::to_string(first.inverted.label), {}};
-        row.pictures.push_back(
-            picture_of(originals.x.index_select(0, rows).mean(0), lower, upper, ""));
+        row.pictures.push_back(picture_of(first.mean, lower, upper, ""));
         for (const Attacked& attacked : all) {
-            const Found& found = attacked.found[i];
+            const JudgedInversion& found = attacked.found[i];
             char caption[160];
             std::snprintf(caption, sizeof caption, "judged %ld, %.1f %%; SSIM to mean %.2f",
                           static_cast<long>(found.judged), 100 * found.judge_confidence,
@@ -239,12 +165,11 @@ void run(Options options) {
     const data::Dataset train = load_train(options, loaded.part.preprocessing_json);
     const AttackInputs inputs =
         load_attack_inputs(options.target, loaded, options.target.data.data, "train");
-    const Judge judge = make_judge(options, loaded, train);
-    const Originals originals{inputs.x, inputs.y};
-    std::vector<Attacked> all = {attack_model(options, options.target.model, judge, originals)};
-    if (!options.twin.empty()) all.push_back(attack_model(options, options.twin, judge, originals));
-    if (!options.report.empty())
-        write_gallery(options, all, judge, originals, loaded.lower, loaded.upper);
+    const InversionJudge judge =
+        make_inversion_judge(loaded, train, options.judge, options.target.identities);
+    std::vector<Attacked> all = {attack_model(options, options.target.model, judge, inputs)};
+    if (!options.twin.empty()) all.push_back(attack_model(options, options.twin, judge, inputs));
+    if (!options.report.empty()) write_gallery(options, all, judge, loaded.lower, loaded.upper);
     if (options.json) {
         ordered_json models = ordered_json::array();
         for (const Attacked& attacked : all) models.push_back(to_json(attacked));

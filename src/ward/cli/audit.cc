@@ -1,5 +1,6 @@
 // `ward audit`: attack a model in every way that its claims are about, and judge.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -10,8 +11,11 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ward/attack/evasion.h"
+#include "ward/attack/extraction.h"
+#include "ward/attack/inversion.h"
 #include "ward/audit/audit_report.h"
 #include "ward/audit/render_html.h"
 #include "ward/audit/run_experiments.h"
@@ -52,12 +56,26 @@ const std::atomic<bool>* stop_on_signals() {
     return &asked;
 }
 
+void require_known(const audit::ExperimentSpec& spec, const std::vector<std::string>& names) {
+    if (std::find(names.begin(), names.end(), spec.attack) != names.end()) return;
+    std::string known;
+    for (const std::string& name : names) known += (known.empty() ? "" : ", ") + name;
+    throw Error(ErrorCode::kUsage,
+                "there is no " + std::string(audit::kind_name(spec.kind)) + " attack " +
+                    spec.attack.substr(0, 64),
+                "known ones: " + known);
+}
+
 audit::AuditPlan choose_plan(const Options& options, const AuditSubject& subject) {
     audit::AuditPlan plan =
         options.plan.empty() ? audit::plan_of_level(options.level, subject.traits())
                              : audit::parse_audit_plan(read_text_file(options.plan), options.plan);
     if (options.budget_seconds) plan.budget_seconds = *options.budget_seconds;
     for (const audit::ExperimentSpec& spec : plan.experiments) {  // a typo is found before the work
+        if (spec.kind == audit::ExperimentKind::kExtraction)
+            require_known(spec, attack::extraction_names());
+        if (spec.kind == audit::ExperimentKind::kInversion)
+            require_known(spec, attack::inversion_names());
         if (spec.kind != audit::ExperimentKind::kEvasion) continue;
         attack::EvasionOptions evasion;
         evasion.norm = attack::parse_norm(spec.norm);

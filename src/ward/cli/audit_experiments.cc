@@ -2,6 +2,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 
 #include "ward/attack/canary_run.h"
 #include "ward/attack/evasion.h"
@@ -75,6 +76,31 @@ audit::MembershipCurve curve_of(const attack::AttackedMembership& attacked, size
     return curve;
 }
 
+// The curve of the claimed mechanism, and that of guesses about the canaries: at each threshold the
+// share of canaries left out that look inserted, and of those inserted.
+void add_trade_off(const attack::AuditGame& game, const attack::AuditClaim& claim,
+                   audit::AuditedEpsilon& audited) {
+    const attack::TradeOff curve = attack::TradeOff::of_mechanism(claim.phase);
+    constexpr int kSteps = 100;
+    for (int i = 0; i <= kSteps; ++i) {
+        const double rate = static_cast<double>(i) / kSteps;
+        audited.curve_x.push_back(rate);
+        audited.curve_y.push_back(curve.most_true_positives(rate));
+    }
+    if (std::set<uint8_t>(game.inserted.begin(), game.inserted.end()).size() < 2) return;
+    attack::RocOptions plain;
+    plain.resamples = 1;
+    const attack::Roc roc = attack::roc_of(game.scores, game.inserted, plain);
+    for (const attack::RocPoint& point : roc.points) {
+        const bool far = audited.guess_x.empty() ||
+                         point.false_positive_rate - audited.guess_x.back() >= 1.0 / kSteps ||
+                         point.true_positive_rate - audited.guess_y.back() >= 1.0 / kSteps;
+        if (!far && point.false_positive_rate < 1) continue;
+        audited.guess_x.push_back(point.false_positive_rate);
+        audited.guess_y.push_back(point.true_positive_rate);
+    }
+}
+
 std::string number(double value) {
     std::string text = std::to_string(value);
     text.erase(text.find_last_not_of('0') + 1);
@@ -124,7 +150,7 @@ audit::ModelClaims AuditSubject::claims() const {
 }
 
 std::string AuditSubject::fingerprint(const audit::AuditPlan& plan) const {
-    nlohmann::json all = {"ward audit 2", model::digest(model_), model_.card.privacy_json,
+    nlohmann::json all = {"ward audit 3", model::digest(model_), model_.card.privacy_json,
                           members_.digest, others_.digest};
     std::vector<audit::ExperimentResult> experiments;
     for (const audit::ExperimentSpec& spec : plan.experiments) {
@@ -144,14 +170,18 @@ std::string AuditSubject::data_flags() const {
     return text;
 }
 
+AttackTargetOptions AuditSubject::target_options(int64_t count) const {
+    AttackTargetOptions target;
+    target.model = options_.model;
+    target.identities = options_.identities;
+    target.data = options_.data;
+    target.runtime = options_.runtime;
+    target.count = count;
+    return target;
+}
+
 audit::ExperimentResult AuditSubject::evasion(const audit::ExperimentSpec& spec) const {
-    AttackTargetOptions target_options;
-    target_options.model = options_.model;
-    target_options.identities = options_.identities;
-    target_options.data = options_.data;
-    target_options.runtime = options_.runtime;
-    target_options.count = spec.count;
-    AttackTarget loaded = load_attack_target(target_options);
+    AttackTarget loaded = load_attack_target(target_options(spec.count));
     audit::ExperimentResult result;
     for (const double epsilon : spec.epsilons) {
         attack::EvasionOptions evasion;
@@ -227,8 +257,10 @@ audit::ExperimentResult AuditSubject::privacy(const audit::ExperimentSpec& spec)
                                " planned: the model has no more parameters, and the bound is "
                                "weaker for it");
     }
-    result.epsilons.push_back({claim.epsilon, claim.delta, bound.epsilon, bound.curve_epsilon,
-                               bound.canaries, bound.guesses, bound.correct, bound.contradicts});
+    audit::AuditedEpsilon audited{claim.epsilon,  claim.delta,   bound.epsilon, bound.curve_epsilon,
+                                  bound.canaries, bound.guesses, bound.correct, bound.contradicts};
+    add_trade_off(run.game, claim, audited);
+    result.epsilons.push_back(std::move(audited));
     return result;
 }
 
@@ -240,6 +272,10 @@ audit::ExperimentResult AuditSubject::run(const audit::ExperimentSpec& spec) con
             return membership(spec);
         case audit::ExperimentKind::kPrivacy:
             return privacy(spec);
+        case audit::ExperimentKind::kExtraction:
+            return extraction(spec);
+        case audit::ExperimentKind::kInversion:
+            return inversion(spec);
     }
     throw Error(ErrorCode::kInternal, "unknown experiment");
 }

@@ -7,33 +7,63 @@
   const color = (name) => getComputedStyle(root).getPropertyValue(name).trim();
   const percent = (value) => {
     const scaled = Math.round(value * 1e4) / 100;
-    return scaled + " %";
+    return (scaled === 0 && value !== 0 ? +(100 * value).toPrecision(2) : scaled) + " %";
   };
   const number = (value) => (Math.abs(value) >= 1e4 ? value.toLocaleString("en") : String(+value.toPrecision(6)));
   let charts = [];
+  const strokes = ["--series-1", "--series-2", "--series-4", "--series-5", "--series-6"];
+  const shapes = ["circle", "rectRot", "triangle", "rect", "star"];
+  const dashes = [[6, 5], [2, 3], [10, 4, 2, 4]];
 
-  const axis = (title, asPercent, square) => ({
+  // On a logarithmic axis only powers of ten (and 2 and 5 where the axis is short) have a label.
+  const tick = (value, asPercent, log, ticks) => {
+    if (log) {
+      const lead = value / Math.pow(10, Math.floor(Math.log10(value) + 1e-9));
+      const short = ticks[ticks.length - 1].value / ticks[0].value <= 100.01;
+      if (![1, ...(short ? [2, 5] : [])].some((wanted) => Math.abs(lead - wanted) < 1e-6)) return null;
+    }
+    return asPercent ? percent(value) : number(value);
+  };
+
+  const axis = (title, asPercent, square, log, least) => ({
+    type: log ? "logarithmic" : "linear",
     title: { display: true, text: title, color: color("--soft") },
     grid: { color: color("--line") },
-    ticks: { color: color("--soft"), maxRotation: 45, callback: (value) => (asPercent ? percent(value) : number(value)) },
+    ticks: { color: color("--soft"), maxRotation: log ? 0 : 45, callback: (value, _, ticks) => tick(value, asPercent, log, ticks) },
     ...(square ? { min: 0, max: 1 } : {}),
+    ...(least > 0 ? { min: least } : {}),
+    ...(log && asPercent ? { max: 1 } : {}),
   });
 
   const dataset = (item, series, index) => {
-    const stroke = series.dashed ? color("--series-3") : color(index === 0 ? "--series-1" : "--series-2");
+    const solid = item.series.slice(0, index).filter((one) => !one.dashed).length % strokes.length;
+    const broken = item.series.slice(0, index).filter((one) => one.dashed).length % dashes.length;
+    const stroke = series.dashed ? color("--series-3") : color(strokes[solid]);
     if (item.kind === "bar") {
       return { label: series.name, data: series.y, backgroundColor: stroke, borderRadius: 3, maxBarThickness: 26 };
     }
     const points = series.x.map((x, i) => ({ x, y: series.y[i] }));
-    const quiet = series.dashed || points.length > 60;
+    const quiet = !series.points && (series.dashed || points.length > 60);
     const heaviest = Math.max(1, ...series.weights);
-    const radius = series.weights.length > 0 ? series.weights.map((w) => 2.5 + 7 * Math.sqrt(w / heaviest)) : quiet ? 0 : 3;
+    const radius = series.weights.length > 0 ? series.weights.map((w) => 2.5 + 7 * Math.sqrt(w / heaviest)) : quiet ? 0 : series.points ? 4.5 : 3;
     return {
-      label: series.name, data: points, showLine: series.dashed || series.weights.length === 0, borderColor: stroke, backgroundColor: series.weights.length > 0 ? stroke + "b0" : stroke,
-      borderWidth: series.dashed ? 1.5 : 2.25, borderDash: series.dashed ? [6, 5] : [],
-      pointRadius: radius, pointHoverRadius: radius, pointHitRadius: 10, pointStyle: series.dashed ? "line" : index === 0 ? "circle" : "rectRot",
+      label: series.name, data: points, showLine: !series.points && (series.dashed || series.weights.length === 0),
+      borderColor: stroke, backgroundColor: series.weights.length > 0 || series.points ? stroke + "b0" : stroke,
+      borderWidth: series.points ? 1 : series.dashed ? 1.5 : 2.25, borderDash: series.dashed ? dashes[broken] : [],
+      pointRadius: radius, pointHoverRadius: radius, pointHitRadius: 10, pointStyle: quiet ? "line" : shapes[solid],
       tension: 0, clip: 12,
     };
+  };
+
+  // The 95 % interval of a line as a band behind it: its upper edge, filled down to its lower edge.
+  const band = (item, series, index) => {
+    if (series.low.length === 0 || series.low.length !== series.x.length) return [];
+    const { borderColor } = dataset(item, series, index);
+    const edge = (values) => ({
+      label: "", band: true, data: series.x.map((x, i) => ({ x, y: values[i] })), borderWidth: 0, pointRadius: 0,
+      pointHitRadius: 0, pointHoverRadius: 0, backgroundColor: borderColor + "26", fill: false, clip: 12,
+    });
+    return [edge(series.low), { ...edge(series.high), fill: "-1" }];
   };
 
   const options = (item) => {
@@ -42,8 +72,8 @@
       x: bar
         ? { title: { display: true, text: item.x_label, color: color("--soft") }, grid: { display: false },
             ticks: { color: color("--soft") } }
-        : { type: "linear", ...axis(item.x_label, item.x_percent, item.unit_square) },
-      y: axis(item.y_label, item.y_percent, item.unit_square),
+        : axis(item.x_label, item.x_percent, item.unit_square, item.x_log, item.x_least),
+      y: axis(item.y_label, item.y_percent, item.unit_square, item.y_log, item.y_least),
     };
     if (bar) scales.y.beginAtZero = true;
     const show = (asPercent, value) => (asPercent ? percent(value) : number(value));
@@ -54,9 +84,11 @@
       plugins: {
         legend: {
           display: item.series.length > 1, position: "top", align: "start",
-          labels: { color: color("--ink"), usePointStyle: !bar, boxWidth: bar ? 12 : 22, boxHeight: bar ? 12 : 7 },
+          labels: { color: color("--ink"), usePointStyle: !bar, boxWidth: bar ? 12 : 22, boxHeight: bar ? 12 : 7,
+            filter: (entry, all) => !all.datasets[entry.datasetIndex].band },
         },
         tooltip: {
+          filter: (hit) => !hit.dataset.band,
           callbacks: {
             title: (hits) => (hits.length === 0 ? "" : bar ? hits[0].label
               : item.x_label + " " + show(item.x_percent, hits[0].parsed.x)),
@@ -71,7 +103,7 @@
     for (const chart of charts) chart.destroy();
     Chart.defaults.font.family = getComputedStyle(document.body).fontFamily;
     charts = items.map((item) => {
-      const data = { datasets: item.series.map((series, index) => dataset(item, series, index)) };
+      const data = { datasets: item.series.flatMap((series, index) => [...band(item, series, index), dataset(item, series, index)]) };
       if (item.kind === "bar") data.labels = item.categories;
       const type = item.kind === "bar" ? "bar" : item.kind === "scatter" ? "scatter" : "line";
       return new Chart(document.getElementById(item.id), { type, data, options: options(item) });

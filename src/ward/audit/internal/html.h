@@ -25,8 +25,13 @@ class ChartSet {
 std::string element(std::string_view tag, std::string_view attributes, std::string_view text);
 
 std::string html_evidence(const Evidence& evidence);
-std::string html_chart(const Chart& chart, ChartSet& charts);  // with its data as a table
+// With its data as a table; a wide one takes a row of its own.
+std::string html_chart(const Chart& chart, bool wide, ChartSet& charts);
 std::string html_table(const Table& table);
+std::string html_gallery(const Gallery& gallery);
+// The picture inside the page, with this text for who does not see it; `heading` above its caption.
+std::string html_picture(const Picture& picture, std::string_view alternative,
+                         std::string_view heading);
 std::string html_confusion(const ConfusionMatrix& matrix);
 
 }  // namespace ward::audit

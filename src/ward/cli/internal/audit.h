@@ -6,6 +6,7 @@
 #include "ward/audit/audit_plan.h"
 #include "ward/audit/experiment.h"
 #include "ward/audit/judge.h"
+#include "ward/cli/internal/attack.h"
 #include "ward/cli/internal/model_options.h"
 #include "ward/data/dataset.h"
 #include "ward/model/model.h"
@@ -37,6 +38,9 @@ class AuditSubject {
     audit::ExperimentResult evasion(const audit::ExperimentSpec& spec) const;
     audit::ExperimentResult membership(const audit::ExperimentSpec& spec) const;
     audit::ExperimentResult privacy(const audit::ExperimentSpec& spec) const;
+    audit::ExperimentResult extraction(const audit::ExperimentSpec& spec) const;
+    audit::ExperimentResult inversion(const audit::ExperimentSpec& spec) const;
+    AttackTargetOptions target_options(int64_t count) const;
     std::string data_flags() const;  // for commands that do one experiment again
 
     AuditSubjectOptions options_;
