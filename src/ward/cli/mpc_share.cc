@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "ward/cli/internal/data_options.h"
 #include "ward/cli/internal/mpc_files.h"
 #include "ward/cli/internal/mpc_ids.h"
 #include "ward/core/error.h"
@@ -36,7 +37,7 @@ data::LoadRequest request_of(const Options& options) {
 
 data::Dataset load(const Options& options) {
     data::LoadedData loaded = data::load_dataset(request_of(options));
-    for (const std::string& note : loaded.notes) std::cerr << "note: " << note << "\n";
+    log_notes(loaded);
     if (options.no_labels) {
         loaded.dataset.labels.clear();
         loaded.dataset.class_names.clear();
