@@ -16,11 +16,18 @@ grep -q '"classes":2' inversion.json || fail "not two classes: $(cat inversion.j
 "$ward" attack gradient-inversion --model m.safetensors --data digits --steps 20 --count 2 --report leak.html --json \
   > leak.json 2> log || fail "gradient inversion: $(cat log)"
 [ "$(grep -o '<img ' leak.html | wc -l)" -eq 4 ] || fail "two rows of two pictures are expected"
+"$ward" attack patch --model m.safetensors --data digits --steps 30 --sizes 0.3,0.5 --target-class 3 --out patch.png \
+  --report patch.html --json > patch.json 2> log || fail "patch: $(cat log)"
+grep -q '"size":0.5,"examples":' patch.json || fail "no success by size: $(cat patch.json)"
+[ "$(grep -o '<img ' patch.html | wc -l)" -eq 4 ] || fail "two rows of two pictures are expected"
+[ "$(head -c 4 patch.png | tail -c 3)" = PNG ] || fail "the patch is no PNG file"
 "$ward" attack extraction --model m.safetensors --data digits --queries 100 --copy logistic --count 50 \
   --report curve.html --out copy.safetensors --json > curve.json 2> log || fail "extraction: $(cat log)"
 "$ward" evaluate copy.safetensors --data digits > /dev/null 2> log || fail "the copy is no model: $(cat log)"
 
 expect 2 "classes must be between 0 and 9, got 10" "$ward" attack inversion --model m.safetensors --data digits --classes 10
+expect 2 "target-class must be between 0 and 9, got 10" "$ward" attack patch --model m.safetensors --data digits --target-class 10
+expect 2 "at most 1, got 2" "$ward" attack patch --model m.safetensors --data digits --sizes 2
 expect 2 "--noise-multiplier must be finite and >= 0" "$ward" attack gradient-inversion --data digits --noise-multiplier -1
 expect 2 "changes none of the examples" "$ward" attack poison --data digits --rate 1e-9
 expect 2 "to the same class changes nothing" "$ward" attack poison --data digits --attack label-flip --source-class 1 --target-class 1
@@ -33,7 +40,7 @@ expect 2 "--out" "$ward" attack extraction --model m.safetensors --data digits -
 
 browser=$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)
 if [ -z "$browser" ]; then echo "passed, without a browser"; exit 0; fi
-for page in inversion leak; do
+for page in inversion leak patch; do
   timeout 120 "$browser" --headless --no-sandbox --disable-gpu --user-data-dir="$work/profile" --enable-logging=stderr \
     --screenshot="$work/$page.png" "file://$work/$page.html" > /dev/null 2> browser.log || fail "the browser ended with an error"
   if grep "CONSOLE" browser.log; then fail "$page.html wrote to the console"; fi
