@@ -7,77 +7,21 @@
 #include <variant>
 
 #include "ward/attack/internal/lbfgs.h"
-#include "ward/core/cpu.h"
+#include "ward/attack/internal/leaf_gradients.h"
 #include "ward/core/error.h"
 #include "ward/core/progress.h"
-#include "ward/nn/runtime.h"
 #include "ward/nn/torch.h"
 
 namespace ward::attack {
 namespace {
 
 constexpr int64_t kLbfgsSteps = 300, kAdamSteps = 4800;
-constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kAdamEpsilon = 1e-8;
-
-// LibTorch's own products for as long as this lives.
-class TwiceDifferentiable {
-  public:
-    TwiceDifferentiable() { nn::use_own_kernels(false); }
-    ~TwiceDifferentiable() { nn::use_own_kernels(cpu_features().avx512); }
-    TwiceDifferentiable(const TwiceDifferentiable&) = delete;
-    TwiceDifferentiable& operator=(const TwiceDifferentiable&) = delete;
-};
-
-// Parameters as leaves of a graph, and back.
-class Leaves {
-  public:
-    explicit Leaves(const nn::Network& network) {
-        for (const nn::Parameter& parameter : network.parameters()) {
-            if (!parameter.trainable) continue;
-            values_.push_back(parameter.value);
-            values_.back().set_requires_grad(true);
-        }
-    }
-    ~Leaves() {
-        for (at::Tensor& value : values_) value.set_requires_grad(false);
-    }
-    Leaves(const Leaves&) = delete;
-    Leaves& operator=(const Leaves&) = delete;
-
-    const std::vector<at::Tensor>& values() const { return values_; }
-
-  private:
-    std::vector<at::Tensor> values_;
-};
-
-// The gradient of the loss on x for a soft label {1, classes}.
-std::vector<at::Tensor> gradient_at(const nn::Network& network, const Leaves& leaves,
-                                    const at::Tensor& x, const at::Tensor& soft_label, bool twice) {
-    const at::Tensor loss = -(soft_label * at::log_softmax(network.forward(x), 1)).sum();
-    return torch::autograd::grad({loss}, leaves.values(), {}, twice, twice);
-}
 
 std::vector<at::Tensor> defined_ones(const std::vector<at::Tensor>& gradient) {
     std::vector<at::Tensor> result;
     for (const at::Tensor& tensor : gradient)
         if (tensor.defined()) result.push_back(tensor.detach());
     return result;
-}
-
-at::Tensor squared_distance(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-    at::Tensor sum = torch::zeros({});
-    for (size_t i = 0; i < a.size(); ++i) sum = sum + (a[i] - b[i]).square().sum();
-    return sum;
-}
-
-at::Tensor cosine_distance(const std::vector<at::Tensor>& a, const std::vector<at::Tensor>& b) {
-    at::Tensor product = torch::zeros({}), norm_a = torch::zeros({}), norm_b = torch::zeros({});
-    for (size_t i = 0; i < a.size(); ++i) {
-        product = product + (a[i] * b[i]).sum();
-        norm_a = norm_a + a[i].square().sum();
-        norm_b = norm_b + b[i].square().sum();
-    }
-    return 1 - product / (norm_a.sqrt() * norm_b.sqrt()).clamp_min(1e-30);
 }
 
 // Mean absolute difference of neighbours; nothing where the input is no image.
@@ -125,7 +69,7 @@ Attempt by_lbfgs(const nn::Network& network, const std::vector<at::Tensor>& want
             guess_label ? at::softmax(leaf.narrow(0, inputs, classes), 0).unsqueeze(0) : known;
         const at::Tensor x = leaf.narrow(0, 0, inputs).view(start.sizes());
         const at::Tensor distance =
-            squared_distance(gradient_at(network, leaves, x, target, true), wanted);
+            squared_distance(leaf_gradient(network, leaves, x, target, true), wanted);
         const at::Tensor slope = torch::autograd::grad({distance}, {leaf})[0];
         return Lbfgs::Value{distance.item<double>(), slope.detach().to(at::kDouble)};
     };
@@ -147,29 +91,19 @@ Attempt by_signed_adam(const nn::Network& network, const std::vector<at::Tensor>
     const Leaves leaves(network);
     const at::Tensor known = one_hot(label, network.spec().outputs);
     at::Tensor x = start_at(network, options, restart).clamp(options.lower, options.upper);
-    at::Tensor first = torch::zeros_like(x), second = torch::zeros_like(x);
     Attempt best{x.clone(), label, std::numeric_limits<double>::infinity()};
     const int64_t steps = options.steps > 0 ? options.steps : kAdamSteps;
+    SignedAdam adam(options.step_size * (options.upper - options.lower), steps);
     Progress progress("match the gradient", steps, "steps");
     for (int64_t step = 0; step < steps; ++step) {
         at::Tensor leaf = x.detach().clone().set_requires_grad(true);
         const at::Tensor distance =
-            cosine_distance(gradient_at(network, leaves, leaf, known, true), wanted);
+            cosine_distance(leaf_gradient(network, leaves, leaf, known, true), wanted);
         const at::Tensor loss = distance + options.total_variation * total_variation(leaf);
-        const at::Tensor slope = torch::autograd::grad({loss}, {leaf})[0].sign();
+        const at::Tensor slope = torch::autograd::grad({loss}, {leaf})[0];
         const double value = loss.item<double>();
         if (value < best.distance) best = {x.clone(), label, value};
-        first = kBeta1 * first + (1 - kBeta1) * slope;
-        second = kBeta2 * second + (1 - kBeta2) * slope.square();
-        const auto t = static_cast<double>(step + 1);
-        const at::Tensor move = first / (1 - std::pow(kBeta1, t)) /
-                                ((second / (1 - std::pow(kBeta2, t))).sqrt() + kAdamEpsilon);
-        const double done = static_cast<double>(step) / static_cast<double>(steps);
-        const double rate = options.step_size * (done < 0.375   ? 1
-                                                 : done < 0.625 ? 0.1
-                                                 : done < 0.875 ? 0.01
-                                                                : 0.001);
-        x = (x - rate * (options.upper - options.lower) * move).clamp(options.lower, options.upper);
+        x = (x - adam.move(slope)).clamp(options.lower, options.upper);
         progress.update(step + 1);
     }
     return best;
@@ -241,8 +175,8 @@ std::vector<at::Tensor> example_gradient(const nn::Network& network, const at::T
                                              std::to_string(network.spec().outputs) + " classes");
     }
     const Leaves leaves(network);
-    const auto values =
-        gradient_at(network, leaves, x.unsqueeze(0), one_hot(label, network.spec().outputs), false);
+    const auto values = leaf_gradient(network, leaves, x.unsqueeze(0),
+                                      one_hot(label, network.spec().outputs), false);
     std::vector<at::Tensor> gradient;
     size_t next = 0;
     for (const nn::Parameter& parameter : network.parameters())
