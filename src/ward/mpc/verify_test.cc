@@ -362,21 +362,11 @@ TEST(Verified, OpensToOnePartyOnly) {
 }
 
 TEST(Verified, WhatIsNotCoveredIsRefused) {
-    const RingMatrix x = random_matrix(4, 2);
     run_local(
         [&](Party& party) {
-            const SharedMatrix s = shared(party, x);
             const auto refusal = [&](auto action) {
                 return testonly::message_of(action, ErrorCode::kUnsupported);
             };
-            EXPECT_THAT(refusal([&] { (void)shuffle_rows(party, s); }), HasSubstr("a shuffle"));
-            EXPECT_THAT(refusal([&] { (void)sort_rows(party, s, 0, 8); }), HasSubstr("a sort"));
-            const SharedBits bits = is_negative(party, select_columns(s, 0, 1));
-            EXPECT_THAT(refusal([&] { (void)partition_rows(party, s, bits); }),
-                        HasSubstr("a partition"));
-            const SharedMatrix tables[] = {s, s};
-            EXPECT_THAT(refusal([&] { (void)inner_join(party, tables); }), HasSubstr("a join"));
-            EXPECT_THAT(refusal([&] { (void)distinct_rows(party, tables); }), HasSubstr("a union"));
             EXPECT_THAT(refusal([&] { (void)discrete_gaussian_noise(party, 1, 1, 100); }),
                         HasSubstr("the drawing of noise"));
         },

@@ -9,8 +9,8 @@ namespace {
 
 constexpr size_t kChunk = 256;  // of each piece: what is made of it stays in the cache
 
-// Where a chunk of piece j is in the list of terms: chunks of the same place in all pieces stand one
-// behind the other, so that memory is read in order.
+// Where a chunk of piece j is in the list of terms: chunks of the same place in all pieces stand
+// one behind the other, so that memory is read in order.
 size_t place(size_t j, size_t begin, size_t count) {
     return begin * NumberRelations::kPieces + j * count;
 }

@@ -125,12 +125,6 @@ class JobReader {
         if (job_.distinct && job_.alignment != Alignment::kHorizontal) {
             fail(root, "distinct goes with align: horizontal");
         }
-        const bool joins = job_.alignment == Alignment::kVertical || job_.distinct;
-        if (joins && job_.security == Security::kMalicious) {
-            fail(root,
-                 "joins have no form for security: malicious; align: rows needs none, after "
-                 "`ward mpc intersect`");
-        }
     }
 
     // [{name: bank-a, id: HEX}, ...]

@@ -11,8 +11,7 @@
 //                the owners' ids, and must be 0. Rows that differ go through with probability
 //                2^-57.
 //
-// Thread safety and security: as party.h, join.h and network.h. kVertical and `distinct` are
-// refused with Security::kMalicious.
+// Thread safety and security: as party.h, join.h and network.h.
 #pragma once
 
 #include <functional>
