@@ -25,6 +25,10 @@ grep -q '"size":0.5,"examples":' patch.json || fail "no success by size: $(cat p
   --report curve.html --out copy.safetensors --json > curve.json 2> log || fail "extraction: $(cat log)"
 "$ward" evaluate copy.safetensors --data digits > /dev/null 2> log || fail "the copy is no model: $(cat log)"
 
+"$ward" attack exposure --model m.safetensors --data digits --repeats 0,2 --canaries 2 --candidates 99 --json > exposure.json \
+  2> log || fail "exposure: $(cat log)"
+grep -q '"repeats":2,"exposure_mean":' exposure.json || fail "no exposure: $(cat exposure.json)"
+expect 2 "at least 99 candidates" "$ward" attack exposure --model m.safetensors --data digits --candidates 5
 expect 2 "classes must be between 0 and 9, got 10" "$ward" attack inversion --model m.safetensors --data digits --classes 10
 expect 2 "target-class must be between 0 and 9, got 10" "$ward" attack patch --model m.safetensors --data digits --target-class 10
 expect 2 "at most 1, got 2" "$ward" attack patch --model m.safetensors --data digits --sizes 2

@@ -13,6 +13,7 @@ void add_attack_command(CLI::App& app) {
     add_attack_evasion_command(*command);
     add_attack_patch_command(*command);
     add_attack_membership_command(*command);
+    add_attack_exposure_command(*command);
     add_attack_attribute_command(*command);
     add_attack_poison_command(*command);
     add_attack_extraction_command(*command);
