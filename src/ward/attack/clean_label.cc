@@ -56,12 +56,12 @@ void check(const data::Dataset& data, const CleanLabelOptions& options, int64_t 
         !(options.watermark >= 0 && options.watermark < 1))
         usage("clean-label attacks need a step size > 0, beta >= 0 and a watermark in [0, 1)");
     if (options.steps < 0 || options.restarts < 0 || options.surrogates < 1 ||
-        options.retrainings < 0 || trials < 1 || trainings < 1)
-        usage(
-            "steps, restarts and retrainings must be >= 0, surrogates, trials and trainings >= 1");
-    if (options.attack == "sleeper" && options.restarts > 1)
-        usage("sleeper trains its surrogates on the way and knows one start, got " +
-              std::to_string(options.restarts) + " restarts");
+        options.retrainings < -1 || trials < 1 || trainings < 1)
+        usage("steps and restarts must be >= 0, surrogates, trials and trainings >= 1");
+    if (retrainings_of(options) > 0 && options.restarts > 1)
+        usage("surrogates that are trained again on the way allow one start, got " +
+                  std::to_string(options.restarts) + " restarts",
+              "--retrainings 0 allows more");
 }
 
 std::vector<int64_t> shuffled(std::vector<int64_t> rows, uint64_t seed) {

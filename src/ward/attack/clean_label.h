@@ -38,10 +38,11 @@ struct CleanLabelOptions {
     int64_t source_class = 1;     // of the test examples that are to be mistaken for it
     double epsilon = 16.0 / 255;  // most that an input moves, of the width of its box (gradients)
     int64_t steps = 0;            // 0: its own: 250; feature-collision 1000
-    int64_t restarts = 0;         // 0: its own: gradient-matching 4; sleeper 1
+    int64_t restarts = 0;         // 0: its own: 4; 1 with retrainings, which allow no more
     int64_t surrogates = 1;       // gradients: an ensemble of so many
     double step_size = 0.1;       // gradients: of epsilon
-    int64_t retrainings = 4;      // sleeper: of the surrogates while poisons are made
+    int64_t retrainings = -1;     // gradients: of the surrogates while poisons are made, with them
+                                  // in the data; -1: its own: gradient-matching 0, sleeper 4
     int64_t patch = 3;            // sleeper: side of the trigger in pixels
     double similarity = 0.1;      // feature-collision: beta, the weight of looking like the base
     double watermark = 0;         // feature-collision: share of the target mixed into each base

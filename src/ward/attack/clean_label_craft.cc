@@ -14,7 +14,7 @@
 namespace ward::attack {
 namespace {
 
-constexpr int64_t kCollisionSteps = 1000, kMatchingSteps = 250;
+constexpr int64_t kCollisionSteps = 1000, kMatchingSteps = 250, kSleeperRetrainings = 4;
 constexpr double kFirstStep = 0.01;  // of forward-backward splitting; it follows the objective
 constexpr double kGrowth = 1.05, kShrink = 0.5;
 
@@ -159,13 +159,17 @@ Crafted collide_features(const nn::Network& features, const at::Tensor& bases,
     return {x, (feature_distances(features, x, wanted) / begin).mean().item<double>()};
 }
 
+int64_t retrainings_of(const CleanLabelOptions& options) {
+    if (options.retrainings >= 0) return options.retrainings;
+    return options.attack == "sleeper" ? kSleeperRetrainings : 0;
+}
+
 Crafted match_gradients(const MatchingProblem& problem, std::vector<nn::Network> surrogates,
                         const CleanLabelOptions& options) {
     const TwiceDifferentiable products;
     const int64_t steps = options.steps > 0 ? options.steps : kMatchingSteps;
-    const bool sleeper = options.attack == "sleeper";
-    const int64_t restarts = options.restarts > 0 ? options.restarts : sleeper ? 1 : 4;
-    const int64_t rounds = sleeper ? options.retrainings + 1 : 1;
+    const int64_t rounds = retrainings_of(options) + 1;
+    const int64_t restarts = options.restarts > 0 ? options.restarts : rounds > 1 ? 1 : 4;
     const at::Tensor reach = options.epsilon * problem.box.width();
     Crafted best{problem.bases, std::numeric_limits<double>::infinity()};
     for (int64_t restart = 0; restart < restarts; ++restart) {

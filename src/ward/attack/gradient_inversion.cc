@@ -1,6 +1,7 @@
 #include "ward/attack/gradient_inversion.h"
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
 #include <cmath>
 #include <limits>
@@ -16,6 +17,7 @@ namespace ward::attack {
 namespace {
 
 constexpr int64_t kLbfgsSteps = 300, kAdamSteps = 4800;
+constexpr int64_t kMostExamples = 16;  // of a batch: assignments are sought among all
 
 std::vector<at::Tensor> defined_ones(const std::vector<at::Tensor>& gradient) {
     std::vector<at::Tensor> result;
@@ -32,15 +34,10 @@ at::Tensor total_variation(const at::Tensor& x) {
            (x.narrow(3, 1, w - 1) - x.narrow(3, 0, w - 1)).abs().mean();
 }
 
-at::Tensor one_hot(int64_t label, int64_t classes) {
-    at::Tensor result = torch::zeros({1, classes});
-    result[0][label] = 1;
-    return result;
-}
-
-at::Tensor start_at(const nn::Network& network, const LeakOptions& options, int64_t restart) {
+at::Tensor start_at(const nn::Network& network, const LeakOptions& options, int64_t count,
+                    int64_t restart) {
     std::vector<int64_t> shape = network.spec().input_shape;
-    shape.insert(shape.begin(), 1);
+    shape.insert(shape.begin(), count);
     at::Generator generator =
         at::detail::createCPUGenerator(options.seed + 1000003 * static_cast<uint64_t>(restart));
     const double middle = 0.5 * (options.lower + options.upper);
@@ -49,24 +46,26 @@ at::Tensor start_at(const nn::Network& network, const LeakOptions& options, int6
 }
 
 struct Attempt {
-    at::Tensor x;
-    int64_t label;
+    at::Tensor x;  // {n, ...}
+    std::vector<int64_t> labels;
     double distance;
 };
 
-// dlg guesses the label along; idlg and others know it.
-Attempt by_lbfgs(const nn::Network& network, const std::vector<at::Tensor>& wanted, int64_t label,
-                 const LeakOptions& options, int64_t restart) {
+// dlg guesses the labels along; idlg and others know them.
+Attempt by_lbfgs(const nn::Network& network, const std::vector<at::Tensor>& wanted,
+                 const std::vector<int64_t>& labels, const LeakOptions& options, int64_t restart) {
     const Leaves leaves(network);
     const int64_t classes = network.spec().outputs;
     const bool guess_label = options.attack == "dlg";
-    const at::Tensor start = start_at(network, options, restart);
-    const int64_t inputs = start.numel();
-    const at::Tensor known = guess_label ? at::Tensor() : one_hot(label, classes);
+    const at::Tensor start = start_at(network, options, std::ssize(labels), restart);
+    const int64_t inputs = start.numel(), scores = std::ssize(labels) * classes;
+    const at::Tensor known = one_hot_rows(at::tensor(labels, at::kLong), classes);
+    const auto scores_of = [&](const at::Tensor& flat) {
+        return flat.narrow(0, inputs, scores).view({-1, classes});
+    };
     const auto distance_at = [&](const at::Tensor& flat) {
         const at::Tensor leaf = flat.to(at::kFloat).detach().requires_grad_(true);
-        const at::Tensor target =
-            guess_label ? at::softmax(leaf.narrow(0, inputs, classes), 0).unsqueeze(0) : known;
+        const at::Tensor target = guess_label ? at::softmax(scores_of(leaf), 1) : known;
         const at::Tensor x = leaf.narrow(0, 0, inputs).view(start.sizes());
         const at::Tensor distance =
             squared_distance(leaf_gradient(network, leaves, x, target, true), wanted);
@@ -74,24 +73,30 @@ Attempt by_lbfgs(const nn::Network& network, const std::vector<at::Tensor>& want
         return Lbfgs::Value{distance.item<double>(), slope.detach().to(at::kDouble)};
     };
     at::Tensor variables = start.flatten().to(at::kDouble);
-    if (guess_label) variables = at::cat({variables, torch::zeros({classes}, at::kDouble)});
+    // Equal scores would keep the examples of a batch alike in their labels: they begin apart.
+    const at::Tensor apart = std::ssize(labels) > 1 ? 0.1 * known.flatten().to(at::kDouble)
+                                                    : torch::zeros({scores}, at::kDouble);
+    if (guess_label) variables = at::cat({variables, apart});
     Lbfgs search(distance_at, variables);
     const int64_t steps = options.steps > 0 ? options.steps : kLbfgsSteps;
     Progress progress("match the gradient", steps, "steps");
     for (int64_t step = 0; step < steps && search.step(); ++step) progress.update(step + 1);
     const at::Tensor x = search.x().narrow(0, 0, inputs).to(at::kFloat).view(start.sizes());
-    const int64_t found =
-        guess_label ? search.x().narrow(0, inputs, classes).argmax().item<int64_t>() : label;
+    std::vector<int64_t> found = labels;
+    for (size_t i = 0; guess_label && i < found.size(); ++i)
+        found[i] = scores_of(search.x())[static_cast<int64_t>(i)].argmax().item<int64_t>();
     return {x, found, search.value()};
 }
 
 // Adam on the sign of the slope, projected on the box, with a step that falls thrice.
 Attempt by_signed_adam(const nn::Network& network, const std::vector<at::Tensor>& wanted,
-                       int64_t label, const LeakOptions& options, int64_t restart) {
+                       const std::vector<int64_t>& labels, const LeakOptions& options,
+                       int64_t restart) {
     const Leaves leaves(network);
-    const at::Tensor known = one_hot(label, network.spec().outputs);
-    at::Tensor x = start_at(network, options, restart).clamp(options.lower, options.upper);
-    Attempt best{x.clone(), label, std::numeric_limits<double>::infinity()};
+    const at::Tensor known = one_hot_rows(at::tensor(labels, at::kLong), network.spec().outputs);
+    at::Tensor x =
+        start_at(network, options, std::ssize(labels), restart).clamp(options.lower, options.upper);
+    Attempt best{x.clone(), labels, std::numeric_limits<double>::infinity()};
     const int64_t steps = options.steps > 0 ? options.steps : kAdamSteps;
     SignedAdam adam(options.step_size * (options.upper - options.lower), steps);
     Progress progress("match the gradient", steps, "steps");
@@ -102,7 +107,7 @@ Attempt by_signed_adam(const nn::Network& network, const std::vector<at::Tensor>
         const at::Tensor loss = distance + options.total_variation * total_variation(leaf);
         const at::Tensor slope = torch::autograd::grad({loss}, {leaf})[0];
         const double value = loss.item<double>();
-        if (value < best.distance) best = {x.clone(), label, value};
+        if (value < best.distance) best = {x.clone(), labels, value};
         x = (x - adam.move(slope)).clamp(options.lower, options.upper);
         progress.update(step + 1);
     }
@@ -111,7 +116,7 @@ Attempt by_signed_adam(const nn::Network& network, const std::vector<at::Tensor>
 
 // dW = db x^T: any row with a large bias gradient gives the input.
 Attempt by_division(const nn::Network& network, const std::vector<at::Tensor>& gradient,
-                    int64_t label) {
+                    const std::vector<int64_t>& labels) {
     const auto& layers = network.spec().layers;
     size_t first = 0;
     while (first < layers.size() && std::holds_alternative<model::Flatten>(layers[first].kind))
@@ -130,7 +135,7 @@ Attempt by_division(const nn::Network& network, const std::vector<at::Tensor>& g
         throw Error(ErrorCode::kInvalid, "all bias gradients of the first layer are zero");
     std::vector<int64_t> shape = network.spec().input_shape;
     shape.insert(shape.begin(), 1);
-    return {(weight[row] / bias[row]).to(at::kFloat).view(shape), label, 0};
+    return {(weight[row] / bias[row]).to(at::kFloat).view(shape), labels, 0};
 }
 
 void check(const nn::Network& network, const std::vector<at::Tensor>& gradient,
@@ -170,13 +175,21 @@ std::vector<std::string> gradient_inversion_names() {
 
 std::vector<at::Tensor> example_gradient(const nn::Network& network, const at::Tensor& x,
                                          int64_t label) {
-    if (label < 0 || label >= network.spec().outputs) {
+    return batch_gradient(network, x.unsqueeze(0), {label});
+}
+
+std::vector<at::Tensor> batch_gradient(const nn::Network& network, const at::Tensor& x,
+                                       const std::vector<int64_t>& labels) {
+    for (const int64_t label : labels) {
+        if (label >= 0 && label < network.spec().outputs) continue;
         throw Error(ErrorCode::kInvalid, "label " + std::to_string(label) + " is none of the " +
                                              std::to_string(network.spec().outputs) + " classes");
     }
+    if (labels.empty() || x.size(0) != std::ssize(labels))
+        throw Error(ErrorCode::kInvalid, "a batch has one label for each of its examples");
     const Leaves leaves(network);
-    const auto values = leaf_gradient(network, leaves, x.unsqueeze(0),
-                                      one_hot(label, network.spec().outputs), false);
+    const at::Tensor soft = one_hot_rows(at::tensor(labels, at::kLong), network.spec().outputs);
+    const auto values = leaf_gradient(network, leaves, x, soft, false);
     std::vector<at::Tensor> gradient;
     size_t next = 0;
     for (const nn::Parameter& parameter : network.parameters())
@@ -194,23 +207,93 @@ int64_t label_of_gradient(const nn::Network& network, const std::vector<at::Tens
     return gradient.back().argmin().item<int64_t>();
 }
 
+std::vector<int64_t> labels_of_gradient(const nn::Network& network,
+                                        const std::vector<at::Tensor>& gradient, int64_t count) {
+    const int64_t classes = network.spec().outputs;
+    if (count == 1) return {label_of_gradient(network, gradient)};
+    if (count < 1 || count > classes) {
+        throw Error(ErrorCode::kUsage, "labels that differ are between 1 and " +
+                                           std::to_string(classes) + ", got " +
+                                           std::to_string(count));
+    }
+    (void)label_of_gradient(network, gradient);  // there is a bias to read
+    at::Tensor least = gradient.back();
+    const at::Tensor weight = gradient.size() > 1 ? gradient[gradient.size() - 2] : at::Tensor();
+    if (weight.defined() && weight.dim() == 2 && weight.size(0) == classes)
+        least = at::minimum(least, weight.amin(1));
+    const at::Tensor order = least.argsort();
+    std::vector<int64_t> labels;
+    for (int64_t i = 0; i < count; ++i) labels.push_back(order[i].item<int64_t>());
+    std::sort(labels.begin(), labels.end());
+    return labels;
+}
+
+std::vector<int64_t> assign_examples(const at::Tensor& found, const at::Tensor& originals) {
+    const int64_t n = originals.size(0);
+    if (n < 1 || n > kMostExamples || found.sizes() != originals.sizes())
+        throw Error(ErrorCode::kInvalid, "examples are assigned to as many others of their shape");
+    const at::Tensor costs = (found.unsqueeze(0) - originals.unsqueeze(1))
+                                 .to(at::kDouble)
+                                 .square()
+                                 .flatten(2)
+                                 .sum(2)
+                                 .contiguous();
+    const double* cost = costs.data_ptr<double>();  // [original][found]
+    // Least cost of giving the first originals those of `found` in a set, over all sets.
+    const size_t sets = size_t{1} << n;
+    std::vector<double> least(sets, std::numeric_limits<double>::infinity());
+    std::vector<int8_t> last(sets, 0);
+    least[0] = 0;
+    for (size_t set = 0; set + 1 < sets; ++set) {
+        const int64_t row = std::popcount(set);
+        for (int64_t j = 0; j < n; ++j) {
+            const size_t with = set | size_t{1} << j;
+            if (with == set || least[set] + cost[row * n + j] >= least[with]) continue;
+            least[with] = least[set] + cost[row * n + j];
+            last[with] = static_cast<int8_t>(j);
+        }
+    }
+    std::vector<int64_t> assigned(static_cast<size_t>(n));
+    for (size_t set = sets - 1; set != 0; set ^= size_t{1} << last[set])
+        assigned[static_cast<size_t>(std::popcount(set)) - 1] = last[set];
+    return assigned;
+}
+
 LeakedExample invert_gradient(const nn::Network& network, const std::vector<at::Tensor>& gradient,
                               const LeakOptions& options) {
+    const LeakedBatch leaked = invert_batch_gradient(network, gradient, 1, options);
+    return {leaked.x[0], leaked.labels[0], leaked.distance, leaked.seconds};
+}
+
+LeakedBatch invert_batch_gradient(const nn::Network& network,
+                                  const std::vector<at::Tensor>& gradient, int64_t count,
+                                  const LeakOptions& options) {
     check(network, gradient, options);
+    if (count < 1 || count > kMostExamples) {
+        throw Error(ErrorCode::kUsage, "batches have 1 to " + std::to_string(kMostExamples) +
+                                           " examples, got " + std::to_string(count));
+    }
+    if (count > 1 && options.attack == "analytic") {
+        throw Error(ErrorCode::kUnsupported, "analytic inversion takes one example apart, not many",
+                    "use inverting-gradients");
+    }
     const auto start = std::chrono::steady_clock::now();
     const TwiceDifferentiable products;
     const std::vector<at::Tensor> wanted = defined_ones(gradient);
-    const int64_t label = options.attack == "dlg" ? 0 : label_of_gradient(network, gradient);
-    Attempt best{{}, label, std::numeric_limits<double>::infinity()};
-    if (options.attack == "analytic") best = by_division(network, gradient, label);
+    // dlg begins with any labels that differ.
+    std::vector<int64_t> labels(static_cast<size_t>(count));
+    for (int64_t i = 0; i < count; ++i) labels[i] = i % network.spec().outputs;
+    if (options.attack != "dlg") labels = labels_of_gradient(network, gradient, count);
+    Attempt best{{}, labels, std::numeric_limits<double>::infinity()};
+    if (options.attack == "analytic") best = by_division(network, gradient, labels);
     for (int64_t restart = 0; options.attack != "analytic" && restart < options.restarts;
          ++restart) {
         const Attempt attempt = options.attack == "inverting-gradients"
-                                    ? by_signed_adam(network, wanted, label, options, restart)
-                                    : by_lbfgs(network, wanted, label, options, restart);
+                                    ? by_signed_adam(network, wanted, labels, options, restart)
+                                    : by_lbfgs(network, wanted, labels, options, restart);
         if (!best.x.defined() || attempt.distance < best.distance) best = attempt;
     }
-    return {best.x.detach()[0].clamp(options.lower, options.upper), best.label, best.distance,
+    return {best.x.detach().clamp(options.lower, options.upper), best.labels, best.distance,
             std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count()};
 }
 

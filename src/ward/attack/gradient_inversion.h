@@ -1,18 +1,20 @@
 // Gradient leakage: an example from the gradient that it gives, as a server of federated learning
 // sees it.
 //
-//   dlg                  match the gradient by L-BFGS, squared distance; the label too   Zhu, Liu,
-//   Han 2019 idlg                 the same with the label read off the gradient     Zhao, Mopuri,
-//   Bilen 2020 inverting-gradients  cosine distance and total variation, signed Adam, inside the
-//   box
-//                                                         Geiping, Bauermeister, Droege, Moeller
-//                                                         2020
-//   analytic             exact: the first layer is linear with a bias, so weight gradient over bias
-//                        gradient is the input            Phong et al. 2018; Geiping et al.,
-//                        prop. 3.1
+// - dlg: match the gradient by L-BFGS, squared distance; the label too. Zhu, Liu, Han 2019
+// - idlg: the same with the label read off the gradient. Zhao, Mopuri, Bilen 2020
+// - inverting-gradients: cosine distance and total variation, signed Adam, inside the box. Geiping,
+//   Bauermeister, Droege, Moeller 2020, section 4
+// - analytic: exact; the first layer is linear with a bias, so weight gradient over bias gradient
+//   is the input. Phong et al. 2018; Geiping et al., proposition 3.1
 //
-// Threat: whoever sees the network and one example's gradient for it: a server, or an auditor of
-// it. One example; batches blur each other. DP-SGD noise is what ends this: `privatised` shows it.
+// Of a batch of examples with labels that differ all labels are read off (Yin et al. 2021, section
+// 3.1) and all examples are sought together (Geiping et al. 2020, section 6), by all but
+// `analytic`.
+//
+// Threat: whoever sees the network and the mean gradient of an example or a batch: a server, or an
+// auditor of it. The larger the batch, the more its examples blur each other. DP-SGD noise is what
+// ends this: `privatised` shows it.
 //
 // Thread safety: none. While it works, linear layers multiply as LibTorch does (nn/runtime.h), for
 // only that can be differentiated twice.
@@ -56,6 +58,34 @@ std::vector<at::Tensor> example_gradient(const nn::Network& network, const at::T
 // The class whose output bias gets a negative gradient: exact for cross-entropy and one example.
 // Throws Error kUnsupported where the network does not end in a linear layer with a bias.
 int64_t label_of_gradient(const nn::Network& network, const std::vector<at::Tensor>& gradient);
+
+// The same for the mean over a batch {n, ...} with labels {n}.
+std::vector<at::Tensor> batch_gradient(const nn::Network& network, const at::Tensor& x,
+                                       const std::vector<int64_t>& labels);
+
+// The labels of `count` examples that all differ, increasing: the classes whose output gets the
+// most negative gradient from any feature, or from its bias (Yin et al. 2021, eq. 12; features are
+// taken not to be negative). Likely, not certain. Throws Error kUnsupported as label_of_gradient,
+// kUsage for more examples than classes.
+std::vector<int64_t> labels_of_gradient(const nn::Network& network,
+                                        const std::vector<at::Tensor>& gradient, int64_t count);
+
+struct LeakedBatch {
+    at::Tensor x;                 // {n, ...}
+    std::vector<int64_t> labels;  // that go with x
+    double distance = 0, seconds = 0;
+};
+
+// Throws Error kUsage (an unknown name, options out of range, more than 16 examples), kInvalid
+// (gradients that do not fit), kUnsupported (analytic and more than one example; a network without
+// a linear last layer).
+LeakedBatch invert_batch_gradient(const nn::Network& network,
+                                  const std::vector<at::Tensor>& gradient, int64_t count,
+                                  const LeakOptions& options);
+
+// Which of `found` {n, ...} belongs to each of `originals` {n, ...}, n <= 16, so that the sum of
+// squared differences is least.
+std::vector<int64_t> assign_examples(const at::Tensor& found, const at::Tensor& originals);
 
 // Throws Error kUsage (an unknown name, options out of range), kInvalid (gradients that do not
 // fit), kUnsupported (analytic: the first layer is not linear with a bias).

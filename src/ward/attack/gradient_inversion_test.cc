@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <string>
 #include <vector>
@@ -94,6 +95,66 @@ TEST(GradientInversion, DlgFindsTheLabelAlong) {
     double norm = 0;
     for (const at::Tensor& tensor : gradient) norm += tensor.square().sum().item<double>();
     EXPECT_LT(leaked.distance, 1e-3 * norm);
+}
+
+TEST(GradientInversion, LabelsOfABatchThatDifferAreReadOff) {
+    const nn::Network network(leakage_lenet({1, 8, 8}, 10), 5);
+    std::vector<at::Tensor> inputs;
+    std::vector<int64_t> labels;
+    for (int64_t row = 0; labels.size() < 5; ++row) {
+        const Example example = digit(row);
+        if (std::find(labels.begin(), labels.end(), example.label) != labels.end()) continue;
+        inputs.push_back(example.x);
+        labels.push_back(example.label);
+    }
+    const auto gradient = batch_gradient(network, at::stack(inputs), labels);
+    std::sort(labels.begin(), labels.end());
+    EXPECT_EQ(labels_of_gradient(network, gradient, 5), labels);
+    EXPECT_THAT(message_of([&] { labels_of_gradient(network, gradient, 11); }, ErrorCode::kUsage),
+                HasSubstr("between 1 and 10, got 11"));
+    EXPECT_THAT(message_of([&] { batch_gradient(network, at::stack(inputs), {1}); }),
+                HasSubstr("one label for each"));
+}
+
+TEST(GradientInversion, TheGradientOfABatchIsTheMean) {
+    const nn::Network network = network_of("mlp");
+    const Example a = digit(1), b = digit(2);
+    const auto both = batch_gradient(network, at::stack({a.x, b.x}), {a.label, b.label});
+    const auto first = example_gradient(network, a.x, a.label);
+    const auto second = example_gradient(network, b.x, b.label);
+    for (size_t i = 0; i < both.size(); ++i)
+        EXPECT_TRUE(at::allclose(both[i], 0.5 * (first[i] + second[i]), 1e-4, 1e-6)) << i;
+}
+
+TEST(GradientInversion, BothExamplesOfABatchComeBack) {
+    const nn::Network network(leakage_lenet({1, 8, 8}, 10), 5);
+    const Example a = digit(2), b = digit(3);
+    ASSERT_NE(a.label, b.label);
+    const at::Tensor x = at::stack({a.x, b.x});
+    const auto gradient = batch_gradient(network, x, {a.label, b.label});
+    const LeakedBatch leaked =
+        invert_batch_gradient(network, gradient, 2, {.attack = "idlg", .steps = 150});
+    const std::vector<int64_t> assigned = assign_examples(leaked.x, x);
+    EXPECT_GT(psnr(leaked.x[assigned[0]], a.x), 15);
+    EXPECT_GT(psnr(leaked.x[assigned[1]], b.x), 15);
+    EXPECT_EQ(leaked.labels[assigned[0]], a.label);
+    EXPECT_EQ(leaked.labels[assigned[1]], b.label);
+    EXPECT_THAT(
+        message_of([&] { invert_batch_gradient(network, gradient, 2, {.attack = "analytic"}); },
+                   ErrorCode::kUnsupported),
+        HasSubstr("one example apart"));
+    EXPECT_THAT(
+        message_of([&] { invert_batch_gradient(network, gradient, 17, {}); }, ErrorCode::kUsage),
+        HasSubstr("1 to 16 examples, got 17"));
+}
+
+// Giving each original its nearest would take the first of `found` twice.
+TEST(GradientInversion, ExamplesAreAssignedAllAtOnce) {
+    const at::Tensor originals = at::tensor({0.0f, 1.0f, 5.0f}).view({3, 1});
+    const at::Tensor found = at::tensor({0.6f, 5.5f, 2.5f}).view({3, 1});
+    EXPECT_EQ(assign_examples(found, originals), (std::vector<int64_t>{0, 2, 1}));
+    const at::Tensor shuffled = originals.index_select(0, at::tensor({2, 0, 1}, at::kLong));
+    EXPECT_EQ(assign_examples(shuffled, originals), (std::vector<int64_t>{1, 2, 0}));
 }
 
 TEST(GradientInversion, SignedStepsLowerTheAngle) {

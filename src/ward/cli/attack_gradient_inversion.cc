@@ -7,6 +7,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -30,14 +31,14 @@ struct Options {
     DataOptions data;
     RuntimeOptions runtime;
     attack::LeakOptions leak;
-    int64_t example = 0, count = 1;
+    int64_t example = 0, count = 1, batch = 1;
     double noise_multiplier = 0, clipping_norm = 1;
     uint64_t network_seed = 1;
     bool json = false;
 };
 
 struct Found {
-    int64_t example, label, label_found;
+    int64_t batch, example, label, label_found;
     double psnr, ssim, distance, seconds;
     at::Tensor original, leaked;
 };
@@ -57,28 +58,52 @@ std::unique_ptr<nn::Network> network_for(const Options& options, const data::Dat
                                          options.network_seed);
 }
 
-Found attack_example(const Options& options, const nn::Network& network, const data::Dataset& data,
-                     int64_t row) {
-    const at::Tensor x =
-        torch::from_blob(const_cast<float*>(data.inputs.data()) + row * data.example_size(),
-                         data.example_shape)
-            .clone();
-    auto gradient = attack::example_gradient(network, x, data.labels[row]);
+// Rows of the next batch: as many as wanted with labels that differ, from this row on.
+std::vector<int64_t> next_batch(const Options& options, const data::Dataset& data, int64_t& row) {
+    std::vector<int64_t> rows;
+    std::set<int64_t> labels;
+    for (; std::ssize(rows) < options.batch; ++row) {
+        if (row >= data.size()) {
+            throw Error(ErrorCode::kUsage,
+                        "the test part ends before a batch of " + std::to_string(options.batch) +
+                            " examples with labels that differ is full",
+                        "a smaller --batch or --count, or an earlier --example");
+        }
+        if (options.batch == 1 || labels.insert(data.labels[row]).second) rows.push_back(row);
+    }
+    return rows;
+}
+
+std::vector<Found> attack_batch(const Options& options, const nn::Network& network,
+                                const data::Dataset& data, const std::vector<int64_t>& rows,
+                                int64_t batch) {
+    std::vector<at::Tensor> inputs;
+    std::vector<int64_t> labels;
+    for (const int64_t row : rows) {
+        float* first = const_cast<float*>(data.inputs.data()) + row * data.example_size();
+        inputs.push_back(torch::from_blob(first, data.example_shape).clone());
+        labels.push_back(data.labels[row]);
+    }
+    const at::Tensor x = at::stack(inputs);
+    auto gradient = attack::batch_gradient(network, x, labels);
     if (options.noise_multiplier > 0) {
         Random random = Random::from_system();
         gradient =
             attack::privatised(gradient, options.clipping_norm, options.noise_multiplier, random);
     }
-    const attack::LeakedExample leaked = attack::invert_gradient(network, gradient, options.leak);
-    return {row,
-            data.labels[row],
-            leaked.label,
-            attack::psnr(leaked.x, x, options.leak.upper - options.leak.lower),
-            x.dim() == 3 ? attack::ssim(leaked.x, x, options.leak.upper - options.leak.lower) : 0,
-            leaked.distance,
-            leaked.seconds,
-            x,
-            leaked.x};
+    const attack::LeakedBatch leaked =
+        attack::invert_batch_gradient(network, gradient, options.batch, options.leak);
+    const std::vector<int64_t> assigned = attack::assign_examples(leaked.x, x);
+    const double width = options.leak.upper - options.leak.lower;
+    std::vector<Found> found;
+    for (size_t i = 0; i < rows.size(); ++i) {
+        const at::Tensor mine = leaked.x[assigned[i]];
+        found.push_back({batch, rows[i], labels[i], leaked.labels[assigned[i]],
+                         attack::psnr(mine, inputs[i], width),
+                         inputs[i].dim() == 3 ? attack::ssim(mine, inputs[i], width) : 0,
+                         leaked.distance, leaked.seconds, inputs[i], mine});
+    }
+    return found;
 }
 
 void print(const Options& options, const std::vector<Found>& found) {
@@ -87,6 +112,7 @@ void print(const Options& options, const std::vector<Found>& found) {
     for (const Found& one : found) {
         mean += one.psnr / static_cast<double>(found.size());
         list.push_back({{"example", one.example},
+                        {"batch", one.batch},
                         {"psnr", one.psnr},
                         {"ssim", one.ssim},
                         {"label", one.label},
@@ -96,6 +122,8 @@ void print(const Options& options, const std::vector<Found>& found) {
     }
     if (options.json) {
         std::cout << nlohmann::ordered_json{{"attack", options.leak.attack},
+                                            {"batch_size", options.batch},
+                                            {"total_variation", options.leak.total_variation},
                                             {"noise_multiplier", options.noise_multiplier},
                                             {"mean_psnr", mean},
                                             {"examples", list}}
@@ -105,9 +133,12 @@ void print(const Options& options, const std::vector<Found>& found) {
     }
     for (const Found& one : found) {
         std::printf(
-            "example %ld  PSNR %6.2f dB  SSIM %.3f  label %ld, found %ld  distance %.3g  %.1f s\n",
-            static_cast<long>(one.example), one.psnr, one.ssim, static_cast<long>(one.label),
-            static_cast<long>(one.label_found), one.distance, one.seconds);
+            "batch %ld  example %ld  PSNR %6.2f dB  SSIM %.3f  label %ld, found %ld  distance %.3g "
+            " "
+            "%.1f s\n",
+            static_cast<long>(one.batch), static_cast<long>(one.example), one.psnr, one.ssim,
+            static_cast<long>(one.label), static_cast<long>(one.label_found), one.distance,
+            one.seconds);
     }
     std::printf("mean PSNR %.2f dB (above 18: recognisable; a grey image reaches about 10 to 12)\n",
                 mean);
@@ -132,7 +163,9 @@ void write_gallery(const Options& options, const std::vector<Found>& found) {
         char caption[80];
         std::snprintf(caption, sizeof caption, "PSNR %.2f dB, SSIM %.3f", one.psnr, one.ssim);
         const double low = options.leak.lower, high = options.leak.upper;
-        gallery.rows.push_back({"example " + std::to_string(one.example),
+        gallery.rows.push_back({options.batch > 1 ? "batch " + std::to_string(one.batch) +
+                                                        ", example " + std::to_string(one.example)
+                                                  : "example " + std::to_string(one.example),
                                 {picture_of(one.original, low, high, ""),
                                  picture_of(one.leaked, low, high, caption)}});
     }
@@ -172,13 +205,24 @@ void run(Options options) {
         throw Error(ErrorCode::kUsage,
                     "the test part has examples 0 to " + std::to_string(data.size() - 1));
     }
+    const auto classes = std::ssize(data.class_names);
+    if (options.batch < 1 || options.batch > std::min<int64_t>(classes, 16)) {
+        throw Error(ErrorCode::kUsage,
+                    "--batch must be 1 to " + std::to_string(std::min<int64_t>(classes, 16)) +
+                        ", got " + std::to_string(options.batch),
+                    "the labels of a batch must differ to be read off its gradient");
+    }
     if (network == nullptr) network = network_for(options, data);
     const auto [least, most] = std::minmax_element(data.inputs.begin(), data.inputs.end());
     options.leak.lower = *least;
     options.leak.upper = *most;
     std::vector<Found> found;
-    for (int64_t i = 0; i < options.count; ++i)
-        found.push_back(attack_example(options, *network, data, options.example + i));
+    int64_t row = options.example;
+    for (int64_t i = 0; i < options.count; ++i) {
+        const std::vector<int64_t> rows = next_batch(options, data, row);
+        for (Found& one : attack_batch(options, *network, data, rows, i))
+            found.push_back(std::move(one));
+    }
     if (!options.report.empty()) write_gallery(options, found);
     print(options, found);
 }
@@ -203,7 +247,11 @@ void add_attack_gradient_inversion_command(CLI::App& attack) {
                         "[inverting-gradients: lenet-zhu; else lenet]");
     command->add_option("--example", options->example, "First example of the test part")
         ->capture_default_str();
-    command->add_option("--count", options->count, "So many, one after the other")
+    command->add_option("--count", options->count, "So many batches, one after the other")
+        ->capture_default_str();
+    command
+        ->add_option("--batch", options->batch,
+                     "Examples behind each gradient: the next ones with labels that differ")
         ->capture_default_str();
     command->add_option("--steps", options->leak.steps, "[its own]");
     command->add_option("--restarts", options->leak.restarts)->capture_default_str();
@@ -223,7 +271,8 @@ void add_attack_gradient_inversion_command(CLI::App& attack) {
     add_runtime_options(*command, options->runtime);
     command->footer(
         "Examples:\n  ward attack gradient-inversion --data cifar10 --network lenet --count 3\n  "
-        "ward attack gradient-inversion --data cifar10 --noise-multiplier 1 --json");
+        "ward attack gradient-inversion --data cifar10 --noise-multiplier 1 --json\n  "
+        "ward attack gradient-inversion --data cifar10 --batch 4 --report pictures.html");
     command->callback([options] { run(*options); });
 }
 

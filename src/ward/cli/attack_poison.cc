@@ -249,15 +249,17 @@ void add_clean_label_options(CLI::App& command, Options& options) {
         .add_option("--steps", clean.steps, "Of making the poison [250; feature-collision 1000]")
         ->group(group);
     command
-        .add_option("--restarts", clean.restarts, "Starts; the best match counts [4; sleeper 1]")
+        .add_option("--restarts", clean.restarts,
+                    "Starts; the best match counts [4; with retrainings 1]")
         ->group(group);
     command.add_option("--surrogates", clean.surrogates, "Networks whose gradients are matched")
         ->capture_default_str()
         ->group(group);
     command
         .add_option("--retrainings", clean.retrainings,
-                    "sleeper: of the surrogates while poisons are made")
-        ->capture_default_str()
+                    "Of the surrogates while poisons are made, with them in the data [0; sleeper "
+                    "4]")
+        ->check(CLI::NonNegativeNumber)
         ->group(group);
     command
         .add_option("--beta", clean.similarity,

@@ -49,6 +49,8 @@ struct MatchingProblem {
     std::function<std::vector<nn::Network>(const at::Tensor& poisons, uint64_t seed)> train;
 };
 
+int64_t retrainings_of(const CleanLabelOptions& options);
+
 // Geiping et al. and Souri et al., section 3 each. The loss is 1 - cosine, mean over surrogates.
 Crafted match_gradients(const MatchingProblem& problem, std::vector<nn::Network> surrogates,
                         const CleanLabelOptions& options);
