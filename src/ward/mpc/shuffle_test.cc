@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <functional>
 #include <array>
+#include <functional>
 #include <map>
 #include <numeric>
 

@@ -141,6 +141,10 @@ TEST(WideKernels, AgreeWithThePortableOnes) {
                 EXPECT_TRUE(sum == same) << length;
             }
             const auto* long_u = reinterpret_cast<const Uint128*>(v.data());
+            std::vector<Uint128> wide_factors(factors.begin(), factors.end());
+            slow.full_fold(wide_factors.data(), long_u, kRows, length, sum.data());
+            fast.full_fold(wide_factors.data(), long_u, kRows, length, same.data());
+            EXPECT_TRUE(sum == same) << length;
             slow.full_table(long_u, long_u, kRows, length, one.data());
             fast.full_table(long_u, long_u, kRows, length, other.data());
             EXPECT_TRUE(one == other) << length;
@@ -182,7 +186,7 @@ TEST(WideKernels, ScalingAndRowSumsAgreeWithThePortableOnes) {
 
 // The first element of a table by hand, all others by the two variants.
 TEST(BitKernels, AgreeWithThePortableOnesAndTheDefinition) {
-    for (size_t pieces : {4, 16}) {
+    for (size_t pieces : {4, 16, 64}) {
         for (size_t length : {8, 264}) {
             const size_t n = pieces * length;
             const RingVector r = random_words(n), a = random_words(n), b = random_words(n),
