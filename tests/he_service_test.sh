@@ -20,7 +20,7 @@ cat hospital.pin > servers.txt
 # One model, five connections: two of one client with the same secret key, one that stands still, one wrong, one of a
 # stranger's plan.
 "$ward" he serve m.safetensors --data breast-cancer --activation-degree 5 --scale-bits 45 --circuit-privacy 8 \
-  --party hospital --dir hospital-keys --pins clients.txt --listen 127.0.0.1:0 --clients 4 > serve.out 2> serve.err &
+  --party hospital --dir hospital-keys --pins clients.txt --listen 127.0.0.1:0 --clients 5 > serve.out 2> serve.err &
 server=$!
 for _ in $(seq 600); do
   grep -q listening serve.out && break

@@ -10,14 +10,11 @@
 #include "ward/mpc/internal/verify.h"
 #include "ward/mpc/internal/verify_bit_kernels.h"
 #include "ward/mpc/internal/wide_kernels.h"
-#include "ward/mpc/join.h"
 #include "ward/mpc/local.h"
 #include "ward/mpc/multiply.h"
 #include "ward/mpc/noise.h"
 #include "ward/mpc/share.h"
-#include "ward/mpc/shuffle.h"
 #include "ward/mpc/softmax.h"
-#include "ward/mpc/sort.h"
 #include "ward/mpc/truncate.h"
 
 namespace ward::mpc {
