@@ -48,7 +48,7 @@ python3 -c 'import socket, sys, time
 silent = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
 time.sleep(60)' "$port" & silent=$!
 $query --party bank --dir bank-keys --count 114 > slow 2>&1 & slow=$!
-for _ in $(seq 200); do [ -s slow ] && break; sleep 0.05; done
+for _ in $(seq 200); do [ "$(grep -c 'bank: 1 examples' serve.err)" -gt 40 ] && break; sleep 0.05; done
 kill -STOP $slow
 $query --party bank --dir bank-keys --key he.key --count 1 > one 2> err || fail "query beside others: $(cat err)"
 kill -KILL $slow $silent
