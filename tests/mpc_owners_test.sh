@@ -132,6 +132,8 @@ grep -q '"rows":300,' "$work/out1" || fail "rows in common: $(cat "$work/out1")"
 echo C999 >>"$work/common-a.csv"
 expect 1 'no row of "C999"' "$ward" mpc share "$work/bank-a.csv" --as bank-a --schema "$work/schema-a.yaml" --id customer \
     --no-labels --rows "$work/common-a.csv" --to "${readers[@]}" --out "$work/none"
+expect 1 "has no pin of bank-z" "$ward" mpc intersect "$work/bank-a.csv" --id customer --party bank-0 --dir "$work/keys0" \
+    --pins "$work/pins0" --peer bank-z --listen 127.0.0.1:0 --out "$work/x"
 expect 2 "one owner needs --listen" "$ward" mpc intersect "$work/bank-a.csv" --id customer --party bank-0 --dir "$work/keys0" \
     --pins "$work/pins0" --peer bank-1 --out "$work/x"
 
@@ -184,6 +186,17 @@ truth = [row["ill"] for row in csv.DictReader(open(sys.argv[1] + "/new.csv"))]
 right = sum((float(s["yes"]) > 0.5) == (t == "yes") for s, t in zip(scores, truth, strict=True))
 assert right > 0.9 * len(truth), right
 PY
+
+# Rows that were encoded otherwise than those of the training would be scored wrongly.
+sed 's/max: 10}/max: 20}/' "$work/schema-h.yaml" >"$work/schema-other.yaml"
+: >"$work/owners"
+folder=$work/other share new schema-other --no-labels --id patient
+for i in 0 1 2; do party "$i" "$work/other/new.$i.share" >"$work/party$i.yaml"; done
+job >"$work/score-other.yaml"
+expect 1 "encoded in another way" "$ward" mpc predict "$work/score-other.yaml" --party "$work/party1.yaml" --out "$work/x" \
+    --model "$work/hospitals.1.share"
+expect 2 "one key twice" "$ward" mpc share "$work/new.csv" --as twice --schema "$work/schema-h.yaml" --id patient \
+    --to "${readers[0]}" "${readers[0]}" "${readers[1]}" --out "$work/none"
 
 # What does not fit is refused before anyone is called, and named.
 : >"$work/owners"

@@ -134,9 +134,18 @@ mpc::TrainingJob job_to_forecast(const mpc::JobFile& file, const mpc::SharedData
         return file.examples > 0 ? mpc::public_job(file)
                                  : mpc::job_for(file, load_part(file, "train"));
     }
-    if (shape.rows == 0 || shape.features == 0 || shape.label_columns == 0) {
+    if (file.statistics) {
+        throw Error(ErrorCode::kUnsupported,
+                    "forecasts are of trainings, this is a job of statistics");
+    }
+    if (shape.rows == 0 || shape.features == 0) {
         throw Error(ErrorCode::kUsage, "a job with owners does not say how much data they have",
                     "give --rows and --inputs as `ward mpc share` printed them");
+    }
+    if (shape.rows < file.options.batch_size) {
+        throw Error(ErrorCode::kInvalid, "--rows " + std::to_string(shape.rows) +
+                                             " are fewer than a batch of " +
+                                             std::to_string(file.options.batch_size));
     }
     return mpc::shared_job(file, shape);
 }
@@ -152,15 +161,20 @@ void add_forecast(CLI::App& group) {
     auto options = std::make_shared<ForecastOptions>();
     command->add_option("job", options->job, "Job file (YAML; keys in docs/mpc.md)")->required();
     command->add_option("--rtt-ms", options->rtt_ms, "Round-trip time between parties")
-        ->check(CLI::NonNegativeNumber);
+        ->check(CLI::Range(0.0, 1e9));
     command->add_option("--mbit", options->mbit, "Mbit/s of each party's link; 0: no limit")
-        ->check(CLI::NonNegativeNumber);
-    command->add_option("--rows", options->shape.rows,
-                        "Of a job with owners: rows to train on; alignment comes on top");
-    command->add_option("--inputs", options->shape.features, "Likewise: inputs of all owners");
+        ->check(CLI::Range(0.0, 1e9));
+    command
+        ->add_option("--rows", options->shape.rows,
+                     "Of a job with owners: rows to train on. Sharing and alignment are not "
+                     "counted, and rounds come out some percent high")
+        ->check(CLI::Range(1, 1'000'000'000));
+    command->add_option("--inputs", options->shape.features, "Likewise: inputs of all owners")
+        ->check(CLI::Range(1, 1'000'000));
     command
         ->add_option("--label-columns", options->shape.label_columns,
                      "Likewise: 1 for two classes, else the classes")
+        ->check(CLI::Range(1, 1000))
         ->capture_default_str();
     command->add_flag("--json", options->json, "Print one JSON object");
     command->footer(
@@ -182,9 +196,14 @@ void add_forecast(CLI::App& group) {
                       << "\n";
             return;
         }
-        std::printf("steps  %llu\nsent   %.1f MB per party in %.0f rounds\ntime   about %.0f s\n",
+        std::printf("steps  %llu\nsent   %.1f MB per party in %.0f rounds\n",
                     static_cast<unsigned long long>(cost.steps), cost.bytes_per_party / 1e6,
-                    cost.rounds, seconds);
+                    cost.rounds);
+        if (options->rtt_ms > 0 || options->mbit > 0) {
+            std::printf("time   about %.0f s on the network\n", seconds);
+        } else {
+            std::printf("time   give --rtt-ms and --mbit of the links\n");
+        }
     });
 }
 

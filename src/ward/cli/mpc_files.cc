@@ -8,6 +8,8 @@
 #include "ward/core/file.h"
 #include "ward/crypto/key_file.h"
 #include "ward/crypto/stream.h"
+#include "ward/data/encode.h"
+#include "ward/data/schema.h"
 
 namespace ward::cli {
 namespace {
@@ -83,6 +85,25 @@ data::Dataset data_from_about(const std::string& about, const std::string& where
     out.preprocessing_json = value_at<std::string>(object, "preprocessing", where);
     out.bounds_read_from_data = value_at<bool>(object, "bounds_read_from_data", where);
     return out;
+}
+
+std::string input_encoding(const data::Dataset& data) {
+    const Json record = Json::parse(data.preprocessing_json, nullptr, false);
+    if (!record.is_object() || record.value("kind", Json()) != Json("table")) {
+        return Json{{"shape", data.example_shape}, {"preprocessing", record}}.dump();
+    }
+    const data::Schema schema = data::schema_of(data.preprocessing_json);
+    data::Schema inputs;
+    inputs.symmetric_range = schema.symmetric_range;
+    for (data::ColumnSchema column : schema.columns) {
+        const bool is_input = column.kind == data::ColumnKind::kNumeric ||
+                              column.kind == data::ColumnKind::kInteger ||
+                              column.kind == data::ColumnKind::kCategorical;
+        if (!is_input) continue;
+        column.comment.clear();
+        inputs.columns.push_back(std::move(column));
+    }
+    return data::schema_to_json(inputs);
 }
 
 }  // namespace ward::cli

@@ -32,7 +32,12 @@ std::vector<int64_t> rows_of_ids(const std::vector<std::string>& ids, const std:
     std::unordered_map<std::string, int64_t> row_of;
     for (size_t row = 0; row < ids.size(); ++row) row_of[ids[row]] = static_cast<int64_t>(row);
     std::vector<int64_t> out;
-    for (const std::string& id : read_column(wanted, data::CsvFormat(), column)) {
+    // As `ward mpc intersect` writes it: every value quoted, none of them missing.
+    data::CsvFormat format;
+    format.delimiter = ',';
+    format.trim = false;
+    format.missing.clear();
+    for (const std::string& id : read_column(wanted, format, column)) {
         const auto found = row_of.find(id);
         if (found == row_of.end()) {
             throw Error(ErrorCode::kInvalid, wanted + ": the table has no row of \"" + id + "\"",

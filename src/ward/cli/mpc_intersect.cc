@@ -42,7 +42,9 @@ void require_fit(const Options& options) {
                                       : "--out is missing: where the common ones go",
                     "--size-only tells how many are common, and not who");
     }
-    check_outputs({{"the table", options.request.data}, {"--pins", options.party.pins}},
+    check_outputs({{"the table", options.request.data},
+                   {"--pins", options.party.pins},
+                   {"--schema", options.request.schema}},
                   {{"--out", options.out}});
 }
 
@@ -69,7 +71,6 @@ void write_common(const Options& options, const std::vector<std::string>& ids,
     std::sort(common.begin(), common.end());
     AtomicFile file(options.out, AtomicFile::Readers::kOwner);
     const auto quoted = [](const std::string& text) {
-        if (text.find_first_of(",\"\r\n") == std::string::npos) return text;
         std::string out = "\"";
         for (char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
         return out + "\"";

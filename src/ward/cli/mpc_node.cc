@@ -8,6 +8,7 @@
 
 #include "ward/cli/internal/mpc_model.h"
 #include "ward/cli/internal/mpc_shared.h"
+#include "ward/cli/internal/output_paths.h"
 #include "ward/core/error.h"
 #include "ward/core/progress.h"
 #include "ward/crypto/identity.h"
@@ -71,6 +72,7 @@ mpc::JobResult take_part(mpc::Party& party, const mpc::PartyFile& file, const mp
 }
 
 void run_node(const Options& options) {
+    check_outputs({{"the job", options.job}, {"--party", options.party}}, {{"--out", options.out}});
     const mpc::PartyFile party_file = mpc::read_party(options.party);
     const mpc::JobFile job_file = mpc::read_job(options.job);
     if (!job_file.owners.empty()) {
@@ -102,7 +104,7 @@ void run_node(const Options& options) {
         if (!options.out.empty()) save_job_model(job, result.network, *own, options.out);
         party.synchronize();  // nobody removes what leads there before all have written
     } catch (const std::exception& error) {
-        party.fail("this party has stopped with an error of its own");  // its text names own files
+        party.fail("it has ended with an error of its own");  // its text names own files
         throw;
     }
     if (!party_file.checkpoint.empty()) {

@@ -10,6 +10,7 @@
 #include "ward/cli/internal/mpc_model.h"
 #include "ward/cli/internal/mpc_share.h"
 #include "ward/cli/internal/output_paths.h"
+#include "ward/core/digest.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
 #include "ward/mpc/fixed_point.h"
@@ -25,6 +26,7 @@ struct About {
     mpc::SharedDataShape shape;
     size_t rows = 0;
     data::Dataset data;
+    std::string encoding;  // encoding_of_owners
 };
 
 std::string text_of(const About& about) {
@@ -33,7 +35,8 @@ std::string text_of(const About& about) {
                        {"upper_rows", about.shape.rows},
                        {"inputs", about.shape.features},
                        {"label_columns", about.shape.label_columns},
-                       {"data", about_data(about.data)}};
+                       {"data", about_data(about.data)},
+                       {"encoding", about.encoding}};
     return json.dump();
 }
 
@@ -45,6 +48,7 @@ About parse_about(const std::string& text, const std::string& where) {
         out.rows = json.at("rows").get<size_t>();
         out.shape = {json.at("upper_rows").get<size_t>(), json.at("inputs").get<size_t>(),
                      json.at("label_columns").get<size_t>()};
+        out.encoding = json.at("encoding").get<std::string>();
         out.data = data_from_about(json.at("data").get<std::string>(), where);
         return out;
     } catch (const nlohmann::json::exception&) {
@@ -225,14 +229,24 @@ void run_reveal(const RevealOptions& options) {
 
 }  // namespace
 
+std::string encoding_of_owners(const mpc::JobFile& file, std::span<const mpc::ShareFile> owners) {
+    Sha256 hash;
+    const bool beside = file.alignment != mpc::Alignment::kHorizontal;
+    for (const mpc::ShareFile& owner : owners.first(beside ? owners.size() : 1)) {
+        hash.update(input_encoding(data_from_about(owner.about, owner.name)) + "\n");
+    }
+    return hash.hex();
+}
+
 mpc::ShareFile statistics_result(const mpc::JobFile& file, const std::string& digest,
                                  const mpc::SharedDataShape& shape, size_t rows,
                                  std::span<const mpc::ShareFile> owners, int party,
                                  const mpc::SharedStatistics& statistics) {
     return mpc::result_file(
         "statistics", names_of(file), digest,
-        text_of({file.text, shape, rows, joint_data(file, owners)}), party,
-        {statistics.sums, statistics.square_sums, statistics.counts, statistics.quantiles});
+        text_of(
+            {file.text, shape, rows, joint_data(file, owners), encoding_of_owners(file, owners)}),
+        party, {statistics.sums, statistics.square_sums, statistics.counts, statistics.quantiles});
 }
 
 mpc::ShareFile model_result(const mpc::JobFile& file, const std::string& digest,
@@ -242,8 +256,9 @@ mpc::ShareFile model_result(const mpc::JobFile& file, const std::string& digest,
     std::vector<mpc::SharedMatrix> matrices = network.weights;
     matrices.insert(matrices.end(), network.biases.begin(), network.biases.end());
     return mpc::result_file("model", names_of(file), digest,
-                            text_of({file.text, shape, rows, joint_data(file, owners)}), party,
-                            std::move(matrices));
+                            text_of({file.text, shape, rows, joint_data(file, owners),
+                                     encoding_of_owners(file, owners)}),
+                            party, std::move(matrices));
 }
 
 SharedModel shared_model(const mpc::ShareFile& file, const std::string& path) {
@@ -252,7 +267,9 @@ SharedModel shared_model(const mpc::ShareFile& file, const std::string& path) {
                     path + " is a file of " + file.kind + ", expected a model");
     }
     SharedModel out;
-    out.job = job_of_about(parse_about(file.about, path));
+    const About about = parse_about(file.about, path);
+    out.job = job_of_about(about);
+    out.encoding = about.encoding;
     out.network.shape = out.job.shape;
     const mpc::NetworkWeights like = mpc::zero_weights(out.job.shape);
     const size_t layers = like.weights.size();

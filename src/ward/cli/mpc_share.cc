@@ -99,6 +99,12 @@ void run_share(const Options& options) {
         readers.push_back(crypto::AgeRecipient::parse(text));
     }
     for (size_t i = 0; i < 3; ++i) {
+        if (options.readers[i] != options.readers[(i + 1) % 3]) continue;
+        throw Error(ErrorCode::kUsage,
+                    "--to has one key twice: who holds two parts of the data holds all of it",
+                    "give the keys of three parties that do not collude");
+    }
+    for (size_t i = 0; i < 3; ++i) {
         if (!std::filesystem::exists(share_path(options, i))) continue;
         throw Error(ErrorCode::kIo, share_path(options, i) + " exists: jobs may name its id",
                     "choose another --out folder, or remove the old shares first");

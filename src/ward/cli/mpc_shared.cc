@@ -81,7 +81,7 @@ void with_party(const mpc::PartyFile& file, const mpc::PartyOptions& options, Pr
     try {
         program(party);
     } catch (const std::exception&) {
-        party.fail("this party has stopped with an error of its own");  // its text names own files
+        party.fail("it has ended with an error of its own");  // its text names own files
         throw;
     }
 }
@@ -125,6 +125,14 @@ void run_predict(const PredictOptions& options) {
                     options.shared.model + " and " + data.paths[0] + ": the model has " +
                         std::to_string(model.network.shape.inputs()) + " inputs, the rows have " +
                         std::to_string(shape.features));
+    }
+    if (encoding_of_owners(file, data.files) != model.encoding) {
+        throw Error(ErrorCode::kInvalid,
+                    options.shared.model + " and " + data.paths[0] +
+                        ": the model was trained on rows that were encoded in another way: "
+                        "columns, their order, bounds or categories differ",
+                    "share the rows by the schema of the training, and name several owners in the "
+                    "order of its job");
     }
     const std::string digest = sha256_hex("ward mpc predict 1|" + model_file.id + "|" +
                                           mpc::shared_job(file, shape).digest());

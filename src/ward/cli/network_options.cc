@@ -1,6 +1,9 @@
 #include "ward/cli/internal/network_options.h"
 
+#include <algorithm>
+
 #include "ward/cli/internal/passphrase.h"
+#include "ward/core/error.h"
 #include "ward/crypto/key_file.h"
 
 namespace ward::cli {
@@ -26,7 +29,15 @@ crypto::NetworkIdentity load_network_identity(const NetworkOptions& options) {
 }
 
 crypto::ExpectedPeer pinned_peers(const NetworkOptions& options, std::vector<std::string> names) {
-    return {.names = std::move(names), .pins = crypto::load_pins(options.pins), .authorities = {}};
+    std::vector<crypto::PeerPin> pins = crypto::load_pins(options.pins);
+    for (const std::string& name : names) {
+        const bool known =
+            std::ranges::any_of(pins, [&](const crypto::PeerPin& pin) { return pin.name == name; });
+        if (known) continue;
+        throw Error(ErrorCode::kInvalid, options.pins + " has no pin of " + name,
+                    "the other side tells it, as `ward key party` printed it");
+    }
+    return {.names = std::move(names), .pins = std::move(pins), .authorities = {}};
 }
 
 }  // namespace ward::cli

@@ -8,7 +8,6 @@
 namespace ward::mpc {
 namespace {
 
-constexpr std::string_view kProtocol = "ward mpc, replicated over Z_2^64, version 1";
 constexpr size_t kDigestBytes = 64;  // SHA-256 in hexadecimal
 
 std::string agreement_digest(const PartyOptions& options) {

@@ -157,7 +157,7 @@ void Channel::State::peer_failed(uint32_t length) {
     for (char& c : reason) {
         if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
     }
-    throw Error(ErrorCode::kInterrupted, "the peer has stopped: " + reason);
+    throw Error(ErrorCode::kIo, "the peer has stopped: " + reason);
 }
 
 uint32_t Channel::State::receive_header(uint32_t tag) {

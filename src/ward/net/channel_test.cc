@@ -161,7 +161,7 @@ TEST(Channel, RefusesBytesThatAreNoFrame) {
 TEST(Channel, TellsThePeerWhyItStops) {
     auto [alice, bob] = local_channels("alice", "bob");
     bob->send_failure("disk full\n\x1b[31m");
-    EXPECT_THAT(message_of([&, a = alice.get()] { a->receive(kTag, {}); }, ErrorCode::kInterrupted),
+    EXPECT_THAT(message_of([&, a = alice.get()] { a->receive(kTag, {}); }, ErrorCode::kIo),
                 AllOf(HasSubstr("\"bob\""), HasSubstr("disk full??[31m")));
 }
 

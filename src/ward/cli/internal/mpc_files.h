@@ -24,4 +24,8 @@ void seal_share_file(const mpc::ShareFile& file, const std::vector<crypto::AgeRe
 std::string about_data(const data::Dataset& data);
 data::Dataset data_from_about(const std::string& about, const std::string& where);
 
+// How rows became inputs, whatever their labels and the file they come from: equal texts, equal
+// meaning of the columns.
+std::string input_encoding(const data::Dataset& data);
+
 }  // namespace ward::cli

@@ -10,15 +10,15 @@
 namespace ward::mpc {
 namespace {
 
-constexpr std::string_view kMagic = "ward-mpc-state/1";
+constexpr std::string_view kMagic = "ward-mpc-state/2";
 constexpr uint64_t kMaxMatrices = 1 << 16;
 constexpr uint64_t kMaxValues = uint64_t{1} << 40;
 
 std::string previous_of(const std::string& path) { return path + ".previous"; }
 
 Bytes associated(const CheckpointPlace& place) {
-    const std::string text =
-        std::string(kMagic) + "|" + place.job + "|party " + std::to_string(place.party);
+    const std::string text = std::string(kMagic) + "|" + std::string(kProtocol) + "|" + place.job +
+                             "|party " + std::to_string(place.party);
     return {text.begin(), text.end()};
 }
 
@@ -67,6 +67,7 @@ namespace internal {
 Bytes encode_checkpoint(const Checkpoint& checkpoint) {
     Writer out;
     out.number(checkpoint.step);
+    out.number(checkpoint.run);
     for (const SecretBytes* key : {&checkpoint.keys.own, &checkpoint.keys.next}) {
         out.number(key->size());
         out.raw(key->reveal().data(), key->size());
@@ -88,6 +89,7 @@ Checkpoint decode_checkpoint(ByteView bytes) {
     Reader in(bytes);
     Checkpoint out;
     out.step = in.number();
+    out.run = in.number();
     for (SecretBytes* key : {&out.keys.own, &out.keys.next}) {
         const uint64_t size = in.number();
         if (size != KeyStream::kKeyBytes) {
@@ -138,17 +140,29 @@ std::optional<Checkpoint> load(const CheckpointPlace& place, const std::string& 
 
 }  // namespace
 
-void save_checkpoint(const CheckpointPlace& place, const Checkpoint& checkpoint) {
+namespace {
+
+// By a link, so that one whole file is there at any moment.
+void step_back(const std::string& path) {
+    try {
+        std::filesystem::remove(previous_of(path));
+        std::filesystem::create_hard_link(path, previous_of(path));
+    } catch (const std::filesystem::filesystem_error& error) {
+        throw Error(ErrorCode::kIo, "cannot keep " + path + " as " + previous_of(path) + ": " +
+                                        error.code().message());
+    }
+}
+
+}  // namespace
+
+void save_checkpoint(const CheckpointPlace& place, const Checkpoint& checkpoint, Present present) {
     Bytes plain = internal::encode_checkpoint(checkpoint);
     const Bytes sealed = aead_of(place).seal(plain, associated(place));
     wipe(plain.data(), plain.size());
     AtomicFile file(place.path, AtomicFile::Readers::kOwner);
     file.write(ByteView(sealed));
-    // The present one steps back by a link, so that one whole file is there at any moment.
-    if (std::filesystem::exists(place.path)) {
-        std::filesystem::remove(previous_of(place.path));
-        std::filesystem::create_hard_link(place.path, previous_of(place.path));
-    }
+    if (present == Present::kStepsBack && std::filesystem::exists(place.path))
+        step_back(place.path);
     file.commit();
 }
 

@@ -1,7 +1,7 @@
 // One party's state of a training on shares, on disk: shares of the model, step, common keys.
 //
-// The file is one AEAD box (XChaCha20-Poly1305) under a key of the party's own; job digest and
-// party index are authenticated with it, so another job's or party's file does not open. It appears
+// The file is one AEAD box (XChaCha20-Poly1305) under a key of the party's own; protocol version,
+// job digest and party index are authenticated with it, so another's file does not open. It appears
 // whole or not at all, and the one before it is kept as PATH.previous, because a party may have
 // been cut off one save ahead of the others. Layout: docs/formats/mpc_frames.md.
 //
@@ -24,6 +24,7 @@ namespace ward::mpc {
 
 struct Checkpoint {
     uint64_t step = 0;
+    uint64_t run = 0;  // number of the run whose steps led here (checkpoint_resume.h)
     Party::Keys keys;
     std::string data_digest;  // of what this party brings; empty for none
     std::vector<SharedMatrix> state;
@@ -36,8 +37,11 @@ struct CheckpointPlace {
     int party = 0;
 };
 
+// What becomes of the file that is there.
+enum class Present { kStepsBack, kReplaced };
 // Throws Error kIo, such as for a full disk; the files before it stay.
-void save_checkpoint(const CheckpointPlace& place, const Checkpoint& checkpoint);
+void save_checkpoint(const CheckpointPlace& place, const Checkpoint& checkpoint,
+                     Present present = Present::kStepsBack);
 
 // The saved ones, newest first: none, one or two. Throws Error kCorrupt for a file that does not
 // open under this key, job and party.

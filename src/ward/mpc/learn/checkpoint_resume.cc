@@ -34,21 +34,21 @@ Resumption::Resumption(Party& party, const CheckpointPlace& place, uint64_t ever
 
 void Resumption::restore() {
     std::vector<Checkpoint> found = load_checkpoints(place_);
-    state_.step = common_step(found);
-    for (Checkpoint& checkpoint : found) {
-        if (state_.step == 0 || checkpoint.step != state_.step) continue;
+    for (const Checkpoint& own : found) present_step_ = std::max(present_step_, own.step);
+    if (const auto at = last_common(found)) {
+        Checkpoint& checkpoint = found[*at];
         if (checkpoint.data_digest != data_digest_) {
             throw Error(ErrorCode::kRefused,
                         "the data of this party is not that of the checkpoint of step " +
-                            std::to_string(state_.step),
+                            std::to_string(checkpoint.step),
                         "give the same data, or remove the checkpoints to begin anew");
         }
-        state_.matrices = std::move(checkpoint.state);
+        state_ = {checkpoint.step, std::move(checkpoint.state)};
         if (party_.security() == Security::kSemiHonest) {
             run_keys_ = std::move(checkpoint.keys);
             party_.restore_keys(copy_of(run_keys_));
+            if (!fresh_steps_) run_ = checkpoint.run;
         }
-        break;
     }
     require_one_run();
     require_same_parts();
@@ -61,47 +61,73 @@ uint64_t Resumption::begin_steps(Network& network) {
     return state_.step;
 }
 
-void Resumption::end_step(uint64_t steps_done, const Network& network) const {
+void Resumption::end_step(uint64_t steps_done, const Network& network) {
     if (steps_done % every_steps_ == 0) save(steps_done, network.state());
 }
 
-void Resumption::save(uint64_t step, std::vector<SharedMatrix> matrices) const {
+void Resumption::end_steps(uint64_t steps_done, const Network& network) {
+    if (state_.step != steps_done) save(steps_done, network.state());
+    party_.synchronize();
+    party_.begin_step(steps_done);
+}
+
+void Resumption::save(uint64_t step, std::vector<SharedMatrix> matrices) {
     party_.verify();
-    Checkpoint checkpoint = {step, {}, data_digest_, std::move(matrices)};
+    Checkpoint checkpoint = {step, run_, {}, data_digest_, std::move(matrices)};
     if (party_.security() == Security::kSemiHonest) {
         checkpoint.keys = copy_of(run_keys_);
     } else {  // not to be used again
         checkpoint.keys = {SecretBytes(KeyStream::kKeyBytes), SecretBytes(KeyStream::kKeyBytes)};
     }
-    save_checkpoint(place_, checkpoint);
+    save_checkpoint(place_, checkpoint,
+                    present_step_ < step ? Present::kStepsBack : Present::kReplaced);
+    present_step_ = step;
+    state_.step = step;
 }
 
-// The last step that all three have saved.
-uint64_t Resumption::common_step(const std::vector<Checkpoint>& found) const {
-    RingVector own = {0, 0}, theirs[2] = {{0, 0}, {0, 0}};
-    for (size_t i = 0; i < found.size(); ++i) own[i] = found[i].step;
+std::optional<size_t> Resumption::last_common(const std::vector<Checkpoint>& found) {
+    // A piece of the number of this run, then step and run of up to two files, then every_steps_.
+    constexpr size_t kWords = 6;
+    RingVector own(kWords, 0), theirs[2] = {RingVector(kWords, 0), RingVector(kWords, 0)};
+    own[0] = party_.random().next_u64();
+    own[5] = every_steps_;
+    for (size_t i = 0; i < found.size(); ++i) {
+        own[1 + 2 * i] = found[i].step;
+        own[2 + 2 * i] = found[i].run;
+    }
     Party::Round round(party_);
     for (int other : {1, 2}) round.send((party_.index() + other) % 3, own);
     for (int other : {1, 2}) round.receive((party_.index() + other) % 3, theirs[other - 1]);
     round.finish();
-    const auto has = [](const RingVector& steps, uint64_t step) {
-        return std::find(steps.begin(), steps.end(), step) != steps.end();
+    run_ = own[0] + theirs[0][0] + theirs[1][0];
+    for (const RingVector& told : theirs) {
+        if (told[5] == every_steps_) continue;
+        throw Error(ErrorCode::kRefused,
+                    "another party saves its state every " + std::to_string(told[5]) +
+                        " steps, this one every " + std::to_string(every_steps_),
+                    "give checkpoint_steps the same value in all party files");
+    }
+    const auto has = [](const RingVector& told, const Checkpoint& saved) {
+        return (told[1] == saved.step && told[2] == saved.run) ||
+               (told[3] == saved.step && told[4] == saved.run);
     };
-    uint64_t best = 0, newest = 0;
-    for (const RingVector* steps : {&own, &theirs[0], &theirs[1]}) {
-        for (uint64_t step : *steps) {
-            newest = std::max(newest, step);
-            const bool common = has(own, step) && has(theirs[0], step) && has(theirs[1], step);
-            if (common) best = std::max(best, step);
-        }
+    std::optional<size_t> best;
+    for (size_t i = 0; i < found.size(); ++i) {
+        const bool common = has(theirs[0], found[i]) && has(theirs[1], found[i]);
+        if (common && (!best || found[i].step > found[*best].step)) best = i;
+    }
+    uint64_t newest = 0;
+    for (const RingVector* told : {&own, &theirs[0], &theirs[1]}) {
+        newest = std::max({newest, (*told)[1], (*told)[3]});
     }
     // One save that not all have made is no loss, more are.
-    if (newest - best <= every_steps_) return best;
+    const uint64_t step = best ? found[*best].step : 0;
+    if (newest - step <= every_steps_) return best;
     throw Error(ErrorCode::kRefused,
                 "a party has a checkpoint of step " + std::to_string(newest) +
-                    (best == 0 ? ", but none that all three parties have"
-                               : ", but the last that all three parties have is of step " +
-                                     std::to_string(best)),
+                    (!best ? ", but none that all three parties have"
+                           : ", but the last that all three parties have is of step " +
+                                 std::to_string(step)),
                 kAnew);
 }
 

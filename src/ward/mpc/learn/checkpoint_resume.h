@@ -1,8 +1,11 @@
 // Where three parties go on from, each with its own checkpoints (checkpoint.h).
 //
-// They tell each other the steps they have saved and take the last one that all three have. Before
-// it is used, the two holders of every part compare its digest and the step, so that states of
-// different runs, changed ones, and parties that were told different steps do not go on.
+// They tell each other what they have saved, step and number of the run, and take the last that all
+// three have. A run is what follows from the same keys: each start that makes its steps under fresh
+// keys is another. A state that is newer than the one gone on from is replaced by the next, so that
+// the last common one stays whatever fails between two saves. Before it is used, the two holders of
+// every part compare its digest and the step, so that states of different runs, changed ones, and
+// parties that were told different steps do not go on.
 //
 // Rolling back: without trusted hardware nobody can tell that an old file is old, but a newer state
 // at any honest party gives it away. Parties are cut off at most one save apart, so a common step
@@ -15,13 +18,15 @@
 // go out under the same masks: private training, where each party draws its noise anew, and
 // Security::kMalicious, where a party may send what it likes (and no key is saved). The model then
 // differs from that of an uninterrupted run by dither and noise. Of what was done twice only the
-// second time has an effect, and nothing is opened before the end, so the guarantee is the same.
+// second time has an effect, and before anything is opened all three have saved the last state, so
+// that a job that fails behind it opens the same model again. The guarantee is that of one model.
 //
 // Thread safety: as Party. Errors: kRefused as above and when the data of this party has changed,
 // those of checkpoint.h.
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -46,15 +51,18 @@ class Resumption {
 
     void begin_step(uint64_t step) { party_.begin_step(step); }
     // Saves the state when it is time. With kMalicious all that led to it is verified first.
-    void end_step(uint64_t steps_done, const Network& network) const;
+    void end_step(uint64_t steps_done, const Network& network);
+    // After the last step: all three have saved what will be opened when this returns. 1 round.
+    void end_steps(uint64_t steps_done, const Network& network);
 
   private:
     struct State {
         uint64_t step = 0;  // 0: from the beginning, without matrices
         std::vector<SharedMatrix> matrices;
     };
-    void save(uint64_t step, std::vector<SharedMatrix> matrices) const;
-    uint64_t common_step(const std::vector<Checkpoint>& found) const;
+    void save(uint64_t step, std::vector<SharedMatrix> matrices);
+    // The place of the last common one among `found`, if any. Also draws the number of this run.
+    std::optional<size_t> last_common(const std::vector<Checkpoint>& found);
     void require_one_run() const;
     void require_same_parts() const;
     static Bytes digest_of_part(const State& state, int number, RingVector SharedMatrix::*part);
@@ -67,6 +75,8 @@ class Resumption {
     Party::Keys run_keys_;    // of the first start; these are saved
     Party::Keys fresh_keys_;  // of this start
     State state_;
+    uint64_t run_ = 0;
+    uint64_t present_step_ = 0;  // of the newest file of this party
 };
 
 }  // namespace ward::mpc

@@ -15,6 +15,7 @@
 #include "ward/crypto/aead.h"
 #include "ward/data/load.h"
 #include "ward/mpc/fixed_point.h"
+#include "ward/mpc/learn/checkpoint_resume.h"
 #include "ward/mpc/learn/job.h"
 #include "ward/mpc/local.h"
 
@@ -108,7 +109,7 @@ TEST_F(CheckpointTest, ResumedRunsGiveTheVeryModel) {
 }
 
 TEST_F(CheckpointTest, OfAnotherJobKeyOrPartyDoesNotOpen) {
-    const Checkpoint checkpoint = {7, {SecretBytes(32), SecretBytes(32)}, "digest", {}};
+    const Checkpoint checkpoint = {7, 1, {SecretBytes(32), SecretBytes(32)}, "digest", {}};
     save_checkpoint(place(0), checkpoint);
     ASSERT_EQ(load_checkpoints(place(0)).size(), 1u);
     EXPECT_EQ(load_checkpoints(place(0))[0].step, 7u);
@@ -127,7 +128,7 @@ TEST_F(CheckpointTest, EveryChangedByteIsNoticed) {
     SharedMatrix matrix(2, 2);
     matrix.first = {1, 2, 3, 4};
     matrix.second = {5, 6, 7, 8};
-    save_checkpoint(place(0), {3, {SecretBytes(32), SecretBytes(32)}, "d", {matrix}});
+    save_checkpoint(place(0), {3, 1, {SecretBytes(32), SecretBytes(32)}, "d", {matrix}});
     const std::vector<Checkpoint> good = load_checkpoints(place(0));
     EXPECT_EQ(good[0].state[0].second, matrix.second);
     EXPECT_EQ(good[0].data_digest, "d");
@@ -144,7 +145,7 @@ TEST_F(CheckpointTest, EveryChangedByteIsNoticed) {
 
 TEST_F(CheckpointTest, KeepsTheOneBefore) {
     for (uint64_t step : {5, 10, 15}) {
-        save_checkpoint(place(0), {step, {SecretBytes(32), SecretBytes(32)}, "", {}});
+        save_checkpoint(place(0), {step, 1, {SecretBytes(32), SecretBytes(32)}, "", {}});
     }
     const std::vector<Checkpoint> found = load_checkpoints(place(0));
     ASSERT_EQ(found.size(), 2u);
@@ -263,9 +264,64 @@ TEST_F(CheckpointTest, PrivateTrainingGoesOnWithFreshMasks) {
     std::filesystem::remove_all(copy);
 }
 
+// Whatever fails after the model was opened, another start opens the same one: a second model with
+// other noise would be a second release.
+TEST_F(CheckpointTest, APrivateModelIsOpenedAgainAndNotMadeAgain) {
+    job_.options.clipping_norm = 1;
+    job_.options.noise_multiplier = 1;
+    const NetworkWeights one = run([](int, int) {});
+    int epochs_done = 0;
+    const NetworkWeights other = run([&](int, int epochs) { epochs_done = epochs; });
+    expect_equal(one, other);
+    EXPECT_EQ(epochs_done, 0);
+}
+
+// Party 1 fails twice while it saves the same step, so that it keeps the state before only.
+TEST_F(CheckpointTest, TwoFailuresOfOneSaveLeaveTheStateBefore) {
+    const auto die = [](int party, int epochs) {
+        if (party == 2 && epochs == 1) throw Error(ErrorCode::kUsage, "killed");
+    };
+    const auto step_of = [&](int party) { return load_checkpoints(place(party)).at(0).step; };
+    for (double norm : {0.0, 1.0}) {
+        job_.options.clipping_norm = norm;
+        testonly::error_of([&] { (void)run(die); }, ErrorCode::kUsage);
+        const std::string first = place(1).path, previous = first + ".previous";
+        const uint64_t newest = step_of(0);
+        std::filesystem::rename(previous, first);
+        std::filesystem::create_directories(previous + "/in the way");
+        const std::string old_of_another_run = folder_ + "/old";
+        for (int i = 0; i < 2; ++i) {
+            EXPECT_ANY_THROW(run([](int, int) {}));  // whose error comes first is open
+            EXPECT_EQ(step_of(0), newest);
+            EXPECT_LT(load_checkpoints(place(0)).at(1).step, newest);
+            if (i == 0) std::filesystem::copy(place(0).path, old_of_another_run);
+        }
+        std::filesystem::remove_all(previous);
+        testonly::error_of([&] { (void)run(die); }, ErrorCode::kUsage);
+        // With fresh keys a step of another start is another state, whatever its number.
+        std::filesystem::copy(old_of_another_run, place(0).path,
+                              std::filesystem::copy_options::overwrite_existing);
+        EXPECT_FALSE(run([](int, int) {}).weights.empty());
+        for (int party : {0, 1, 2}) remove_checkpoints(place(party));
+        std::filesystem::remove(old_of_another_run);
+    }
+}
+
+TEST_F(CheckpointTest, PartiesMustSaveAfterAsManySteps) {
+    EXPECT_THAT(testonly::message_of(
+                    [&] {
+                        run_local([&](Party& party) {
+                            const CheckpointPlace own = place(party.index());
+                            Resumption(party, own, party.index() == 2 ? 7 : 5, job_, "").restore();
+                        });
+                    },
+                    ErrorCode::kRefused),
+                HasSubstr("every"));
+}
+
 // A full disk ends the job with an error, and what was saved before stays.
 TEST_F(CheckpointTest, AFullDiskKeepsTheFilesBefore) {
-    save_checkpoint(place(0), {5, {SecretBytes(32), SecretBytes(32)}, "d", {}});
+    save_checkpoint(place(0), {5, 1, {SecretBytes(32), SecretBytes(32)}, "d", {}});
     SharedMatrix large(300, 300);
     std::fill(large.first.begin(), large.first.end(), Ring{1});
     std::fill(large.second.begin(), large.second.end(), Ring{2});
@@ -276,7 +332,7 @@ TEST_F(CheckpointTest, AFullDiskKeepsTheFilesBefore) {
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
     const std::string message = testonly::message_of(
         [&] {
-            save_checkpoint(place(0), {10, {SecretBytes(32), SecretBytes(32)}, "d", {large}});
+            save_checkpoint(place(0), {10, 1, {SecretBytes(32), SecretBytes(32)}, "d", {large}});
         },
         ErrorCode::kIo);
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);

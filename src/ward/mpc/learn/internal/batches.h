@@ -52,7 +52,7 @@ void for_batches_on_shares(const TrainingJob& job, Network& network, Resumption*
                     done = number + 1;
                     if (resumption) resumption->end_step(done, network);
                 });
-    if (resumption) resumption->begin_step(done);
+    if (resumption) resumption->end_steps(done, network);
 }
 
 }  // namespace ward::mpc::internal
