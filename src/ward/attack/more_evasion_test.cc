@@ -78,6 +78,41 @@ TEST(MoreEvasion, TransferAttacksAreNoWeakerThanOneStep) {
                 HasSubstr("ti-fgsm is for images"));
 }
 
+// Another model whose boundary lies a little farther out: points that stop at the boundary of the
+// first do not reach it, points of all steps do.
+TEST(MoreEvasion, AllStepsCarryOverToAnotherModel) {
+    const Setting s(2);
+    EvasionOptions options{.norm = Norm::kLinf, .epsilon = 3 * s.median_distance(1)};
+    options.steps = 30;
+    const auto logits = [&](const at::Tensor& x) {
+        const at::Tensor z = s.model.logits(x);
+        // In doubt for what the first model says of the example itself, here of each by its place.
+        return z + 0.7 * s.model.logits(s.x.narrow(0, 0, x.size(0)));
+    };
+    for (const char* name : {"pgd", "mi-fgsm", "ni-fgsm"}) {
+        std::vector<double> success;
+        for (const bool all_steps : {false, true}) {
+            options.all_steps = all_steps;
+            const EvasionResult result = s.attack(name, options);
+            Target other(logits);
+            const TransferResult transfer = transfer_to(other, s.points, result);
+            EXPECT_EQ(transfer.clean_accuracy, 1);
+            EXPECT_EQ(transfer.right_on_both, kExamples);
+            EXPECT_DOUBLE_EQ(transfer.robust_accuracy, 1 - transfer.success());
+            success.push_back(transfer.success());
+            EXPECT_LE((result.allowed - s.x).abs().max().item<double>(), options.epsilon * 1.0001);
+        }
+        EXPECT_GT(success[1], success[0] + 0.3) << name;
+        // What is allowed counts also where it does not fool the first model, and what is not
+        // never.
+        options.all_steps = true;
+        EvasionResult result = s.attack(name, options);
+        result.allowed = s.x.clone();
+        Target other(logits);
+        EXPECT_EQ(transfer_to(other, s.points, result).success(), 0);
+    }
+}
+
 // A linear model on images: the resize and the blur change gradients, and the attacks must still
 // find what a single step with the true gradient finds, but for a few.
 TEST(MoreEvasion, DiverseAndSmoothedGradientsWorkOnImages) {
