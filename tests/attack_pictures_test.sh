@@ -25,6 +25,11 @@ grep -q '"size":0.5,"examples":' patch.json || fail "no success by size: $(cat p
   --report curve.html --out copy.safetensors --json > curve.json 2> log || fail "extraction: $(cat log)"
 "$ward" evaluate copy.safetensors --data digits > /dev/null 2> log || fail "the copy is no model: $(cat log)"
 
+"$ward" attack evasion --attack pgd --epsilon 0.1 --model m.safetensors --transfer-to m.safetensors --data digits --count 50 --json \
+  > transfer.json 2> log || fail "transfer: $(cat log)"
+grep -q '"transfer":\[{"model":"m.safetensors","clean_accuracy":' transfer.json || fail "no transfer: $(cat transfer.json)"
+[ "$(grep -o '"robust_accuracy":[0-9.]*' transfer.json | sort -u | wc -l)" -eq 1 ] ||
+  fail "another result on the same model: $(cat transfer.json)"
 "$ward" attack exposure --model m.safetensors --data digits --repeats 0,2 --canaries 2 --candidates 99 --json > exposure.json \
   2> log || fail "exposure: $(cat log)"
 grep -q '"repeats":2,"exposure_mean":' exposure.json || fail "no exposure: $(cat exposure.json)"

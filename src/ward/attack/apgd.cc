@@ -4,6 +4,7 @@
 #include <cmath>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "ward/attack/internal/eot.h"
 #include "ward/attack/internal/losses.h"
@@ -18,6 +19,12 @@ constexpr float kMomentum = 0.75f;
 constexpr double kRho = 0.75;
 constexpr double kFirstSparsity = 0.2, kSparsityDivisor = 1.5;  // L1
 constexpr float kLeastL1Step = 0.1f;                            // times epsilon
+
+// A part of the steps in a ball of so many times the radius; the last one is in the ball itself.
+struct Stage {
+    double radius, share;
+};
+const std::vector<Stage> kOneStage = {{1, 1}}, kShrinking = {{3, 0.3}, {2, 0.3}, {1, 0.4}};
 
 // When to look back at the progress made.
 class Checkpoints {
@@ -68,10 +75,12 @@ void copy_row(const at::Tensor& from, const at::Tensor& to, int64_t i) {
 
 class Apgd : public Attack {
   public:
-    Apgd(std::string name, Loss loss, int64_t target_classes, const EvasionOptions& options)
+    Apgd(std::string name, Loss loss, int64_t target_classes, const EvasionOptions& options,
+         ApgdRadii radii)
         : name_(std::move(name)),
           loss_(loss),
           target_classes_(target_classes),
+          stages_(radii == ApgdRadii::kShrinking ? kShrinking : kOneStage),
           options_(options),
           ball_(ball_of(options)) {
         if (options_.steps == 0) options_.steps = 100;
@@ -108,14 +117,33 @@ class Apgd : public Attack {
         State s;
         s.trials = std::move(trials);
         s.x = s.trials.points.x.clone();
-        random_start(ball_, s.trials.points.x, true, generator, s.x);
+        int64_t left = options_.steps;
+        for (size_t k = 0; k < stages_.size() && s.rows() > 0; ++k) {
+            last_stage_ = k + 1 == stages_.size();
+            ball_.epsilon = static_cast<float>(stages_[k].radius * options_.epsilon);
+            if (k == 0) {
+                random_start(ball_, s.trials.points.x, true, generator, s.x);
+            } else {
+                s.x = s.best;
+                for_rows(s.rows(), [&](int64_t r) {
+                    project(ball_, row(s.trials.points.x, r), row(s.x, r), row_size(s.x));
+                });
+            }
+            const auto steps = static_cast<int64_t>(
+                std::ceil(stages_[k].share * static_cast<double>(options_.steps)));
+            climb(target, s, last_stage_ ? left : std::min(left, steps), done, out);
+            left -= std::min(left, steps);
+        }
+    }
+
+    void climb(Target& target, State& s, int64_t steps, at::Tensor& done, at::Tensor& out) {
         s.before = s.x.clone();
         begin(s, look(target, s));
         drop(s, s.x, done, out);
-        Checkpoints checkpoints(options_.steps, l1());
-        for (int64_t i = 0; i < options_.steps && s.rows() > 0; ++i) {
+        Checkpoints checkpoints(steps, l1());
+        for (int64_t i = 0; i < steps && s.rows() > 0; ++i) {
             move(s, i);
-            if (i + 1 == options_.steps) {  // nothing asks for its gradient
+            if (last_stage_ && i + 1 == steps) {  // nothing asks for its gradient
                 logits_ = mean_logits(target, s.x, options_.eot);
                 drop(s, s.x, done, out);
                 break;
@@ -144,11 +172,17 @@ class Apgd : public Attack {
         s.step = torch::full({rows}, (l1() ? 1 : 2) * ball_.epsilon);
         s.rises = torch::zeros({rows}, at::kLong);
         s.halved = torch::ones({rows}, at::kBool);
+        if (ball_.epsilon < static_cast<float>(stages_[0].radius * options_.epsilon)) {
+            for (int64_t r = 0; r < rows; ++r) take_sparsity(s, s.x, r);
+            return;
+        }
         s.sparsity = torch::full({rows}, static_cast<float>(kFirstSparsity));
         s.last_sparsity = torch::ones({rows});
     }
 
+    // Rows that fool inside the ball leave.
     void drop(State& s, const at::Tensor& x, at::Tensor& done, at::Tensor& out) const {
+        if (!last_stage_) return;
         const at::Tensor fooled = s.trials.points.fooled(logits_);
         if (!fooled.any().item<bool>()) return;
         s.keep(settle(fooled, x, s.trials.owner, done, out));
@@ -214,16 +248,22 @@ class Apgd : public Attack {
         return halved;
     }
 
-    // The sparsity follows that of the best point; where it still falls the step is reset.
-    bool adapt_l1(State& s, int64_t r) const {
-        const int64_t n = row_size(s.x);
-        const float *best = row(s.best, r), *center = row(s.trials.points.x, r);
+    // The share of inputs that this point changes; the next steps move fewer.
+    static void take_sparsity(State& s, const at::Tensor& x, int64_t r) {
+        const int64_t n = row_size(x);
+        const float *point = row(x, r), *center = row(s.trials.points.x, r);
         int64_t changed = 0;
-        for (int64_t j = 0; j < n; ++j) changed += best[j] != center[j] ? 1 : 0;
+        for (int64_t j = 0; j < n; ++j) changed += point[j] != center[j] ? 1 : 0;
         const float share = static_cast<float>(changed) / static_cast<float>(n);
-        const bool falls = share < 0.95f * at_row(s.last_sparsity, r);
         at_row(s.sparsity, r) = share / static_cast<float>(kSparsityDivisor);
         at_row(s.last_sparsity, r) = share;
+    }
+
+    // The sparsity follows that of the best point; where it still falls the step is reset.
+    bool adapt_l1(State& s, int64_t r) const {
+        const float last = at_row(s.last_sparsity, r);
+        take_sparsity(s, s.best, r);
+        const bool falls = at_row(s.last_sparsity, r) < 0.95f * last;
         const float smaller = at_row(s.step, r) / static_cast<float>(kSparsityDivisor);
         at_row(s.step, r) = falls ? ball_.epsilon : std::max(smaller, kLeastL1Step * ball_.epsilon);
         return falls;
@@ -232,23 +272,26 @@ class Apgd : public Attack {
     std::string name_;
     Loss loss_;
     int64_t target_classes_;  // 0: no classes to aim at
+    std::vector<Stage> stages_;
     EvasionOptions options_;
-    Ball ball_;
+    Ball ball_;  // of the stage
+    bool last_stage_ = true;
     at::Tensor logits_;  // of the current points
 };
 
 }  // namespace
 
-std::unique_ptr<Attack> make_apgd_ce(const EvasionOptions& options) {
-    return std::make_unique<Apgd>("apgd-ce", Loss::kCrossEntropy, 0, options);
+std::unique_ptr<Attack> make_apgd_ce(const EvasionOptions& options, ApgdRadii radii) {
+    return std::make_unique<Apgd>("apgd-ce", Loss::kCrossEntropy, 0, options, radii);
 }
 
 std::unique_ptr<Attack> make_apgd_dlr(const EvasionOptions& options) {
-    return std::make_unique<Apgd>("apgd-dlr", Loss::kDlr, 0, options);
+    return std::make_unique<Apgd>("apgd-dlr", Loss::kDlr, 0, options, ApgdRadii::kOne);
 }
 
-std::unique_ptr<Attack> make_apgd_t(const EvasionOptions& options, int64_t target_classes) {
-    return std::make_unique<Apgd>("apgd-t", Loss::kDlr, target_classes, options);
+std::unique_ptr<Attack> make_apgd_t(const EvasionOptions& options, int64_t target_classes,
+                                    ApgdRadii radii) {
+    return std::make_unique<Apgd>("apgd-t", Loss::kDlr, target_classes, options, radii);
 }
 
 }  // namespace ward::attack

@@ -17,6 +17,7 @@ namespace {
 
 constexpr int64_t kDraws = 20;     // rand: draws per gradient
 constexpr int64_t kChecked = 200;  // examples that the checks look at
+constexpr int64_t kL1Restarts = 5, kL1Classes = 5;
 
 struct Part {
     std::unique_ptr<Attack> attack;
@@ -34,6 +35,13 @@ std::vector<Part> parts_of(AutoAttackVersion version, EvasionOptions options) {
         options.eot = kDraws;
         parts.push_back({make_apgd_ce(options)});
         parts.push_back({make_apgd_dlr(options)});
+        return parts;
+    }
+    if (options.norm == Norm::kL1) {
+        parts.push_back({make_apgd_ce(with_restarts(kL1Restarts), ApgdRadii::kShrinking)});
+        parts.push_back({make_apgd_t(options, kL1Classes, ApgdRadii::kShrinking)});
+        parts.push_back({make_fab_t(options)});
+        parts.push_back({make_square(options), false});
         return parts;
     }
     const bool plus = version == AutoAttackVersion::kPlus;
@@ -137,9 +145,9 @@ std::unique_ptr<Attack> make_auto_attack(AutoAttackVersion version, const Evasio
     if (options.steps != 0 || options.restarts != 0 || options.step_size != 0)
         throw Error(ErrorCode::kUsage, "autoattack fixes steps, step size and restarts",
                     "leave them out, or run its parts one by one: apgd-ce, apgd-t, fab-t, square");
-    if (options.norm == Norm::kL1 && version != AutoAttackVersion::kRand)
-        throw Error(ErrorCode::kUnsupported, "autoattack is here for linf and l2, got l1",
-                    "use apgd-ce with --norm l1");
+    if (options.norm == Norm::kL1 && version == AutoAttackVersion::kPlus)
+        throw Error(ErrorCode::kUnsupported, "autoattack-plus is defined for linf and l2, got l1",
+                    "use autoattack");
     return std::make_unique<AutoAttack>(version, options);
 }
 

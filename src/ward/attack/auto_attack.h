@@ -5,8 +5,11 @@
 //   standard  apgd-ce (100 steps), apgd-t (9 classes x 100), fab-t (9 x 100), square (5000 queries)
 //   plus      apgd-ce (5 restarts), apgd-dlr (5), fab (5), square, apgd-t (9), fab-t (9)
 //   rand      apgd-ce and apgd-dlr, each gradient a mean over 20 draws; for randomised defences
-// Each attack sees only what all before it left robust. L1 in `standard` and `plus` is refused: the
-// authors use other budgets and an L1 Square there.
+//   standard, L1: apgd-ce (5 restarts x 100 steps) and apgd-t (5 classes x 100), both through
+//             shrinking balls, fab-t (9 x 100), square (5000)
+//             Croce, Hein: Mind the box: l1-APGD for sparse adversarial attacks (ICML 2021),
+//             section 5 and appendix
+// Each attack sees only what all before it left robust. `plus` is not defined for L1 and refused.
 // Threat model: white box. Budget: fixed by the definition; steps and restarts must not be given.
 //
 // Flags, after the authors' own list (what makes the figure doubtful): outputs that change from

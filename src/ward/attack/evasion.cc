@@ -130,7 +130,9 @@ Found in_batches(Target& target, Attack& attack, const Points& points,
 
 // The found inputs that hold in one canonical pass.
 struct Verdict {
-    at::Tensor fooled, rejected, fooled_8bit;  // {n} bool; the last undefined where not asked for
+    at::Tensor fooled, rejected;  // {n} bool
+    at::Tensor allowed;           // {n} bool: whatever the model says
+    at::Tensor fooled_8bit;       // {n} bool, undefined where not asked for
 };
 
 Verdict judge(Target& target, const Attack& attack, const Points& points, const at::Tensor& found,
@@ -143,12 +145,12 @@ Verdict judge(Target& target, const Attack& attack, const Points& points, const 
     const at::Tensor able = allowed_moves(found - points.x, options);
     const at::Tensor said = points.fooled_by_labels(target.labels(found));
     const at::Tensor faulty = ~able | (attack.minimises_norm() ? ~valid : ~(inside & valid));
-    const at::Tensor good = said & inside & valid & able;
-    if (!with_8bit) return {good, said & faulty, at::Tensor()};
+    const at::Tensor allowed = inside & valid & able, good = said & allowed;
+    if (!with_8bit) return {good, said & faulty, allowed, at::Tensor()};
     const at::Tensor rounded = quantise(found, points.x, options);
     const at::Tensor rounded_inside =
         row_norms(rounded - points.x, options.norm) <= options.epsilon * (1 + kNormSlack) + slack;
-    return {good, said & faulty,
+    return {good, said & faulty, allowed,
             points.fooled_by_labels(target.labels(rounded)) & rounded_inside &
                 allowed_moves(rounded - points.x, options)};
 }
@@ -158,6 +160,9 @@ at::Tensor take_over(const Verdict& verdict, const Points& attacked, const at::T
                      const at::Tensor& rows, const at::Tensor& right, const EvasionOptions& options,
                      EvasionResult& result) {
     const at::Tensor hit = verdict.fooled.nonzero().flatten();
+    const at::Tensor legal = verdict.allowed.nonzero().flatten();
+    result.allowed = result.adversarial.clone();
+    result.allowed.index_copy_(0, rows.index_select(0, legal), found.index_select(0, legal));
     result.adversarial.index_copy_(0, rows.index_select(0, hit), found.index_select(0, hit));
     result.clean = to_bits(right);
     result.robust = to_bits(right.index_fill(0, rows.index_select(0, hit), false));
@@ -258,10 +263,29 @@ EvasionResult evade(Target& target, Attack& attack, const Points& points,
                                       result.partial.empty() && options.moves.empty());
         norms = take_over(verdict, attacked, found.x, rows, right, options, result);
     }
-    if (rows.numel() == 0) result.clean = result.robust = to_bits(right);
+    if (rows.numel() == 0) {
+        result.clean = result.robust = to_bits(right);
+        result.allowed = result.adversarial.clone();
+    }
     summarise(result, norms);
     result.flags = attack.flags();
     return result;
+}
+
+TransferResult transfer_to(Target& other, const Points& points, const EvasionResult& result) {
+    const int64_t n = result.allowed.size(0);
+    const Points same = points.select(torch::arange(n));
+    const at::Tensor right = other.labels(same.x) == same.y;
+    const at::Tensor fooled = same.fooled_by_labels(other.labels(result.allowed)) & right;
+    at::Tensor both = right.clone();
+    for (int64_t i = 0; i < n; ++i)
+        if (!result.clean[static_cast<size_t>(i)]) both[i] = false;
+    TransferResult transfer;
+    transfer.clean_accuracy = right.to(at::kDouble).mean().item<double>();
+    transfer.robust_accuracy = (right & ~fooled).to(at::kDouble).mean().item<double>();
+    transfer.right_on_both = both.sum().item<int64_t>();
+    transfer.fooled = (fooled & both).sum().item<int64_t>();
+    return transfer;
 }
 
 }  // namespace ward::attack

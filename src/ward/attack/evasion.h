@@ -40,6 +40,10 @@ struct EvasionOptions {
     double lower = 0, upper = 1;  // the box of valid inputs
     uint64_t seed = 0;            // of starts and proposals; not secret
     int64_t batch = 0;            // examples attacked together; 0: as many as 256 MB hold
+    // Go through all steps although the model is fooled before, and hand back the last point: one
+    // that is just over the boundary of this model does not fool others. Known to pgd, mi-fgsm,
+    // ni-fgsm, di-fgsm and ti-fgsm, which then make one run only.
+    bool all_steps = false;
     // What the attacker can do to each input: tables with columns that cannot change or only grow.
     // Empty: everything. Attacks that do not know of it may find points that then do not count.
     std::vector<Move> moves;
@@ -85,6 +89,8 @@ std::vector<std::string> attack_names();
 
 struct EvasionResult {
     at::Tensor adversarial;    // {n, ...}: the found input, or the original where none was found
+    at::Tensor allowed;        // what the attack handed back, whatever the model says of it, where
+                               // it lies in box and ball; else the original
     std::vector<bool> clean;   // right without an attack
     std::vector<bool> robust;  // right without an attack, and not fooled by it
     double clean_accuracy = 0;
@@ -107,6 +113,17 @@ struct EvasionResult {
 // examples makes the result partial.
 EvasionResult evade(Target& target, Attack& attack, const Points& points,
                     const EvasionOptions& options);
+
+// What examples made on one model do to another one, of the same inputs and classes.
+struct TransferResult {
+    double clean_accuracy = 0, robust_accuracy = 0;  // of the other model, over all examples
+    int64_t right_on_both = 0;                       // without an attack
+    int64_t fooled = 0;                              // of these, the other model, by the transfer
+    double success() const { return right_on_both == 0 ? 0 : double(fooled) / right_on_both; }
+};
+
+// Of all that is `allowed` in a result on `points`, in one canonical pass through `other`.
+TransferResult transfer_to(Target& other, const Points& points, const EvasionResult& result);
 
 // Norm of each row of a difference, {n} float64.
 at::Tensor row_norms(const at::Tensor& difference, Norm norm);

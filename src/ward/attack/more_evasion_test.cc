@@ -4,9 +4,12 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "ward/attack/apgd.h"
 #include "ward/attack/evasion.h"
 #include "ward/attack/testing/linear_target.h"
 #include "ward/core/progress.h"
@@ -75,6 +78,41 @@ TEST(MoreEvasion, TransferAttacksAreNoWeakerThanOneStep) {
                 HasSubstr("ti-fgsm is for images"));
 }
 
+// Another model whose boundary lies a little farther out: points that stop at the boundary of the
+// first do not reach it, points of all steps do.
+TEST(MoreEvasion, AllStepsCarryOverToAnotherModel) {
+    const Setting s(2);
+    EvasionOptions options{.norm = Norm::kLinf, .epsilon = 3 * s.median_distance(1)};
+    options.steps = 30;
+    const auto logits = [&](const at::Tensor& x) {
+        const at::Tensor z = s.model.logits(x);
+        // In doubt for what the first model says of the example itself, here of each by its place.
+        return z + 0.7 * s.model.logits(s.x.narrow(0, 0, x.size(0)));
+    };
+    for (const char* name : {"pgd", "mi-fgsm", "ni-fgsm"}) {
+        std::vector<double> success;
+        for (const bool all_steps : {false, true}) {
+            options.all_steps = all_steps;
+            const EvasionResult result = s.attack(name, options);
+            Target other(logits);
+            const TransferResult transfer = transfer_to(other, s.points, result);
+            EXPECT_EQ(transfer.clean_accuracy, 1);
+            EXPECT_EQ(transfer.right_on_both, kExamples);
+            EXPECT_DOUBLE_EQ(transfer.robust_accuracy, 1 - transfer.success());
+            success.push_back(transfer.success());
+            EXPECT_LE((result.allowed - s.x).abs().max().item<double>(), options.epsilon * 1.0001);
+        }
+        EXPECT_GT(success[1], success[0] + 0.3) << name;
+        // What is allowed counts also where it does not fool the first model, and what is not
+        // never.
+        options.all_steps = true;
+        EvasionResult result = s.attack(name, options);
+        result.allowed = s.x.clone();
+        Target other(logits);
+        EXPECT_EQ(transfer_to(other, s.points, result).success(), 0);
+    }
+}
+
 // A linear model on images: the resize and the blur change gradients, and the attacks must still
 // find what a single step with the true gradient finds, but for a few.
 TEST(MoreEvasion, DiverseAndSmoothedGradientsWorkOnImages) {
@@ -132,6 +170,63 @@ TEST(MoreEvasion, ScoreSearchesFindMoreThanHalfOfWhatCanBeFound) {
         EXPECT_THAT(
             message_of([&] { s.attack(name, budget, Access::kLabels); }, ErrorCode::kRefused),
             HasSubstr("needs more"));
+    }
+}
+
+TEST(MoreEvasion, AutoAttackForL1IsExactOnALinearModel) {
+    const Setting s;
+    EvasionOptions options{.norm = Norm::kL1, .epsilon = s.median_distance(INFINITY)};
+    const EvasionResult result = s.attack("autoattack", options);
+    EXPECT_EQ(result.rejected, 0);
+    int64_t decided = 0;
+    for (int64_t i = 0; i < kExamples; ++i) {
+        const double least = s.model.distance(s.x[i], s.points.y[i].item<int64_t>(), INFINITY);
+        if (std::abs(least / options.epsilon - 1) < 0.03) continue;
+        EXPECT_EQ(result.robust[i], least > options.epsilon) << i;
+        ++decided;
+    }
+    EXPECT_GT(decided, kExamples / 2);
+    EXPECT_LE(result.robust_accuracy, s.attack("apgd-ce", options).robust_accuracy);
+    EXPECT_THAT(message_of([&] { s.attack("autoattack-plus", options); }, ErrorCode::kUnsupported),
+                HasSubstr("linf and l2"));
+}
+
+// 10 steps: 3 in a ball of 3 times the radius, 3 in one of 2 times, 4 in the ball itself, and each
+// stage looks at where it begins. Fooling the model farther out counts for nothing.
+TEST(MoreEvasion, ApgdGoesThroughShrinkingBalls) {
+    const Setting s(2);
+    const Points one = s.points.select(torch::tensor({0}));
+    const EvasionOptions options{.norm = Norm::kL1, .epsilon = 0.1, .steps = 10};
+    std::vector<double> distances;
+    Target target([&](const at::Tensor& x) {
+        const at::Tensor moved = (x.detach() - one.x).abs().sum(1);
+        distances.push_back(moved[0].item<double>());
+        const at::Tensor up = (x * s.model.weight[0].sign()).sum(1);
+        const at::Tensor far = at::where(moved > 0.15, torch::full_like(up, -9), up.detach() + 9);
+        return at::stack({far + 0 * up, up}, 1);
+    });
+    const Points points{one.x, torch::zeros({1}, at::kLong), {}};
+    make_apgd_ce(options, ApgdRadii::kShrinking)->perturb(target, points);
+    ASSERT_EQ(distances.size(), 13u);
+    const std::vector<double> radii = {0.3, 0.3, 0.3, 0.3, 0.2, 0.2, 0.2,
+                                       0.2, 0.1, 0.1, 0.1, 0.1, 0.1};
+    for (size_t k = 0; k < radii.size(); ++k) EXPECT_NEAR(distances[k], radii[k], 2e-3) << k;
+}
+
+TEST(MoreEvasion, SquareForL1SpendsTheWholeRadiusAndNoMore) {
+    const Setting s;
+    EvasionOptions options{.norm = Norm::kL1, .epsilon = 6 * s.median_distance(INFINITY)};
+    options.steps = 800;
+    const EvasionResult result = s.attack("square", options, Access::kScores);
+    EXPECT_EQ(result.rejected, 0);
+    EXPECT_EQ(result.backward_per_example, 0);
+    EXPECT_LT(result.robust_accuracy, 0.5);
+    EXPECT_GT(result.mean_norm, 0.9 * options.epsilon);
+    for (int64_t i = 0; i < kExamples; ++i) {
+        const double least = s.model.distance(s.x[i], s.points.y[i].item<int64_t>(), INFINITY);
+        if (least > options.epsilon) {
+            EXPECT_TRUE(result.robust[i]) << i;
+        }
     }
 }
 

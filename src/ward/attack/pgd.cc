@@ -27,7 +27,7 @@ class Pgd : public Attack {
         at::Tensor done = torch::zeros({points.size()}, at::kBool);
         for (int64_t restart = 0; restart < options_.restarts; ++restart) {
             const at::Tensor open = (~done).nonzero().flatten();
-            if (open.numel() == 0) break;
+            if (open.numel() == 0 || (options_.all_steps && restart > 0)) break;
             run(target, points.select(open), open, restart > 0 || options_.random_start, generator,
                 done, out);
         }
@@ -44,7 +44,7 @@ class Pgd : public Attack {
             auto pass = mean_gradient(target, x, Loss::kCrossEntropy, points.y, points.wanted,
                                       options_.eot);
             const at::Tensor fooled = points.fooled(pass.logits);
-            if (fooled.any().item<bool>()) {
+            if (!options_.all_steps && fooled.any().item<bool>()) {
                 const at::Tensor keep = settle(fooled, x, owner, done, out);
                 keep_rows(keep, {&x, &velocity, &owner, &points.x, &points.y, &points.wanted,
                                  &pass.gradient});
@@ -59,6 +59,7 @@ class Pgd : public Attack {
         }
         if (owner.numel() == 0) return;
         out.index_copy_(0, owner, x);
+        if (options_.all_steps) return;
         settle(points.fooled(mean_logits(target, x, options_.eot)), x, owner, done, out);
     }
 

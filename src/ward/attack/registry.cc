@@ -40,7 +40,7 @@ const std::vector<std::pair<std::string, Maker>>& makers() {
         {"di-fgsm", make_di_fgsm},
         {"ti-fgsm", make_ti_fgsm},
         {"universal", make_universal},
-        {"apgd-ce", make_apgd_ce},
+        {"apgd-ce", [](const EvasionOptions& o) { return make_apgd_ce(o); }},
         {"apgd-dlr", make_apgd_dlr},
         {"apgd-t", [](const EvasionOptions& o) { return make_apgd_t(o); }},
         {"fab", make_fab},

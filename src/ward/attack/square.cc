@@ -7,7 +7,6 @@
 #include "ward/attack/internal/margin_search.h"
 #include "ward/attack/internal/rows.h"
 #include "ward/attack/internal/square_patch.h"
-#include "ward/core/error.h"
 #include "ward/nn/torch.h"
 
 namespace ward::attack {
@@ -33,9 +32,6 @@ PatchGeometry geometry_of(const at::Tensor& x) {
 class Square : public Attack {
   public:
     explicit Square(const EvasionOptions& options) : options_(options), ball_(ball_of(options)) {
-        if (options_.norm == Norm::kL1)
-            throw Error(ErrorCode::kUnsupported, "square knows the norms linf and l2",
-                        "use apgd-ce for l1");
         if (options_.steps == 0) options_.steps = 5000;
         if (options_.restarts == 0) options_.restarts = 1;
     }

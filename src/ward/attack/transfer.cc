@@ -113,6 +113,7 @@ class Transfer : public Attack {
             const at::Tensor gradient = gradient_at(target, points, x, velocity, generator);
             velocity = options_.momentum * velocity + gradient / l1_norm(gradient);
             step_rows(ball_, points.x, velocity, options_.step_size, x);
+            if (options_.all_steps) continue;
             const at::Tensor fooled = points.fooled(target.logits(x));
             if (!fooled.any().item<bool>()) continue;
             const at::Tensor keep = settle(fooled, x, owner, done, out);

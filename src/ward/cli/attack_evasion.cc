@@ -8,8 +8,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ward/attack/evasion.h"
+#include "ward/attack/interval.h"
 #include "ward/audit/metrics.h"
 #include "ward/cli/internal/attack.h"
 #include "ward/core/error.h"
@@ -29,7 +31,17 @@ struct Options {
     std::optional<int64_t> wanted;
     std::vector<std::string> fixed, growing, shrinking;  // columns
     std::string bits;
+    std::vector<std::string> others;  // models to transfer to
     bool json = false;
+};
+
+struct Transferred {
+    std::string model;
+    attack::TransferResult result;
+
+    attack::Interval interval() const {
+        return attack::clopper_pearson(result.fooled, result.right_on_both);
+    }
 };
 
 void write_bits(const std::string& path, const std::vector<bool>& robust) {
@@ -48,28 +60,42 @@ nlohmann::ordered_json number(double value) {
     return std::isfinite(value) ? nlohmann::ordered_json(value) : nlohmann::ordered_json();
 }
 
-nlohmann::ordered_json to_json(const Options& options, const attack::EvasionResult& result) {
-    const audit::Interval interval = interval_of(result.robust);
-    return {{"attack", options.attack},
-            {"norm", options.norm},
-            {"epsilon", options.evasion.epsilon},
-            {"seed", options.evasion.seed},
-            {"examples", result.robust.size()},
-            {"partial", !result.partial.empty()},
-            {"clean_accuracy", result.clean_accuracy},
-            {"robust_accuracy", result.robust_accuracy},
-            {"robust_accuracy_interval", {interval.low, interval.high}},
-            {"robust_accuracy_8bit", number(result.robust_accuracy_8bit)},
-            {"mean_norm", result.mean_norm},
-            {"median_norm", result.median_norm},
-            {"cpu_seconds", result.cpu_seconds},
-            {"forward_per_example", result.forward_per_example},
-            {"backward_per_example", result.backward_per_example},
-            {"rejected", result.rejected},
-            {"flags", result.flags}};
+nlohmann::ordered_json to_json(const Transferred& transferred) {
+    const attack::Interval interval = transferred.interval();
+    return {{"model", transferred.model},
+            {"clean_accuracy", transferred.result.clean_accuracy},
+            {"robust_accuracy", transferred.result.robust_accuracy},
+            {"right_on_both", transferred.result.right_on_both},
+            {"success", transferred.result.success()},
+            {"success_interval", {interval.low, interval.high}}};
 }
 
-void print_human(const Options& options, const attack::EvasionResult& result) {
+nlohmann::ordered_json to_json(const Options& options, const attack::EvasionResult& result,
+                               const std::vector<Transferred>& transferred) {
+    const audit::Interval interval = interval_of(result.robust);
+    nlohmann::ordered_json json = {{"attack", options.attack},
+                                   {"norm", options.norm},
+                                   {"epsilon", options.evasion.epsilon},
+                                   {"seed", options.evasion.seed},
+                                   {"examples", result.robust.size()},
+                                   {"partial", !result.partial.empty()},
+                                   {"clean_accuracy", result.clean_accuracy},
+                                   {"robust_accuracy", result.robust_accuracy},
+                                   {"robust_accuracy_interval", {interval.low, interval.high}},
+                                   {"robust_accuracy_8bit", number(result.robust_accuracy_8bit)},
+                                   {"mean_norm", result.mean_norm},
+                                   {"median_norm", result.median_norm},
+                                   {"cpu_seconds", result.cpu_seconds},
+                                   {"forward_per_example", result.forward_per_example},
+                                   {"backward_per_example", result.backward_per_example},
+                                   {"rejected", result.rejected},
+                                   {"flags", result.flags}};
+    for (const Transferred& one : transferred) json["transfer"].push_back(to_json(one));
+    return json;
+}
+
+void print_human(const Options& options, const attack::EvasionResult& result,
+                 const std::vector<Transferred>& transferred) {
     const audit::Interval interval = interval_of(result.robust);
     std::printf("attack           %s, %s, epsilon %g, %zu examples\n", options.attack.c_str(),
                 options.norm.c_str(), options.evasion.epsilon, result.robust.size());
@@ -89,6 +115,14 @@ void print_human(const Options& options, const attack::EvasionResult& result) {
     if (result.rejected > 0)
         std::printf("rejected         %ld points outside the ball or the box\n",
                     static_cast<long>(result.rejected));
+    for (const Transferred& one : transferred) {
+        const attack::Interval success = one.interval();
+        std::printf(
+            "transfer         %s: %.2f %% right, %.2f %% under these points; fooled on %.2f %% "
+            "(%.2f to %.2f) of what both get right\n",
+            one.model.c_str(), 100 * one.result.clean_accuracy, 100 * one.result.robust_accuracy,
+            100 * one.result.success(), 100 * success.low, 100 * success.high);
+    }
     for (const std::string& flag : result.flags) std::printf("flag             %s\n", flag.c_str());
     std::printf("\nA bound from above: a stronger attack may find more.\n");
 }
@@ -128,7 +162,29 @@ std::vector<attack::Move> moves_of(const Options& options, const data::Dataset& 
     return moves;
 }
 
+// Loads each of the other models and shows it what was found on the first.
+std::vector<Transferred> transfer(const Options& options, const AttackTarget& loaded,
+                                  const attack::Points& points,
+                                  const attack::EvasionResult& result) {
+    std::vector<Transferred> all;
+    for (const std::string& file : options.others) {
+        AttackTargetOptions target = options.target;
+        target.model = file;
+        target.remote = {};
+        target.access.clear();
+        const AttackTarget other = load_attack_target(target);
+        if (!other.x.sizes().equals(loaded.x.sizes()) || !at::allclose(other.x, loaded.x)) {
+            throw Error(ErrorCode::kInvalid,
+                        file + " takes other inputs than the model under attack",
+                        "points move only between models of the same columns and encoding");
+        }
+        all.push_back({file, attack::transfer_to(*other.target, points, result)});
+    }
+    return all;
+}
+
 void run(Options options) {
+    options.evasion.all_steps = !options.others.empty();
     options.evasion.norm = attack::parse_norm(options.norm);
     AttackTarget loaded = load_attack_target(options.target);
     options.evasion.lower = loaded.lower;
@@ -150,10 +206,11 @@ void run(Options options) {
     const attack::EvasionResult result =
         attack::evade(*loaded.target, *attack, points, options.evasion);
     if (!options.bits.empty()) write_bits(options.bits, result.robust);
+    const std::vector<Transferred> transferred = transfer(options, loaded, points, result);
     if (options.json) {
-        std::cout << to_json(options, result).dump() << "\n";
+        std::cout << to_json(options, result, transferred).dump() << "\n";
     } else {
-        print_human(options, result);
+        print_human(options, result, transferred);
     }
     if (loaded.remote) log_counts(*loaded.remote);
     if (!result.partial.empty()) {
@@ -209,6 +266,11 @@ void add_attack_evasion_command(CLI::App& attack) {
         ->add_option("--decrease-only", options->shrinking, "Tables: columns that can only shrink")
         ->delimiter(',');
     add_attack_target_options(*command, options->target);
+    command
+        ->add_option("--transfer-to", options->others,
+                     "Models of the same inputs that are shown what was found on --model; pgd and "
+                     "mi-, ni-, di-, ti-fgsm then go through all their steps")
+        ->delimiter(',');
     command->add_option("--bits", options->bits,
                         "Write one line per example: 1 still right, 0 fooled or wrong");
     command->add_flag("--json", options->json, "Print one JSON object");

@@ -16,7 +16,8 @@ struct PatchWindow {
     int64_t top, left, height, width;
 };
 
-// Linf: vertical stripes of +-epsilon; L2: a 5 x 5 grid of bumps on the edge of the ball.
+// Linf: vertical stripes of +-epsilon; L2 and L1: a 5 x 5 grid of bumps on the
+// edge of the ball.
 void first_pattern(const Ball& ball, const PatchGeometry& geometry, const float* center,
                    Generator& generator, float* x);
 
