@@ -6,6 +6,7 @@ set -euo pipefail
 ward=$1
 cut=${2:-${WARD_MPC_CUT_SECONDS:-2}}
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/mpc_lib.sh"
 
 # Forwards connections to party 1; SIGUSR1 stops all bytes for so many seconds as the file says.
 cat >"$work/proxy.py" <<'PY'
@@ -52,51 +53,14 @@ while True:
                 peers.pop(other, None)
                 s.close(); other.close()
 PY
-ports=($(python3 -c 'import socket
-held = [socket.socket() for _ in range(4)]
-for s in held: s.bind(("127.0.0.1", 0))
-print(*[s.getsockname()[1] for s in held])'))
-for i in 0 1 2; do read -r _ "pin$i" < <("$ward" key party "party-$i" --dir "$work/keys$i"); done
+make_parties 4
 party() {  # index silence
-    local next=$((($1 + 1) % 3)) previous=$((($1 + 2) % 3))
-    local next_pin="pin$next" previous_pin="pin$previous" port
-    port=${ports[$next]}
-    if [[ $next == 1 ]]; then port=${ports[3]}; fi  # party 0 reaches party 1 through the proxy
-    cat <<YAML
-ward_mpc_party: 1
-index: $1
-identity: party-$1
-keys: $work/keys$1
-listen: 127.0.0.1:${ports[$1]}
-next:
-  name: party-$next
-  address: 127.0.0.1:$port
-  pin: ${!next_pin}
-previous:
-  name: party-$previous
-  pin: ${!previous_pin}
-checkpoint: $work/state$1
-checkpoint_key: $work/state$1.key
-checkpoint_steps: 5
-connect_seconds: 10
-silence_seconds: $2
-YAML
-    if [[ $1 == 0 ]]; then echo "data: breast-cancer"; fi
+    party_links "$1" "$([[ $1 == 0 ]] && echo "${ports[3]}")"  # party 0 reaches party 1 through the proxy
+    party_checkpoints "$1"
+    printf 'connect_seconds: 10\nsilence_seconds: %s\n' "$2"
+    if [[ $1 == 0 ]]; then echo 'data: breast-cancer'; fi
 }
-job() {
-    printf 'ward_mpc_job: 1\nexamples: 454\ninputs: 30\nclasses: 2\nhidden: [8]\nbatch_size: 32\nlearning_rate: 0.05\n'
-    printf 'epochs: %s\n' "$1"
-}
-job 150 >"$work/job.yaml"
-start_all() {
-    pids=()
-    for i in 0 1 2; do
-        local out=(); if [[ $i == 0 ]]; then out=(--out "$work/model.safetensors"); fi
-        "$ward" mpc node "$work/job.yaml" --party "$work/party$i.yaml" "${out[@]}" >"$work/out$i" 2>"$work/err$i" & pids+=($!)
-    done
-}
-wait_all() { local status=0; for pid in "${pids[@]}"; do wait "$pid" || status=1; done; return $status; }
-wait_for_checkpoint() { for ((i = 0; i < 200; i++)); do [[ -f "$work/state1.previous" ]] && return; sleep 0.05; done; }
+cancer_job 150 >"$work/job.yaml"
 
 python3 "$work/proxy.py" "${ports[3]}" "${ports[1]}" "$work/seconds" &
 proxy=$!
@@ -105,7 +69,7 @@ trap 'kill $proxy 2>/dev/null || true; rm -rf "$work"' EXIT
 # Shorter than the silence that is allowed.
 for i in 0 1 2; do party "$i" $((cut + 20)) >"$work/party$i.yaml"; done
 echo "$cut" >"$work/seconds"
-start_all
+start_all "$work/job.yaml"
 wait_for_checkpoint
 begin=$SECONDS
 kill -USR1 "$proxy"
@@ -117,7 +81,7 @@ wait_all || fail "a cut of $cut s has ended the job: $(cat "$work"/err?)"
 rm "$work/model.safetensors"
 for i in 0 1 2; do party "$i" 1 >"$work/party$i.yaml"; done
 echo 6 >"$work/seconds"
-start_all
+start_all "$work/job.yaml"
 wait_for_checkpoint
 kill -USR1 "$proxy"
 if wait_all 2>/dev/null; then fail "the job ended although the network stood still"; fi
@@ -125,7 +89,7 @@ for i in 0 1 2; do grep -q 'party-' "$work/err$i" || fail "party $i names nobody
 grep -q 'in step' "$work/err0" || fail "the step is not named: $(cat "$work/err0")"
 [[ -f "$work/state0" && ! -f "$work/model.safetensors" ]] || fail "no checkpoint after a cut"
 for i in 0 1 2; do party "$i" 30 >"$work/party$i.yaml"; done
-start_all
+start_all "$work/job.yaml"
 wait_all || fail "the job did not go on: $(cat "$work"/err?)"
 [[ -f "$work/model.safetensors" ]] || fail "no model after the resumption"
 echo ok

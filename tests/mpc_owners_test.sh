@@ -5,6 +5,7 @@
 set -euo pipefail
 ward=$1
 . "$(dirname "$0")/lib.sh"
+. "$(dirname "$0")/mpc_lib.sh"
 
 # Customers 0..399 with two columns at each bank; who defaults follows from all four. Hospitals: four columns each.
 python3 - "$work" <<'PY'
@@ -34,41 +35,23 @@ schema("schema-h", ["patient", "a", "b", "c", "d"], "ill")
 schema("schema-wide", ["patient", "a", "b", "c"], "ill")
 PY
 
-ports=($(python3 -c 'import socket
-held = [socket.socket() for _ in range(3)]
-for s in held: s.bind(("127.0.0.1", 0))
-print(*[s.getsockname()[1] for s in held])'))
+make_parties 3
 readers=()
-for i in 0 1 2; do
-    read -r _ "pin$i" < <("$ward" key party "party-$i" --dir "$work/keys$i")
-    readers+=("$("$ward" key new "$work/shares$i.key")")
-done
+for i in 0 1 2; do readers+=("$("$ward" key new "$work/shares$i.key")"); done
 recipient=$("$ward" key new "$work/recipient.key")
 stranger=$("$ward" key new "$work/stranger.key")
 
 party() {  # index share-file...
-    local i=$1 next=$((($1 + 1) % 3)) previous=$((($1 + 2) % 3))
+    local i=$1
     shift
-    local next_pin="pin$next" previous_pin="pin$previous" list
-    list=$(IFS=,; echo "$*")
-    cat <<YAML
-ward_mpc_party: 1
-index: $i
-identity: party-$i
-keys: $work/keys$i
-listen: 127.0.0.1:${ports[$i]}
-next: {name: party-$next, address: "127.0.0.1:${ports[$next]}", pin: ${!next_pin}}
-previous: {name: party-$previous, pin: ${!previous_pin}}
-shares: [$list]
-shares_key: $work/shares$i.key
-connect_seconds: 10
-YAML
+    party_links "$i"
+    printf 'shares: [%s]\nshares_key: %s\nconnect_seconds: 10\n' "$(IFS=,; echo "$*")" "$work/shares$i.key"
 }
 share() {  # owner schema options... ; appends the owner's line to $work/owners
     local owner=$1 schema=$2
     shift 2
     "$ward" mpc share "$work/$owner.csv" --as "$owner" --schema "$work/$schema.yaml" --to "${readers[@]}" \
-        --out "$work/sealed" "$@" >>"$work/owners" 2>"$work/err"
+        --out "${folder:-$work/sealed}" "$@" >>"$work/owners" 2>"$work/err"
 }
 job() {  # lines of the job that differ
     printf 'ward_mpc_job: 1\nrecipients: [%s]\nowners:\n' "$recipient"
@@ -76,7 +59,8 @@ job() {  # lines of the job that differ
     printf '%s\n' "$@"
 }
 run() {  # command job out-name extra...
-    local command=$1 job=$2 out=$3 pids=() status=0
+    local command=$1 job=$2 out=$3
+    pids=()
     shift 3
     for i in 0 1 2; do
         local extra=("$@")
@@ -85,8 +69,7 @@ run() {  # command job out-name extra...
             >"$work/out$i" 2>"$work/err$i" &
         pids+=($!)
     done
-    for pid in "${pids[@]}"; do wait "$pid" || status=1; done
-    return $status
+    wait_all
 }
 files() { for owner in "$@"; do echo "$work/sealed/$owner.INDEX.share"; done; }
 parties() { for i in 0 1 2; do party "$i" $(files "$@" | sed "s/INDEX/$i/") >"$work/party$i.yaml"; done; }
@@ -100,13 +83,57 @@ if grep -q 'C17' "$work"/sealed/*; then fail "a share file shows an identifier";
 parties bank-a bank-b
 training=('batch_size: 50' 'epochs: 40' 'learning_rate: 2')
 job 'align: vertical' "${training[@]}" >"$work/banks.yaml"
+"$ward" mpc forecast "$work/banks.yaml" --rows 300 --inputs 4 | grep -q '^steps  240' || fail "forecast of a job with owners"
+expect 2 "give --rows and --inputs" "$ward" mpc forecast "$work/banks.yaml"
 run train "$work/banks.yaml" banks || fail "banks: $(cat "$work"/err?)"
 grep -q '"rows":300,' "$work/out1" || fail "rows in common: $(cat "$work/out1")"
 grep -q 'training on shares' "$work/err2" || fail "no progress at party 2"
 "$ward" mpc reveal "$work"/banks.{0,1,2}.share -i "$work/recipient.key" --out "$work/banks.safetensors" >"$work/out"
 "$ward" inspect "$work/banks.safetensors" | grep -q 'bank-a and bank-b' || fail "the card does not name the owners"
+expect 2 "do not go into a .csv file" "$ward" mpc reveal "$work"/banks.{0,1}.share -i "$work/recipient.key" --out "$work/x.csv"
 expect 1 "none of the identities" "$ward" mpc reveal "$work"/banks.{0,1}.share -i "$work/stranger.key" --out "$work/x"
 expect 3 "has rows of an owner" "$ward" mpc reveal "$work"/sealed/bank-a.{0,0}.share -i "$work/shares0.key" --out "$work/x"
+
+# A party is killed in the middle; all three started again, the job goes on from their checkpoints to its end.
+for i in 0 1 2; do party_checkpoints "$i" >>"$work/party$i.yaml"; done
+job 'align: vertical' 'batch_size: 50' 'epochs: 400' >"$work/long.yaml"
+run train "$work/long.yaml" killed & running=$!
+wait_for_checkpoint
+pkill -9 -f "mpc train $work/long.yaml --party $work/party1.yaml" || fail "nothing to kill"
+if wait "$running"; then fail "a job ended although a party was killed"; fi
+[[ -f "$work/state1" ]] || fail "no checkpoint after a kill: $(cat "$work"/err?)"
+run train "$work/long.yaml" killed || fail "the job did not go on: $(cat "$work"/err?)"
+[[ -f "$work/killed.0.share" && ! -e "$work/state0" ]] || fail "a finished job left its checkpoint"
+
+# The banks find their customers in common themselves, and share these rows alone: no join, so also against deviations.
+for i in 0 1; do read -r _ "bank_pin$i" < <("$ward" key party "bank-$i" --dir "$work/keys$i"); done
+echo "bank-1 $bank_pin1" >"$work/pins0"; echo "bank-0 $bank_pin0" >"$work/pins1"
+intersect() {  # options...
+    "$ward" mpc intersect "$work/bank-a.csv" --id customer --party bank-0 --dir "$work/keys0" --pins "$work/pins0" \
+        --peer bank-1 --listen "127.0.0.1:${ports[0]}" "${@/@/a}" --json >"$work/out0" 2>"$work/err0" & pids=($!)
+    "$ward" mpc intersect "$work/bank-b.csv" --id customer --party bank-1 --dir "$work/keys1" --pins "$work/pins1" \
+        --peer bank-0 --connect "127.0.0.1:${ports[0]}" "${@/@/b}" --json >"$work/out1" 2>"$work/err1" & pids+=($!)
+    wait_all
+}
+intersect --size-only || fail "intersect: $(cat "$work"/err?)"
+grep -q '"rows":350,"peer_rows":350,"common":300,' "$work/out1" || fail "common: $(cat "$work/out1")"
+intersect --out "$work/common-@.csv" || fail "intersect: $(cat "$work"/err?)"
+intersect --fast --out "$work/fast-@.csv" || fail "intersect --fast: $(cat "$work"/err?)"
+[[ $(wc -l <"$work/common-a.csv") == 301 ]] || fail "common: $(head -3 "$work/common-a.csv")"
+for other in common-b fast-a fast-b; do cmp "$work/common-a.csv" "$work/$other.csv" || fail "$other differs"; done
+: >"$work/owners"
+folder=$work/same share bank-a schema-a --id customer --no-labels --rows "$work/common-a.csv" || fail "share: $(cat "$work/err")"
+folder=$work/same share bank-b schema-b --id customer --rows "$work/common-b.csv" || fail "share: $(cat "$work/err")"
+for i in 0 1 2; do party "$i" "$work/same/bank-a.$i.share" "$work/same/bank-b.$i.share" >"$work/party$i.yaml"; done
+job 'align: rows' 'security: malicious' 'batch_size: 50' 'epochs: 1' >"$work/rows.yaml"
+run train "$work/rows.yaml" rows || fail "align: rows: $(cat "$work"/err?)"
+grep -q '"rows":300,' "$work/out1" || fail "rows in common: $(cat "$work/out1")"
+"$ward" mpc reveal "$work"/rows.{0,1,2}.share -i "$work/recipient.key" --out "$work/rows.safetensors" >"$work/out"
+echo C999 >>"$work/common-a.csv"
+expect 1 'no row of "C999"' "$ward" mpc share "$work/bank-a.csv" --as bank-a --schema "$work/schema-a.yaml" --id customer \
+    --no-labels --rows "$work/common-a.csv" --to "${readers[@]}" --out "$work/none"
+expect 2 "one owner needs --listen" "$ward" mpc intersect "$work/bank-a.csv" --id customer --party bank-0 --dir "$work/keys0" \
+    --pins "$work/pins0" --peer bank-1 --out "$work/x"
 
 # Three hospitals, every patient once; the same with security against deviations and all rows.
 : >"$work/owners"

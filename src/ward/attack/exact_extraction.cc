@@ -387,8 +387,8 @@ ExactOracle exact_oracle(const model::Model& model) {
             steps->push_back({});
         } else {
             throw Error(ErrorCode::kUnsupported,
-                        "layer " + layer.name + " is a " + std::string(kind_name(layer.kind)) +
-                            "; exact extraction knows flatten, linear and relu",
+                        "exact extraction takes flatten, linear and relu; layer " + layer.name +
+                            " is another " + std::string(kind_name(layer.kind)),
                         "use --attack knockoff, which copies any classifier");
         }
     }

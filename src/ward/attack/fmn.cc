@@ -5,7 +5,7 @@
 #include <limits>
 #include <vector>
 
-#include "ward/attack/internal/losses.h"
+#include "ward/attack/internal/margin_search.h"
 #include "ward/attack/internal/nearest.h"
 #include "ward/attack/internal/rows.h"
 #include "ward/nn/torch.h"
@@ -42,15 +42,7 @@ class Fmn : public Attack {
         std::vector<double> radius(static_cast<size_t>(points.size()),
                                    std::numeric_limits<double>::infinity());
         for (int64_t step = 0; step < options_.steps; ++step) {
-            at::Tensor margin = torch::empty({points.size()});
-            const auto pass = target.gradient(x, [&](const at::Tensor& logits, int64_t first) {
-                const int64_t rows = logits.size(0);
-                const LossRows loss = evaluate_loss(
-                    Loss::kMargin, logits, points.y.narrow(0, first, rows),
-                    points.targeted() ? points.wanted.narrow(0, first, rows) : at::Tensor());
-                margin.narrow(0, first, rows).copy_(loss.value);
-                return loss.cotangent;
-            });
+            const MarginPass pass = margin_gradient(target, points, x);
             nearest.offer_all(points.fooled(pass.logits), x, owner);
             const at::Tensor fooled = points.fooled(pass.logits).contiguous();
             const double done = static_cast<double>(step) / static_cast<double>(options_.steps);
@@ -66,7 +58,7 @@ class Fmn : public Attack {
                 } else {
                     const double slope = row_norm(row(pass.gradient, i), n, dual_of(options_.norm));
                     r = row_distance(row(x, i), row(points.x, i), n, options_.norm) +
-                        std::abs(static_cast<double>(margin.data_ptr<float>()[i])) /
+                        std::abs(static_cast<double>(pass.margin.data_ptr<float>()[i])) /
                             std::max(slope, 1e-12);
                     r *= kOvershoot;
                 }

@@ -61,6 +61,43 @@ struct Noise {
     }
 };
 
+constexpr int64_t kMostShift = 3;                                       // pixels
+constexpr std::array<double, 7> kRotations = {2, 4, 6, 8, 10, 12, 14};  // degrees, either way
+
+// Where copies of images of this size take their pixels from: theta {2, 3} of an affine grid.
+std::vector<at::Tensor> image_copies(double height, double width) {
+    std::vector<at::Tensor> copies;
+    const auto add = [&](double a, double b, double c, double d, double e, double f) {
+        copies.push_back(torch::tensor({a, b, c, d, e, f}, at::kFloat).view({1, 2, 3}));
+    };
+    for (int64_t d = 1; d <= kMostShift; ++d) {
+        for (int64_t i = -d; i <= d; ++i) {
+            const int64_t j = d - std::abs(i);
+            for (const int64_t across : {-j, j}) {
+                add(1, 0, 2 * double(across) / width, 0, 1, 2 * double(i) / height);
+                if (j == 0) break;
+            }
+        }
+    }
+    for (const double degrees : kRotations) {
+        for (const double angle : {degrees * M_PI / 180, -degrees * M_PI / 180}) {
+            const double c = std::cos(angle), s = std::sin(angle);
+            add(c, -s * height / width, 0, s * width / height, c, 0);
+        }
+    }
+    return copies;
+}
+
+// Scores from how many of the copies keep the label; wrong examples are below all others.
+std::vector<double> shares(const at::Tensor& kept, const at::Tensor& right, int64_t copies) {
+    std::vector<double> scores(static_cast<size_t>(kept.numel()));
+    for (int64_t i = 0; i < kept.numel(); ++i) {
+        const auto count = static_cast<double>(kept.data_ptr<int64_t>()[i]);
+        scores[i] = right.data_ptr<bool>()[i] ? count / static_cast<double>(copies) : -1;
+    }
+    return scores;
+}
+
 }  // namespace
 
 std::vector<double> noise_robustness(Target& target, const at::Tensor& x, const at::Tensor& y,
@@ -79,13 +116,29 @@ std::vector<double> noise_robustness(Target& target, const at::Tensor& x, const 
             kept += (target.labels(noisy) == y).to(at::kLong);
         }
     }
-    std::vector<double> scores(n);
-    const auto queries = static_cast<double>(options.draws * std::ssize(kScales));
-    for (int64_t i = 0; i < n; ++i) {
-        const auto count = static_cast<double>(kept.data_ptr<int64_t>()[i]);
-        scores[i] = right.data_ptr<bool>()[i] ? count / queries : -1;
+    return shares(kept, right, options.draws * std::ssize(kScales));
+}
+
+std::vector<double> augmentation_robustness(Target& target, const at::Tensor& x,
+                                            const at::Tensor& y) {
+    if (x.dim() != 4) {
+        throw Error(ErrorCode::kUnsupported, "shifts and rotations are for images",
+                    "use label-noise or label-boundary");
     }
-    return scores;
+    if (y.numel() != x.size(0))
+        throw Error(ErrorCode::kInvalid, "label-only attacks need one label per example");
+    constexpr int64_t kBilinear = 0, kBorder = 1;
+    const at::Tensor right = (target.labels(x) == y).contiguous();
+    at::Tensor kept = torch::zeros({x.size(0)}, at::kLong);
+    const std::vector<at::Tensor> copies = image_copies(double(x.size(2)), double(x.size(3)));
+    for (const at::Tensor& theta : copies) {
+        const at::Tensor grid =
+            at::affine_grid_generator(theta, {1, 1, x.size(2), x.size(3)}, false)
+                .expand({x.size(0), x.size(2), x.size(3), 2});
+        const at::Tensor copy = at::grid_sampler_2d(x, grid, kBilinear, kBorder, false);
+        kept += (target.labels(copy.contiguous()) == y).to(at::kLong);
+    }
+    return shares(kept, right, std::ssize(copies));
 }
 
 std::vector<double> boundary_distances(Target& target, const at::Tensor& x, const at::Tensor& y,

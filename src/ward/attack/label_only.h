@@ -2,16 +2,22 @@
 //
 // Choquette-Choo, Tramer, Carlini, Papernot: Label-Only Membership Inference Attacks (ICML 2021):
 // how far an example is from the decision boundary, (section 3.3) measured by HopSkipJump or
-// (section 3.4) estimated by the share of noisy copies that keep the label. The authors tune the
-// noise on shadow models; here it runs over a ladder of scales, the mean over which estimates the
-// logarithm of the distance without tuning. Inputs that take only two values in the population are
-// flipped with a probability instead, as the authors do for binary columns.
+// (section 3.4) estimated by the share of noisy copies that keep the label, or (section 3.2;
+// images) by the share of shifted and rotated copies that keep it, which a model trained with
+// augmentation knows even better. The authors tune the noise on shadow models; here it runs over a
+// ladder of scales, the mean over which estimates the logarithm of the distance without tuning.
+// Inputs that take only two values in the population are flipped with a probability instead, as the
+// authors do for binary columns.
+//
+// For the copies of images they train a network on shadow models to read which ones keep the label;
+// here all count alike: shifts by 1, 2 and 3 pixels in all directions (|i| + |j| = d) and rotations
+// by up to 14 degrees in steps of 2, new pixels at the edges repeating the old ones.
 //
 // An example that the model gets wrong lies on the other side: its score is below all others (the
 // paper's distance 0).
 //
-// Threat model: labels only. Budget: 1 + scales x draws queries per example for noise; for the
-// boundary see attack/hopskipjump.h.
+// Threat model: labels only. Budget: 1 + scales x draws queries per example for noise, 39 for
+// copies of images; for the boundary see attack/hopskipjump.h.
 //
 // Thread safety: none; it queries the target.
 #pragma once
@@ -42,5 +48,10 @@ std::vector<double> noise_robustness(Target& target, const at::Tensor& x, const 
 std::vector<double> boundary_distances(Target& target, const at::Tensor& x, const at::Tensor& y,
                                        const at::Tensor& population,
                                        const LabelOnlyOptions& options);
+
+// The share of 38 shifted and rotated copies that keep the right label, in [0, 1]; -1 for wrong
+// examples. x {n, channels, height, width}; Throws Error kUnsupported for other shapes.
+std::vector<double> augmentation_robustness(Target& target, const at::Tensor& x,
+                                            const at::Tensor& y);
 
 }  // namespace ward::attack

@@ -100,6 +100,65 @@ TEST_F(LabelOnly, BinaryInputsAreFlipped) {
     EXPECT_NEAR(share, 0.05 * 12.75 / 8, 0.01) << "the mean over the ladder";
 }
 
+// What the target sees of an image with one bright pixel: 24 shifts move it whole, and 14 rotations
+// turn it around the middle.
+TEST(LabelAugment, ShiftsByWholePixelsAndTurnsAroundTheMiddle) {
+    at::Tensor x = torch::zeros({1, 1, 9, 9});
+    x[0][0][4][5] = 1;
+    std::vector<std::pair<int64_t, int64_t>> places;
+    int64_t turned = 0;
+    Target target(
+        [&](const at::Tensor& image) {
+            const at::Tensor bright = (image[0][0] > 0.999).nonzero();
+            if (bright.size(0) == 1) {
+                places.emplace_back(bright[0][0].item<int64_t>() - 4,
+                                    bright[0][1].item<int64_t>() - 5);
+            } else {
+                const at::Tensor weight = image[0][0] / image.sum();
+                const at::Tensor line = torch::arange(9, at::kFloat) - 4;
+                const double down = (weight.sum(1) * line).sum().item<double>();
+                const double across = (weight.sum(0) * line).sum().item<double>();
+                EXPECT_NEAR(std::hypot(down, across), 1, 0.1);
+                ++turned;
+            }
+            return torch::tensor({{1.0f, 0.0f}}).expand({image.size(0), 2});
+        },
+        Access::kLabels);
+    const std::vector<double> scores =
+        augmentation_robustness(target, x, torch::zeros({1}, at::kLong));
+    EXPECT_EQ(scores, std::vector<double>{1});
+    EXPECT_EQ(turned, 14);
+    // The image itself and each shift once.
+    std::sort(places.begin(), places.end());
+    EXPECT_EQ(std::unique(places.begin(), places.end()), places.end());
+    for (const auto& [down, across] : places)
+        EXPECT_LE(std::abs(down) + std::abs(across), 3) << down << " " << across;
+    EXPECT_EQ(places.size() + static_cast<size_t>(turned), 39u);
+}
+
+// Class 1 says that a block stands far enough to the right: the nearer it is to the border between
+// the classes, the fewer shifts leave it there.
+TEST(LabelAugment, OrdersAsTheDistanceDoes) {
+    at::Tensor x = torch::zeros({5, 1, 12, 12});
+    for (int64_t i = 0; i < 5; ++i) x[i][0].narrow(0, 4, 3).narrow(1, 4 + i, 2).fill_(1);
+    Target target(
+        [](const at::Tensor& image) {
+            const at::Tensor line = torch::arange(12, at::kFloat);
+            const at::Tensor middle =
+                (image.flatten(1, 2).sum(1) * line).sum(1) / image.flatten(1).sum(1);
+            return at::stack({torch::full_like(middle, 5.2), middle}, 1);
+        },
+        Access::kLabels);
+    at::Tensor y = torch::ones({5}, at::kLong);
+    const std::vector<double> scores = augmentation_robustness(target, x, y);
+    EXPECT_EQ(scores[0], -1) << "on the wrong side";
+    for (size_t i = 2; i < 5; ++i) EXPECT_GT(scores[i], scores[i - 1]);
+    EXPECT_EQ(target.counts().forward, 5 * 39);
+    EXPECT_THAT(message_of([&] { augmentation_robustness(target, x.flatten(1), y); },
+                           ErrorCode::kUnsupported),
+                HasSubstr("for images"));
+}
+
 TEST_F(LabelOnly, RefusesWhatDoesNotFit) {
     EXPECT_THAT(message_of([&] { noise_robustness(target_, x_, y_, population_, {.draws = 0}); },
                            ErrorCode::kUsage),

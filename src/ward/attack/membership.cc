@@ -210,6 +210,7 @@ const std::vector<Entry>& entries() {
         {"attack-p", false, true, [](S s, O) { return attack_p(s); }},
         {"quantile", false, true, [](S s, O o) { return quantile(s, o); }},
         {"label-noise", false, false, [](S s, O) { return s.label_noise; }},
+        {"label-augment", false, false, [](S s, O) { return s.label_augment; }},
         {"label-boundary", false, false, [](S s, O) { return s.label_boundary; }},
         {"attack-r", true, false, [](S s, O) { return attack_r(s, "attack-r"); }},
         {"lira-online", true, false, [](S s, O) { return lira_online(s, false, "lira-online"); }},
@@ -252,6 +253,8 @@ void check(const Entry& entry, const MembershipSignals& signals, const Membershi
     }
     if (entry.name == "label-noise" && signals.label_noise.size() != examples)
         fail("the labels of noisy copies were not asked for");
+    if (entry.name == "label-augment" && signals.label_augment.size() != examples)
+        fail("the labels of shifted and rotated copies were not asked for");
     if (entry.name == "label-boundary" && signals.label_boundary.size() != examples)
         fail("the distances to the boundary were not asked for");
     if (!entry.references) return;

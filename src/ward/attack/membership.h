@@ -9,6 +9,7 @@
 //   attack-p              target, population          Ye et al. 2022: rank among the population
 //   quantile              target, population          Bertran et al. 2023: quantile_regression.h
 //   label-noise           labels of the target        Choquette-Choo et al. 2021: label_only.h
+//   label-augment         labels of the target        the same, shifted and rotated images
 //   label-boundary        labels of the target        the same, distances by HopSkipJump
 //   attack-r              target, references (out)    Ye et al. 2022: rank among the references
 //   lira-online[-fixed]   target, references in, out  Carlini et al. 2022, algorithm 1
@@ -52,8 +53,9 @@ struct MembershipSignals {
     std::vector<std::vector<uint8_t>> held;  // [reference][example], 1: trained on it
     // quantile: what the regression knows of the examples and the population, {n, features}.
     at::Tensor features, population_features;
-    // label-noise and label-boundary, one per example: share of noisy copies, distance.
-    std::vector<double> label_noise, label_boundary;
+    // label-noise, label-augment and label-boundary, one per example: share of noisy copies, of
+    // shifted and rotated ones, distance.
+    std::vector<double> label_noise, label_augment, label_boundary;
 };
 
 struct MembershipOptions {

@@ -103,8 +103,9 @@ bool asks(const MembershipRunOptions& options, std::string_view attack) {
 int64_t ask_for_labels(const model::Model& model, const data::Dataset& examples,
                        const data::Dataset& population, const MembershipRunOptions& options,
                        MembershipSignals& signals) {
-    const bool noise = asks(options, "label-noise"), boundary = asks(options, "label-boundary");
-    if (!noise && !boundary) return 0;
+    const bool noise = asks(options, "label-noise"), augment = asks(options, "label-augment");
+    const bool boundary = asks(options, "label-boundary");
+    if (!noise && !augment && !boundary) return 0;
     if (examples.tokens)
         throw Error(ErrorCode::kUnsupported, "label-only attacks disturb numbers, not tokens",
                     "use the attacks by scores");
@@ -113,6 +114,7 @@ int64_t ask_for_labels(const model::Model& model, const data::Dataset& examples,
     const at::Tensor x = tensor_of(examples), others = tensor_of(population);
     const at::Tensor y = torch::tensor(examples.labels, at::kLong);
     if (noise) signals.label_noise = noise_robustness(target, x, y, others, options.labels);
+    if (augment) signals.label_augment = augmentation_robustness(target, x, y);
     if (boundary) signals.label_boundary = boundary_distances(target, x, y, others, options.labels);
     return target.counts().forward;
 }

@@ -60,7 +60,8 @@ struct World {
         };
         signals.features = tell(difficulty);
         signals.population_features = tell(population);
-        signals.label_noise = signals.label_boundary = signals.target.log_odds;
+        signals.label_noise = signals.label_augment = signals.label_boundary =
+            signals.target.log_odds;
         for (int64_t r = 0; r < references; ++r) {
             std::vector<uint8_t> held;
             for (int64_t i = 0; i < examples; ++i)

@@ -9,6 +9,7 @@
 #include "ward/attack/carlini_wagner.h"
 #include "ward/attack/ddn.h"
 #include "ward/attack/deepfool.h"
+#include "ward/attack/ead.h"
 #include "ward/attack/evasion.h"
 #include "ward/attack/fab.h"
 #include "ward/attack/fgsm.h"
@@ -18,6 +19,7 @@
 #include "ward/attack/score_search.h"
 #include "ward/attack/square.h"
 #include "ward/attack/transfer.h"
+#include "ward/attack/zoo.h"
 #include "ward/core/error.h"
 
 namespace ward::attack {
@@ -50,6 +52,8 @@ const std::vector<std::pair<std::string, Maker>>& makers() {
         {"ddn", make_ddn},
         {"fmn", make_fmn},
         {"cw", make_carlini_wagner},
+        {"ead", make_ead},
+        {"zoo", make_zoo},
         {"hopskipjump", make_hopskipjump},
         {"boundary", make_boundary},
         {"autoattack", ensemble(Version::kStandard)},

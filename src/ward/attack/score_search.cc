@@ -5,7 +5,7 @@
 #include <numeric>
 #include <vector>
 
-#include "ward/attack/internal/losses.h"
+#include "ward/attack/internal/margin_search.h"
 #include "ward/attack/internal/rows.h"
 #include "ward/core/error.h"
 #include "ward/nn/torch.h"
@@ -23,10 +23,6 @@ void refuse_l1(const EvasionOptions& options, const char* name) {
     if (options.norm != Norm::kL1) return;
     throw Error(ErrorCode::kUnsupported, std::string(name) + " knows the norms linf and l2",
                 "use apgd-ce for l1");
-}
-
-at::Tensor margin_of(const Points& points, const at::Tensor& logits) {
-    return evaluate_loss(Loss::kMargin, logits, points.y, points.wanted).value;
 }
 
 class Spsa : public Attack {

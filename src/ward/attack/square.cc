@@ -4,7 +4,7 @@
 #include <cmath>
 #include <vector>
 
-#include "ward/attack/internal/losses.h"
+#include "ward/attack/internal/margin_search.h"
 #include "ward/attack/internal/rows.h"
 #include "ward/attack/internal/square_patch.h"
 #include "ward/core/error.h"
@@ -55,11 +55,6 @@ class Square : public Attack {
     }
 
   private:
-    // The margin that the search raises.
-    static at::Tensor score(const Points& points, const at::Tensor& logits) {
-        return evaluate_loss(Loss::kMargin, logits, points.y, points.wanted).value;
-    }
-
     void search(Target& target, Points points, at::Tensor owner, Generator& generator,
                 at::Tensor& done, at::Tensor& out) {
         const PatchGeometry geometry = geometry_of(points.x);
@@ -67,7 +62,7 @@ class Square : public Attack {
         for (int64_t i = 0; i < best.size(0); ++i)
             first_pattern(ball_, geometry, row(points.x, i), generator, row(best, i));
         at::Tensor trial = best.clone(), logits = target.logits(trial);
-        at::Tensor best_score = score(points, logits);
+        at::Tensor best_score = margin_of(points, logits);
         std::vector<PatchWindow> windows;
         for (int64_t query = 1;; ++query) {
             const at::Tensor fooled = points.fooled(logits);
@@ -83,7 +78,7 @@ class Square : public Attack {
                 windows.push_back(propose(ball_, geometry, share, row(points.x, i), row(best, i),
                                           generator, row(trial, i)));
             logits = target.logits(trial);
-            accept(geometry, windows, score(points, logits), points.fooled(logits), best_score,
+            accept(geometry, windows, margin_of(points, logits), points.fooled(logits), best_score,
                    trial, best);
         }
     }

@@ -11,7 +11,9 @@ void add_attack_command(CLI::App& app) {
         app.add_subcommand("attack", "Attack a trained model the way an enemy would, and measure");
     command->require_subcommand(1);
     add_attack_evasion_command(*command);
+    add_attack_patch_command(*command);
     add_attack_membership_command(*command);
+    add_attack_exposure_command(*command);
     add_attack_attribute_command(*command);
     add_attack_poison_command(*command);
     add_attack_extraction_command(*command);

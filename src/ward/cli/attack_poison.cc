@@ -245,7 +245,9 @@ void add_clean_label_options(CLI::App& command, Options& options) {
                     "Most that an input moves, as a share of the range of inputs (gradients)")
         ->capture_default_str()
         ->group(group);
-    command.add_option("--steps", clean.steps, "[250; feature-collision 1000]")->group(group);
+    command
+        .add_option("--steps", clean.steps, "Of making the poison [250; feature-collision 1000]")
+        ->group(group);
     command
         .add_option("--restarts", clean.restarts,
                     "Starts; the best match counts [4; with retrainings 1]")
@@ -293,16 +295,18 @@ void add_attack_poison_command(CLI::App& attack) {
     add_poison_options(*command, *options);
     add_clean_label_options(*command, *options);
     command->add_option("--model", options->model, "Network of the zoo")->capture_default_str();
-    command->add_option("--optimizer", options->optimizer)->capture_default_str();
-    command->add_option("--epochs", options->epochs)->capture_default_str();
-    command->add_option("--batch", options->batch)->capture_default_str();
-    command->add_option("--learning-rate", options->learning_rate)->capture_default_str();
-    command->add_option("--momentum", options->momentum)->capture_default_str();
+    command->add_option("--optimizer", options->optimizer, "Of the trainings: sgd, adam or adamw")
+        ->capture_default_str();
+    command->add_option("--epochs", options->epochs, "Of each training")->capture_default_str();
+    command->add_option("--batch", options->batch, "Examples per step")->capture_default_str();
+    command->add_option("--learning-rate", options->learning_rate, "At its highest")
+        ->capture_default_str();
+    command->add_option("--momentum", options->momentum, "Of sgd")->capture_default_str();
     command
         ->add_option("--trials", options->trials,
                      "Repetitions with another poison (clean-label: and another target)")
         ->capture_default_str();
-    command->add_option("--seed", options->seed)->capture_default_str();
+    command->add_option("--seed", options->seed, "Of poison and trainings")->capture_default_str();
     command->add_flag("--json", options->json, "Print one JSON object");
     add_runtime_options(*command, options->runtime);
     command->footer(

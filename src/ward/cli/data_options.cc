@@ -1,6 +1,8 @@
 #include "ward/cli/internal/data_options.h"
 
 #include <CLI/CLI.hpp>
+#include <set>
+#include <string>
 
 #include "ward/core/error.h"
 #include "ward/core/log.h"
@@ -79,7 +81,10 @@ data::LoadRequest to_request(const DataOptions& options, const std::string& spli
 }
 
 void log_notes(const data::LoadedData& loaded) {
-    for (const std::string& note : loaded.notes) log_info(note);
+    static std::set<std::string> said;  // a command may load the same set several times
+    for (const std::string& note : loaded.notes) {
+        if (said.insert(note).second) log_info(note);
+    }
 }
 
 }  // namespace ward::cli

@@ -80,6 +80,14 @@ void run_encrypt(const EncryptOptions& options) {
     const data::Dataset set = load_for(client.plan().inputs, client.plan().preprocessing_json,
                                        options.data, options.split);
     check_range(set, options.first, options.count);
+    if (options.count > client.plan().examples) {
+        throw Error(ErrorCode::kUsage,
+                    "a request of this plan holds " + std::to_string(client.plan().examples) +
+                        " examples, got --count " + std::to_string(options.count),
+                    client.plan().examples == 1
+                        ? "encrypt them one by one (--first), or plan with --packing batch"
+                        : "encrypt the others by --first into other files");
+    }
     Random random = Random::from_system();
     const he::CiphertextList list{
         he::digest(client.plan()), options.count,
@@ -116,9 +124,9 @@ data::Dataset load_for(int64_t inputs, const std::string& preprocessing_json,
     log_notes(loaded);
     if (loaded.dataset.example_size() != inputs) {
         throw Error(ErrorCode::kInvalid,
-                    "the plan expects examples of " + std::to_string(inputs) + " inputs, got " +
-                        std::to_string(loaded.dataset.example_size()),
-                    "give data like those the model was trained on");
+                    "the model takes examples of " + std::to_string(inputs) + " inputs, " +
+                        data.data + " has " + std::to_string(loaded.dataset.example_size()),
+                    "give data like those it was trained on");
     }
     return std::move(loaded.dataset);
 }

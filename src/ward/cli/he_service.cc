@@ -1,14 +1,18 @@
 // `ward he serve` and `ward he query`: encrypted inference over the network.
 #include <CLI/CLI.hpp>
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
+#include <thread>
 
 #include "ward/cli/internal/he.h"
+#include "ward/cli/internal/network_options.h"
 #include "ward/cli/internal/output_paths.h"
-#include "ward/cli/internal/passphrase.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
 #include "ward/core/progress.h"
@@ -22,42 +26,13 @@
 namespace ward::cli {
 namespace {
 
-// Who this program is, and who the peers may be.
-struct PartyOptions {
-    std::string identity, directory, pins;
-    int passphrase_fd = -1;
-};
-
-void add_party_options(CLI::App& command, PartyOptions& options) {
-    command.add_option("--party", options.identity, "Who this is: NAME of `ward key party`")
-        ->required();
-    command.add_option("--pins", options.pins, "File with a line NAME PIN for each peer")
-        ->required();
-    command.add_option("--dir", options.directory,
-                       "The folder with your keys [$WARD_KEY_DIR or ~/.config/ward/keys]");
-    command
-        .add_option("--party-passphrase-fd", options.passphrase_fd,
-                    "Read the passphrase of the party's key from this file descriptor")
-        ->check(CLI::NonNegativeNumber);
-}
-
-crypto::NetworkIdentity load_identity(const PartyOptions& options) {
-    const crypto::KeyDirectory directory(
-        options.directory.empty() ? crypto::KeyDirectory::default_path() : options.directory);
-    return directory.load(options.identity, passphrase_source(options.passphrase_fd,
-                                                              "Passphrase of the party's key"));
-}
-
-crypto::ExpectedPeer peers(const PartyOptions& options, std::vector<std::string> names) {
-    return {.names = std::move(names), .pins = crypto::load_pins(options.pins), .authorities = {}};
-}
-
 struct ServeOptions {
     HeModelOptions model;
-    PartyOptions party;
+    NetworkOptions party;
     std::string listen = "127.0.0.1:7443";
     int circuit_privacy_bits = 0;
     int64_t clients = 0;  // 0: without end
+    int at_once = 8;
     int idle_seconds = 300;
 };
 
@@ -67,35 +42,76 @@ net::ConnectOptions connect_options(int idle_seconds) {
             .protocol = he::kServiceProtocol};
 }
 
-// One client, from its first byte to its last; its faults end only its own connection. False when
-// nobody came.
-bool serve_client(he::InferenceService& service, net::Listener& listener,
-                  const crypto::NetworkIdentity& identity, const crypto::ExpectedPeer& allowed,
-                  int idle_seconds) {
-    Random random = Random::from_system();
-    std::unique_ptr<net::Channel> channel;
-    try {
-        channel = net::accept_channel(listener, identity, allowed, connect_options(idle_seconds));
-    } catch (const Error& error) {
-        // Nobody came, or not who may.
-        if (error.code() != ErrorCode::kIo) std::cerr << "refused: " << error.what() << "\n";
-        return false;
+// Serves clients in some threads, one client in each; a client's faults end its own connection
+// alone.
+class Server {
+  public:
+    explicit Server(const ServeOptions& options)
+        : options_(options),
+          identity_(load_network_identity(options.party)),
+          allowed_(pinned_peers(options.party, {})),
+          listener_(net::parse_endpoint(options.listen)) {}
+
+    uint16_t port() const { return listener_.port(); }
+
+    void run(he::InferenceService& service) {
+        std::vector<std::jthread> threads;
+        for (int i = 0; i < options_.at_once; ++i) threads.emplace_back([&] { serve(service); });
     }
-    try {
-        service.serve(*channel, random, [&](const he::InferenceService::Answer& a) {
-            std::cerr << channel->peer() << ": " << a.examples << " examples in " << a.seconds
-                      << " s\n";
-        });
-    } catch (const Error& error) {
-        std::cerr << channel->peer() << ": " << error.what() << "\n";
+
+  private:
+    void serve(he::InferenceService& service) {
+        while (const auto socket = next_socket()) serve_client(service, *socket);
     }
-    return true;
-}
+
+    // Nothing when enough clients have come.
+    std::optional<int> next_socket() {
+        const std::lock_guard lock(accepting_);
+        while (options_.clients == 0 || accepted_ < options_.clients) {
+            try {
+                return listener_.accept(std::chrono::milliseconds(200));
+            } catch (const Error& error) {
+                if (error.code() != ErrorCode::kIo) throw;  // kIo: nobody came
+            }
+        }
+        return std::nullopt;
+    }
+
+    void serve_client(he::InferenceService& service, int socket) {
+        std::unique_ptr<net::Channel> channel;
+        try {
+            channel = net::accept_channel(socket, identity_, allowed_,
+                                          connect_options(options_.idle_seconds));
+        } catch (const Error& error) {
+            return say("refused: " + std::string(error.what()));
+        }
+        ++accepted_;
+        try {
+            Random random = Random::from_system();
+            service.serve(*channel, random, [&](const he::InferenceService::Answer& a) {
+                say(channel->peer() + ": " + std::to_string(a.examples) + " examples in " +
+                    std::to_string(a.seconds) + " s");
+            });
+        } catch (const std::exception& error) {
+            say(channel->peer() + ": " + error.what());
+        }
+    }
+
+    void say(const std::string& line) {
+        const std::lock_guard lock(saying_);
+        std::cerr << line << std::endl;
+    }
+
+    const ServeOptions& options_;
+    crypto::NetworkIdentity identity_;
+    crypto::ExpectedPeer allowed_;
+    net::Listener listener_;
+    std::mutex accepting_, saying_;
+    std::atomic<int64_t> accepted_{0};
+};
 
 void run_serve(const ServeOptions& options) {
-    const crypto::NetworkIdentity identity = load_identity(options.party);
-    const crypto::ExpectedPeer allowed = peers(options.party, {});
-    net::Listener listener(net::parse_endpoint(options.listen));
+    Server server(options);
     const HeModel model = prepare(options.model);
     const auto context = he::Context::create(model.plan.parameters);
     he::ServiceOptions service_options;
@@ -106,15 +122,13 @@ void run_serve(const ServeOptions& options) {
     }
     he::InferenceService service(sent_plan(model), he::Program(model.network, model.plan, context),
                                  context, service_options);
-    std::cout << "listening on port " << listener.port() << ", plan "
-              << he::digest(sent_plan(model)) << std::endl;
-    for (int64_t served = 0; options.clients == 0 || served < options.clients;) {
-        served += serve_client(service, listener, identity, allowed, options.idle_seconds);
-    }
+    std::cout << "listening on port " << server.port() << ", plan " << he::digest(sent_plan(model))
+              << std::endl;
+    server.run(service);
 }
 
 struct QueryOptions {
-    PartyOptions party;
+    NetworkOptions party;
     std::string address, server, key, plan;
     DataOptions data;
     std::string split = "test";
@@ -149,9 +163,9 @@ void check_plan(const he::ClientPlan& offered, const std::string& path) {
 void run_query(const QueryOptions& options) {
     check_outputs({{"--data", options.data.data}, {"--plan", options.plan}},
                   {{"--key", options.key}});
-    const crypto::NetworkIdentity identity = load_identity(options.party);
+    const crypto::NetworkIdentity identity = load_network_identity(options.party);
     const auto channel = net::connect_channel(net::parse_endpoint(options.address), identity,
-                                              peers(options.party, {options.server}),
+                                              pinned_peers(options.party, {options.server}),
                                               connect_options(options.wait_seconds));
     const he::ClientPlan plan = he::receive_plan(*channel);
     check_plan(plan, options.plan);
@@ -179,19 +193,23 @@ void add_he_serve_command(CLI::App& group) {
         group.add_subcommand("serve", "Answer encrypted requests over TLS, for the model's owner");
     auto options = std::make_shared<ServeOptions>();
     add_he_model_options(*command, options->model, false);
-    add_party_options(*command, options->party);
+    add_network_options(*command, options->party);
     command->add_option("--listen", options->listen, "HOST:PORT; port 0 takes a free one")
         ->capture_default_str();
     add_circuit_privacy_option(*command, options->circuit_privacy_bits);
     command->add_option("--clients", options->clients, "Stop after so many connections [never]")
         ->check(CLI::NonNegativeNumber);
+    command->add_option("--at-once", options->at_once, "Connections that are open at a time")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
     command
         ->add_option("--idle-seconds", options->idle_seconds,
                      "End a connection on which nothing comes for so long")
         ->check(CLI::Range(1, 86400))
         ->capture_default_str();
     command->footer(
-        "One client at a time. Clients see the plan (ward he plan) and their results; the server\n"
+        "One evaluation at a time, with all cores. Clients see the plan (ward he plan) and their "
+        "results; the server\n"
         "sees ciphertexts. Evaluation keys of each client stay in memory, so that they are sent\n"
         "once. Examples:\n  ward he serve m.safetensors --party hospital --pins clients.txt\n"
         "  ward he serve m.safetensors --party hospital --pins clients.txt --listen "
@@ -206,7 +224,7 @@ void add_he_query_command(CLI::App& group) {
     command->add_option("ADDRESS", options->address, "HOST:PORT of `ward he serve`")->required();
     command->add_option("--server", options->server, "Name of the server in the file of pins")
         ->required();
-    add_party_options(*command, options->party);
+    add_network_options(*command, options->party);
     add_data_options(*command, options->data);
     add_split_options(*command, options->data);
     command->add_option("--split", options->split, "Part of the data: test, train or all")

@@ -129,11 +129,24 @@ void add_local(CLI::App& group) {
     command->callback([options] { run_mpc_local(*options); });
 }
 
+mpc::TrainingJob job_to_forecast(const mpc::JobFile& file, const mpc::SharedDataShape& shape) {
+    if (file.owners.empty()) {
+        return file.examples > 0 ? mpc::public_job(file)
+                                 : mpc::job_for(file, load_part(file, "train"));
+    }
+    if (shape.rows == 0 || shape.features == 0 || shape.label_columns == 0) {
+        throw Error(ErrorCode::kUsage, "a job with owners does not say how much data they have",
+                    "give --rows and --inputs as `ward mpc share` printed them");
+    }
+    return mpc::shared_job(file, shape);
+}
+
 void add_forecast(CLI::App& group) {
     auto* command = group.add_subcommand("forecast", "What a job will cost, before it runs");
     struct ForecastOptions {
         std::string job;
         double rtt_ms = 0, mbit = 0;
+        mpc::SharedDataShape shape = {.rows = 0, .features = 0, .label_columns = 1};
         bool json = false;
     };
     auto options = std::make_shared<ForecastOptions>();
@@ -142,13 +155,20 @@ void add_forecast(CLI::App& group) {
         ->check(CLI::NonNegativeNumber);
     command->add_option("--mbit", options->mbit, "Mbit/s of each party's link; 0: no limit")
         ->check(CLI::NonNegativeNumber);
+    command->add_option("--rows", options->shape.rows,
+                        "Of a job with owners: rows to train on; alignment comes on top");
+    command->add_option("--inputs", options->shape.features, "Likewise: inputs of all owners");
+    command
+        ->add_option("--label-columns", options->shape.label_columns,
+                     "Likewise: 1 for two classes, else the classes")
+        ->capture_default_str();
     command->add_flag("--json", options->json, "Print one JSON object");
-    command->footer("Example:\n  ward mpc forecast job.yaml --rtt-ms 20 --mbit 1000");
+    command->footer(
+        "Examples:\n  ward mpc forecast job.yaml --rtt-ms 20 --mbit 1000\n"
+        "  ward mpc forecast owners.yaml --rows 30000 --inputs 40");
     command->callback([options] {
         const mpc::JobFile file = mpc::read_job(options->job);
-        const mpc::TrainingJob job = file.examples > 0
-                                         ? mpc::public_job(file)
-                                         : mpc::job_for(file, load_part(file, "train"));
+        const mpc::TrainingJob job = job_to_forecast(file, options->shape);
         const mpc::Forecast cost =
             mpc::forecast(job, {.truncation = file.truncation, .security = file.security});
         const double seconds = cost.seconds({.round_trip_seconds = options->rtt_ms / 1000,
@@ -173,9 +193,17 @@ void add_forecast(CLI::App& group) {
 void add_mpc_command(CLI::App& app) {
     auto* group = app.add_subcommand("mpc", "Train among three parties that see only shares");
     group->require_subcommand(1);
+    group->footer(
+        "On one machine, to try a job out:   forecast, local\n"
+        "Parties that bring data themselves: node (or train) at each\n"
+        "Owners that are no party:           share, train at each party, reveal; then predict\n"
+        "Keys of job and party files: docs/mpc.md. Examples:\n"
+        "  ward mpc local job.yaml\n"
+        "  ward mpc train job.yaml --party bank-a.yaml --out model.safetensors");
     add_local(*group);
     add_forecast(*group);
     add_mpc_node(*group);
+    add_mpc_intersect(*group);
     add_mpc_share(*group);
     add_mpc_predict(*group);
     add_mpc_statistics(*group);

@@ -1,6 +1,5 @@
 #include "ward/cli/internal/mpc_node.h"
 
-#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -10,9 +9,7 @@
 #include "ward/cli/internal/mpc_model.h"
 #include "ward/cli/internal/mpc_shared.h"
 #include "ward/core/error.h"
-#include "ward/core/file.h"
 #include "ward/core/progress.h"
-#include "ward/crypto/aead.h"
 #include "ward/crypto/identity.h"
 #include "ward/data/load.h"
 #include "ward/mpc/connect.h"
@@ -30,24 +27,6 @@ struct Options {
     std::string digest;
     bool json = false;
 };
-
-// The key that seals this party's checkpoints; made when it is missing.
-SecretBytes checkpoint_key(const std::string& path) {
-    if (!std::filesystem::exists(path)) {
-        const SecretBytes key = crypto::Aead::new_key();
-        AtomicFile file(path, AtomicFile::Readers::kOwner);
-        file.write(key.reveal());
-        file.commit();
-    }
-    Bytes bytes = read_file(path, 4096);
-    SecretBytes out(bytes);
-    wipe(bytes.data(), bytes.size());
-    if (out.size() != crypto::kAeadKeyBytes) {
-        throw Error(ErrorCode::kInvalid,
-                    path + " must have 32 bytes, got " + std::to_string(out.size()));
-    }
-    return out;
-}
 
 // What the party brings, if anything; checked against the job before anyone is called.
 std::optional<data::Dataset> load_own(const mpc::PartyFile& party, const mpc::JobFile& file,
@@ -80,14 +59,13 @@ mpc::JobResult take_part(mpc::Party& party, const mpc::PartyFile& file, const mp
     SecretBytes key;
     mpc::Checkpointing checkpointing;
     if (!file.checkpoint.empty()) {
-        key = checkpoint_key(file.checkpoint_key);
+        key = load_checkpoint_key(file.checkpoint_key);
         checkpointing = {{file.checkpoint, &key, job.digest(), file.index}, file.checkpoint_steps};
     }
     Progress progress("training on shares", job.epochs, "epochs");
     mpc::JobResult result = mpc::train(
         party, job, initial, data, [&](int epochs) { progress.update(epochs); },
         file.checkpoint.empty() ? nullptr : &checkpointing);
-    party.synchronize();
     progress.finish();
     return result;
 }
@@ -120,12 +98,12 @@ void run_node(const Options& options) {
     mpc::JobResult result;
     try {
         result = take_part(party, party_file, job, own ? &*own : nullptr);
+        party.synchronize();  // nobody writes before all have finished
+        if (!options.out.empty()) save_job_model(job, result.network, *own, options.out);
+        party.synchronize();  // nobody removes what leads there before all have written
     } catch (const std::exception& error) {
         party.fail("this party has stopped with an error of its own");  // its text names own files
         throw;
-    }
-    if (!options.out.empty()) {
-        save_job_model(job, result.network, *own, options.out);
     }
     if (!party_file.checkpoint.empty()) {
         mpc::remove_checkpoints({party_file.checkpoint, nullptr, {}, party_file.index});
@@ -144,7 +122,8 @@ void run_node(const Options& options) {
 }  // namespace
 
 void add_mpc_node(CLI::App& group) {
-    auto* command = group.add_subcommand("node", "Be one of the three parties of a job, over TLS");
+    auto* command = group.add_subcommand(
+        "node", "Be one of the three parties of a job, over TLS (train is the same)");
     command->alias("train");
     auto options = std::make_shared<Options>();
     command->add_option("job", options->job, "Job file, the same at all parties")->required();

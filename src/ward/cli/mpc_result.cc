@@ -1,6 +1,7 @@
 #include "ward/cli/internal/mpc_result.h"
 
 #include <cmath>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -59,7 +60,7 @@ data::Dataset joint_data(const mpc::JobFile& file, std::span<const mpc::ShareFil
         const data::Dataset own = data_from_about(owner.about, owner.name);
         if (!own.class_names.empty()) out.class_names = own.class_names;
         out.bounds_read_from_data = out.bounds_read_from_data || own.bounds_read_from_data;
-        if (file.alignment == mpc::Alignment::kVertical) {
+        if (file.alignment != mpc::Alignment::kHorizontal && owners.size() > 1) {
             for (const std::string& name : own.feature_names) {
                 out.feature_names.push_back(owner.name + "/" + name);
             }
@@ -178,6 +179,18 @@ std::string score_table(const std::vector<std::string>& classes, const mpc::Ring
     return text;
 }
 
+// A result under the file name of another kind would be taken for it.
+void require_name(const std::string& kind, const std::string& path) {
+    const std::string ending = kind == "model"    ? ".safetensors"
+                               : kind == "scores" ? ".csv"
+                                                  : ".json";
+    const std::string found = std::filesystem::path(path).extension();
+    if (found == ending || (found != ".safetensors" && found != ".csv" && found != ".json")) return;
+    throw Error(ErrorCode::kUsage,
+                "these are " + kind + ", which do not go into a " + found + " file",
+                "--out NAME" + ending);
+}
+
 struct RevealOptions {
     std::vector<std::string> files;
     std::string identity;
@@ -195,6 +208,7 @@ void run_reveal(const RevealOptions& options) {
         throw Error(ErrorCode::kRefused, options.files.front() + " has rows of an owner",
                     "only results are revealed");
     }
+    require_name(files.front().kind, options.out);
     std::vector<mpc::RingMatrix> matrices = mpc::combine(files);
     const About about = parse_about(files.front().about, options.files.front());
     if (files.front().kind == "model") {

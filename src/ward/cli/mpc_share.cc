@@ -5,9 +5,10 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "ward/cli/internal/data_options.h"
 #include "ward/cli/internal/mpc_files.h"
+#include "ward/cli/internal/mpc_ids.h"
 #include "ward/core/error.h"
-#include "ward/data/csv.h"
 #include "ward/data/load.h"
 #include "ward/mpc/fixed_point.h"
 #include "ward/mpc/join.h"
@@ -19,6 +20,7 @@ struct Options {
     data::LoadRequest request;
     std::string name;
     std::string id_column;
+    std::string rows;  // file of the identifiers to be shared; empty: all
     std::string domain = "ward mpc share";
     std::vector<std::string> readers;
     std::string folder = ".";
@@ -35,7 +37,7 @@ data::LoadRequest request_of(const Options& options) {
 
 data::Dataset load(const Options& options) {
     data::LoadedData loaded = data::load_dataset(request_of(options));
-    for (const std::string& note : loaded.notes) std::cerr << "note: " << note << "\n";
+    log_notes(loaded);
     if (options.no_labels) {
         loaded.dataset.labels.clear();
         loaded.dataset.class_names.clear();
@@ -43,36 +45,28 @@ data::Dataset load(const Options& options) {
     return std::move(loaded.dataset);
 }
 
-// The identifiers as they are written, row by row.
-std::vector<std::string> read_ids(const Options& options) {
-    const auto chosen = data::choose_schema(request_of(options));
-    const data::Table table = data::read_csv_untyped(
-        options.request.data, chosen ? chosen->schema.format : data::CsvFormat(),
-        options.id_column);
-    const data::Column* column = table.find(options.id_column);
-    if (column == nullptr) {
-        throw Error(ErrorCode::kInvalid,
-                    options.request.data + " has no column " + options.id_column);
-    }
-    std::vector<std::string> ids;
-    for (int32_t code : column->codes) {
-        ids.push_back(code >= 0 ? column->categories[static_cast<size_t>(code)] : std::string());
-    }
-    return ids;
-}
-
-mpc::RingMatrix keys_of(const Options& options, const data::Dataset& data) {
-    const auto rows = static_cast<size_t>(data.size());
-    if (options.id_column.empty()) return mpc::RingMatrix(rows, 0);
+// The identifiers of the rows, and with --rows only what is to be shared.
+std::vector<std::string> take_ids(const Options& options, data::Dataset& data) {
+    if (options.id_column.empty()) return {};
     if (options.request.split != "all") {
         throw Error(ErrorCode::kUsage, "--id goes with the whole table, not with --split");
     }
-    const std::vector<std::string> ids = read_ids(options);
-    if (ids.size() != rows) {
+    std::vector<std::string> ids = read_ids(request_of(options), options.id_column);
+    if (static_cast<int64_t>(ids.size()) != data.size()) {
         throw Error(ErrorCode::kInvalid, options.request.data + " has " +
                                              std::to_string(ids.size()) + " identifiers for " +
-                                             std::to_string(rows) + " rows");
+                                             std::to_string(data.size()) + " rows");
     }
+    if (options.rows.empty()) return ids;
+    const std::vector<int64_t> rows = rows_of_ids(ids, options.rows, options.id_column);
+    data = data::select_rows(data, rows);
+    std::vector<std::string> out;
+    for (int64_t row : rows) out.push_back(ids[static_cast<size_t>(row)]);
+    return out;
+}
+
+mpc::RingMatrix keys_of(const Options& options, const std::vector<std::string>& ids, size_t rows) {
+    if (options.id_column.empty()) return mpc::RingMatrix(rows, 0);
     return mpc::hash_identifiers(ids, options.domain, options.request.data);
 }
 
@@ -109,10 +103,11 @@ void run_share(const Options& options) {
         throw Error(ErrorCode::kIo, share_path(options, i) + " exists: jobs may name its id",
                     "choose another --out folder, or remove the old shares first");
     }
-    const data::Dataset data = load(options);
+    data::Dataset data = load(options);
+    const std::vector<std::string> ids = take_ids(options, data);
     const auto rows = static_cast<size_t>(data.size());
     const mpc::RingMatrix matrices[] = {
-        keys_of(options, data),
+        keys_of(options, ids, rows),
         mpc::encode(std::span<const float>(data.inputs), rows,
                     static_cast<size_t>(data.example_size()), data.name),
         labels_of(data)};
@@ -160,6 +155,10 @@ void add_mpc_share(CLI::App& group) {
         ->expected(3);
     command->add_option("--id", options->id_column,
                         "Column that identifies a person: for alignment, never an input");
+    command
+        ->add_option("--rows", options->rows,
+                     "Only the rows that this file of `ward mpc intersect` names, in its order")
+        ->needs("--id");
     command->add_option("--domain", options->domain,
                         "Name for the hashing of identifiers, equal at all owners");
     command->add_option("--label", options->request.label, "Label column of a table");

@@ -1,16 +1,20 @@
 #include "ward/cli/internal/mpc_shared.h"
 
 #include <chrono>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "ward/cli/internal/mpc_files.h"
 #include "ward/cli/internal/mpc_result.h"
 #include "ward/cli/internal/passphrase.h"
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
+#include "ward/core/file.h"
 #include "ward/core/progress.h"
+#include "ward/crypto/aead.h"
 #include "ward/mpc/learn/privacy.h"
 
 namespace ward::cli {
@@ -186,15 +190,28 @@ mpc::PartyLinks connect_party(const mpc::PartyFile& party, const crypto::Network
                                  .idle_timeout = std::chrono::seconds(party.silence_seconds)});
 }
 
+SecretBytes load_checkpoint_key(const std::string& path) {
+    if (!std::filesystem::exists(path)) {
+        const SecretBytes key = crypto::Aead::new_key();
+        AtomicFile file(path, AtomicFile::Readers::kOwner);
+        file.write(key.reveal());
+        file.commit();
+    }
+    Bytes bytes = read_file(path, 4096);
+    SecretBytes out(bytes);
+    wipe(bytes.data(), bytes.size());
+    if (out.size() != crypto::kAeadKeyBytes) {
+        throw Error(ErrorCode::kInvalid,
+                    path + " must have 32 bytes, got " + std::to_string(out.size()));
+    }
+    return out;
+}
+
 void run_shared_training(const mpc::PartyFile& party_file, const mpc::JobFile& file,
                          const SharedJobOptions& options) {
     if (party_file.shares.empty()) {
         throw Error(ErrorCode::kInvalid, "the job is on data of owners, the party file names none",
                     "add shares: and shares_key: to it");
-    }
-    if (!party_file.checkpoint.empty()) {
-        throw Error(ErrorCode::kUnsupported, "a job on data of owners has no checkpoints",
-                    "remove checkpoint from the party file");
     }
     if (options.out.empty()) {
         throw Error(ErrorCode::kUsage,
@@ -209,23 +226,34 @@ void run_shared_training(const mpc::PartyFile& party_file, const mpc::JobFile& f
     require_digest(digest, options.digest);
     const mpc::PartyOptions party_options = {
         .job = digest, .truncation = file.truncation, .security = file.security};
+    SecretBytes key;
+    const mpc::CheckpointPlace place = {party_file.checkpoint, &key, digest, party_file.index};
+    if (!place.path.empty()) key = load_checkpoint_key(party_file.checkpoint_key);
     with_party(party_file, party_options, [&](mpc::Party& party) {
         const auto start = std::chrono::steady_clock::now();
         const mpc::NetworkWeights initial = mpc::draw_initial_weights(party, job.shape);
+        std::optional<mpc::Resumption> resumption;
+        if (!place.path.empty()) {
+            resumption.emplace(party, place, party_file.checkpoint_steps, job, std::string());
+            resumption->restore();
+        }
         std::cerr << "aligning the rows of " << data.files.size() << " owners\n";
         const mpc::AlignedData rows = mpc::align(party, data.files, file.alignment, file.distinct);
         job.examples = rows.features.rows;
         std::cerr << job.examples << " rows to train on\n";
         Progress progress("training on shares", job.epochs, "epochs");
         const mpc::SharedNetwork network = mpc::train_shared(
-            party, job, initial, rows, [&](int epochs) { progress.update(epochs); });
-        party.synchronize();
+            party, job, initial, rows, [&](int epochs) { progress.update(epochs); },
+            resumption ? &*resumption : nullptr);
+        party.synchronize();  // nobody writes before all have finished
         progress.finish();
         std::vector<crypto::AgeRecipient> readers = readers_of(file);
         readers.push_back(keys.identities.front().recipient());  // for predictions
         seal_share_file(
             model_result(file, digest, shape, job.examples, data.files, party_file.index, network),
             readers, options.out);
+        party.synchronize();  // nobody removes what leads there before all have written
+        if (resumption) mpc::remove_checkpoints(place);
         print_traffic(party, start, job.examples, options.json);
     });
 }

@@ -89,7 +89,7 @@ void Progress::update(int64_t done, std::string_view note) {
 
 void Progress::finish() {
     if (finished_) return;
-    done_ = total_;
+    if (total_ > 0) done_ = total_;
     draw(true);
     finished_ = true;
 }
@@ -99,18 +99,21 @@ void Progress::draw(bool last) {
     const double seconds = std::chrono::duration<double>(last_draw_ - start_).count();
     const double rate = seconds > 0 ? static_cast<double>(done_) / seconds : 0;
     const double left = rate > 0 ? static_cast<double>(total_ - done_) / rate : 0;
-    const double part = total_ > 0 ? static_cast<double>(done_) / static_cast<double>(total_) : 1;
-    const std::string time =
-        last ? "took " + duration_text(seconds) : duration_text(left) + " left";
+    const bool known = total_ > 0;
+    const double part = known ? static_cast<double>(done_) / static_cast<double>(total_) : last;
+    const std::string count =
+        std::to_string(done_) + (known ? "/" + std::to_string(total_) : std::string());
+    const std::string time = last    ? "took " + duration_text(seconds)
+                             : known ? duration_text(left) + " left"
+                                     : duration_text(seconds);
     const std::string note = note_.empty() ? "" : "  " + note_;
     switch (mode_) {
         case ProgressMode::kBar: {
             const int filled = static_cast<int>(24 * std::clamp(part, 0.0, 1.0));
             const std::string bar = std::string(filled, '#') + std::string(24 - filled, '.');
-            std::fprintf(stderr, "\r\033[K%s [%s] %ld/%ld %s  %.4g %s/s  %s%s%s", task_.c_str(),
-                         bar.c_str(), static_cast<long>(done_), static_cast<long>(total_),
-                         unit_.c_str(), rate, unit_.c_str(), time.c_str(), note.c_str(),
-                         last ? "\n" : "");
+            std::fprintf(stderr, "\r\033[K%s [%s] %s %s  %.4g %s/s  %s%s%s", task_.c_str(),
+                         bar.c_str(), count.c_str(), unit_.c_str(), rate, unit_.c_str(),
+                         time.c_str(), note.c_str(), last ? "\n" : "");
             break;
         }
         case ProgressMode::kJson:
@@ -122,9 +125,8 @@ void Progress::draw(bool last) {
                 json_escaped(unit_).c_str(), seconds, left, json_escaped(note_).c_str());
             break;
         case ProgressMode::kPlain:
-            std::fprintf(stderr, "%s: %ld/%ld %s  %.4g %s/s  %s%s\n", task_.c_str(),
-                         static_cast<long>(done_), static_cast<long>(total_), unit_.c_str(), rate,
-                         unit_.c_str(), time.c_str(), note.c_str());
+            std::fprintf(stderr, "%s: %s %s  %.4g %s/s  %s%s\n", task_.c_str(), count.c_str(),
+                         unit_.c_str(), rate, unit_.c_str(), time.c_str(), note.c_str());
             break;
         default:
             break;

@@ -16,7 +16,7 @@ void set_progress_mode(ProgressMode mode);
 ProgressMode progress_mode();
 ProgressMode parse_progress_mode(std::string_view name);  // Throws Error kUsage.
 
-// One task with a known total. Not thread-safe. Draws at most 10 times a second on a terminal.
+// One task; a total of 0 is an unknown one. Not thread-safe. Draws at most 10 times a second on a terminal.
 class Progress {
   public:
     Progress(std::string task, int64_t total, std::string unit);

@@ -153,6 +153,8 @@ void TlsStream::State::fail_late(const char* what) {
                                     std::to_string(limit.count()) + " ms");
 }
 
+constexpr const char* kSeeThere = "what the other side printed tells why it went away";
+
 void TlsStream::State::fail(int ssl_error, const char* what) {
     const unsigned long code = ERR_peek_error();
     const int reason = ERR_GET_REASON(code);
@@ -160,7 +162,8 @@ void TlsStream::State::fail(int ssl_error, const char* what) {
         ERR_clear_error();
         throw Error(ErrorCode::kCorrupt,
                     open ? "the connection to " + peer_name() + " was cut before its end"
-                         : "the peer closed the connection during the TLS handshake");
+                         : "the peer closed the connection during the TLS handshake",
+                    kSeeThere);
     }
     if (ssl_error != SSL_ERROR_SSL) fail_lost(what);
     if (!open) fail_handshake(reason);
@@ -171,9 +174,10 @@ void TlsStream::State::fail(int ssl_error, const char* what) {
 void TlsStream::State::fail_lost(const char* what) {
     ERR_clear_error();
     const int reason = socket.last_error;
-    throw Error(ErrorCode::kIo, std::string(what) + " " + peer_name() +
-                                    ": the connection was lost" +
-                                    (reason != 0 ? std::string(": ") + std::strerror(reason) : ""));
+    throw Error(ErrorCode::kIo,
+                std::string(what) + " " + peer_name() + ": the connection was lost" +
+                    (reason != 0 ? std::string(": ") + std::strerror(reason) : ""),
+                kSeeThere);
 }
 
 void TlsStream::State::fail_handshake(int reason) {

@@ -190,6 +190,83 @@ SharedBits carry_of(Party& party, int pivot, const SharedMatrix& x, size_t bits,
     return out;
 }
 
+constexpr size_t kRipple = 4;  // bits in a group whose carry ripples
+
+// Where the planes of a number stand whose bits are cut into such groups; the lowest is the short
+// one.
+struct Groups {
+    Groups(size_t bits, size_t words_)
+        : count((bits + kRipple - 1) / kRipple), missing(kRipple * count - bits), words(words_) {}
+
+    // Appends the planes of bit j of the groups from `first` on.
+    void gather(const Planes& from, size_t first, size_t j, Planes& to) const {
+        for (size_t g = first; g < count; ++g) {
+            const auto at = static_cast<std::ptrdiff_t>((kRipple * g + j - missing) * words);
+            const auto end = at + static_cast<std::ptrdiff_t>(words);
+            to.first.insert(to.first.end(), from.first.begin() + at, from.first.begin() + end);
+            to.second.insert(to.second.end(), from.second.begin() + at, from.second.begin() + end);
+        }
+    }
+
+    size_t count, missing, words;
+};
+
+Planes part_of(const Planes& from, size_t begin, size_t count) {
+    const auto cut = [&](const RingVector& v) {
+        const auto at = v.begin() + static_cast<std::ptrdiff_t>(begin);
+        return RingVector(at, at + static_cast<std::ptrdiff_t>(count));
+    };
+    return {cut(from.first), cut(from.second)};
+}
+
+void append(Planes& to, const Planes& from) {
+    to.first.insert(to.first.end(), from.first.begin(), from.first.end());
+    to.second.insert(to.second.end(), from.second.begin(), from.second.end());
+}
+
+// The first `count` words of `to` from `to_at` on get exclusive-or those of `from`.
+void add_words(const Planes& from, size_t from_at, size_t count, Planes& to, size_t to_at) {
+    for (size_t i = 0; i < count; ++i) to.first[to_at + i] ^= from.first[from_at + i];
+    for (size_t i = 0; i < count; ++i) to.second[to_at + i] ^= from.second[from_at + i];
+}
+
+// What groups of bits of two numbers generate and propagate, as `carry_tree` takes it. In a group
+// the carry ripples, k' = maj(s, c, k) = (s + k)(c + k) + k, one product per bit; beside it the
+// bits that pass a carry on are multiplied in pairs. That makes 7 products for 4 bits, where a tree
+// from the lowest bits on takes 10. kRipple rounds.
+Planes group_carries(Party& party, const Planes& s, const Planes& c, size_t bits, size_t words) {
+    const Groups groups(bits, words);
+    const size_t upper = (groups.count - 1) * words;
+    Planes sum = s, passed, carry;
+    add_words(c, 0, bits * words, sum, 0);
+    for (RingVector* part : {&carry.first, &carry.second}) {
+        part->assign(groups.count * words, Ring{0});
+    }
+    for (size_t j = 0; j < kRipple; ++j) {
+        const size_t first = j < groups.missing ? 1 : 0, skipped = first * words;
+        const size_t rippled = groups.count * words - skipped;
+        Planes left, right;
+        groups.gather(s, first, j, left);
+        groups.gather(c, first, j, right);
+        add_words(carry, skipped, rippled, left, 0);
+        add_words(carry, skipped, rippled, right, 0);
+        for (size_t pair = 0; j == 0 && pair < kRipple; pair += 2) {
+            groups.gather(sum, 1, pair, left);
+            groups.gather(sum, 1, pair + 1, right);
+        }
+        if (j == 1) {
+            append(left, part_of(passed, 0, upper));
+            append(right, part_of(passed, upper, upper));
+        }
+        if (left.first.empty()) continue;
+        const Planes products = and_planes(party, left, right);
+        add_words(products, 0, rippled, carry, skipped);
+        if (j <= 1) passed = part_of(products, rippled, products.first.size() - rippled);
+    }
+    append(carry, passed);
+    return carry;
+}
+
 // The part with this number of the planes of three numbers that are each known to two parties: part
 // j holds number j where `numbers` has bit j set, else 0.
 RingVector planes_of_part(const RingVector& planes, int part, unsigned numbers) {
@@ -198,7 +275,7 @@ RingVector planes_of_part(const RingVector& planes, int part, unsigned numbers) 
 
 // The sign of x_0 + x_1 + x_2 with verified operations only. The three parts are shared bits as
 // they are; a row of full adders makes two numbers of them, s and 2 c, and the tree their carry.
-// 4 bits per bit of x and party; 2 + log2(bits) rounds.
+// 3.25 bits per bit of x and party; 3 + log2(bits) rounds.
 SharedBits verified_sign(Party& party, const SharedMatrix& x, size_t bits) {
     const size_t words = words_for_bits(x.size()), low = (bits - 1) * words;
     const int part_one = party.index(), part_two = (party.index() + 1) % 3;
@@ -225,21 +302,13 @@ SharedBits verified_sign(Party& party, const SharedMatrix& x, size_t bits) {
         out.first[w] ^= carries.first[low - words + w];
         out.second[w] ^= carries.second[low - words + w];
     }
-    const size_t groups = bits - 2;
-    if (groups == 0) return out;
+    const size_t summed = bits - 2;
+    if (summed == 0) return out;
     // Bits 1 to bits - 2 of s and of 2 c; bit 0 of 2 c is 0.
-    const auto shifted = [&](const RingVector& s, const RingVector& c) {
-        return std::pair(RingVector(s.begin() + static_cast<std::ptrdiff_t>(words), s.end()),
-                         RingVector(c.begin(), c.end() - static_cast<std::ptrdiff_t>(words)));
-    };
-    const auto [s_first, c_first] = shifted(first, carries.first);
-    const auto [s_second, c_second] = shifted(second, carries.second);
-    Planes planes = and_planes(party, {s_first, s_second}, {c_first, c_second});
-    for (size_t i = words; i < groups * words; ++i) {
-        planes.first.push_back(s_first[i] ^ c_first[i]);
-        planes.second.push_back(s_second[i] ^ c_second[i]);
-    }
-    planes = carry_tree(party, std::move(planes), groups, words);
+    const Planes s = part_of({first, second}, words, summed * words);
+    const Planes planes = carry_tree(
+        party, group_carries(party, s, part_of(carries, 0, summed * words), summed, words),
+        Groups(summed, words).count, words);
     for (size_t w = 0; w < words; ++w) {
         out.first[w] ^= planes.first[w];
         out.second[w] ^= planes.second[w];

@@ -1,121 +1,40 @@
 // Parties that deviate: every message of every protocol is falsified in turn, and no wrong value
 // may be output. WARD_MPC_DEVIATIONS sets the number of trials (10,000 take a few minutes).
-#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <atomic>
+#include <algorithm>
 #include <cmath>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <mutex>
-#include <thread>
 
-#include "ward/core/error.h"
+#include "ward/core/testing/seeded_random.h"
 #include "ward/mpc/bits.h"
+#include "ward/mpc/fixed_point.h"
+#include "ward/mpc/functions.h"
+#include "ward/mpc/join.h"
+#include "ward/mpc/learn/network.h"
 #include "ward/mpc/multiply.h"
-#include "ward/mpc/party.h"
 #include "ward/mpc/share.h"
+#include "ward/mpc/shuffle.h"
 #include "ward/mpc/softmax.h"
-#include "ward/net/channel.h"
+#include "ward/mpc/sort.h"
+#include "ward/mpc/statistics.h"
+#include "ward/mpc/testing/deviations.h"
 
 namespace ward::mpc {
 namespace {
 
-// Changes one message on its way: to the receiver, the sender has deviated.
-class FalsifyingStream final : public net::ByteStream {
-  public:
-    using Falsify = std::function<void(Bytes& data)>;
-    // `message` counts from 0; none is changed when it is negative.
-    FalsifyingStream(std::unique_ptr<net::ByteStream> stream, int64_t message, Falsify falsify)
-        : stream_(std::move(stream)), message_(message), falsify_(std::move(falsify)) {}
+using deviating::expect_caught;
+using deviating::trials_or;
 
-    void read_all(std::span<uint8_t> out) override { stream_->read_all(out); }
-    void abort() noexcept override { stream_->abort(); }
-    uint64_t wire_bytes_sent() const override { return stream_->wire_bytes_sent(); }
-
-    // Frames come whole, or as header and data when they are long.
-    void write(ByteView data) override {
-        Bytes copy(data.begin(), data.end());
-        size_t begin = 0;
-        if (!header_seen_) {
-            begin = net::kFrameHeaderBytes;
-            header_seen_ = copy.size() == begin;
-            if (header_seen_) return stream_->write(copy);
-        }
-        header_seen_ = false;
-        if (count_++ == message_) {
-            Bytes body(copy.begin() + static_cast<std::ptrdiff_t>(begin), copy.end());
-            falsify_(body);
-            std::copy(body.begin(), body.end(), copy.begin() + static_cast<std::ptrdiff_t>(begin));
-        }
-        stream_->write(copy);
-    }
-
-    int64_t count() const { return count_; }
-
-  private:
-    std::unique_ptr<net::ByteStream> stream_;
-    int64_t message_;
-    Falsify falsify_;
-    std::atomic<int64_t> count_ = 0;
-    bool header_seen_ = false;
-};
-
-struct Deviation {
-    int sender = -1;  // party whose message to the next (or previous) one changes
-    bool to_next = true;
-    int64_t message = -1;
-    FalsifyingStream::Falsify falsify;
-};
-
-struct Outcome {
-    std::array<bool, 3> finished{};
-    std::array<RingVector, 3> opened;
-    std::array<std::array<int64_t, 2>, 3> messages{};  // to next, to previous
-};
-
-using Program = std::function<RingVector(Party&)>;
-
-Outcome run_with(const Program& program, const Deviation& deviation) {
-    Outcome out;
-    std::array<std::unique_ptr<net::Channel>, 3> to_next, to_previous;
-    std::array<std::array<FalsifyingStream*, 2>, 3> streams{};
-    const auto wrap = [&](std::unique_ptr<net::ByteStream> stream, int from, bool next) {
-        const bool here = deviation.sender == from && deviation.to_next == next;
-        auto wrapped = std::make_unique<FalsifyingStream>(
-            std::move(stream), here ? deviation.message : -1, deviation.falsify);
-        streams[static_cast<size_t>(from)][next ? 0 : 1] = wrapped.get();
-        return std::make_unique<net::Channel>(std::move(wrapped), "peer");
-    };
-    for (int i = 0; i < 3; ++i) {
-        auto [one, other] = net::memory_pipe();
-        to_next[static_cast<size_t>(i)] = wrap(std::move(one), i, true);
-        to_previous[static_cast<size_t>((i + 1) % 3)] = wrap(std::move(other), (i + 1) % 3, false);
-    }
-    std::array<std::thread, 3> threads;
-    for (size_t i = 0; i < 3; ++i) {
-        threads[i] = std::thread([&, i] {
-            net::Channel* links[] = {to_previous[i].get(), to_next[i].get()};
-            std::unique_ptr<Party> party;
-            try {
-                party = std::make_unique<Party>(
-                    static_cast<int>(i), std::move(to_previous[i]), std::move(to_next[i]),
-                    PartyOptions{.job = "deviation", .security = Security::kMalicious});
-                out.opened[i] = program(*party);
-                party->synchronize();
-                for (size_t side : {0u, 1u}) out.messages[i][side] = streams[i][side]->count();
-                out.finished[i] = true;
-            } catch (const Error&) {
-                for (net::Channel* link : links) {
-                    if (party) link->abort();
-                }
-            }
-        });
-    }
-    for (std::thread& thread : threads) thread.join();
-    return out;
+SharedMatrix shared(Party& party, int owner, const RingMatrix& values) {
+    return share(party, owner, party.index() == owner ? &values : nullptr, values.rows,
+                 values.cols);
 }
+
+void append(RingVector& to, const RingMatrix& from) {
+    to.insert(to.end(), from.values.begin(), from.values.end());
+}
+
+// ---- the basic protocols
 
 // All verified protocols, small: shares, products, divisions, comparisons, conversions, softmax.
 RingVector everything(Party& party) {
@@ -160,76 +79,169 @@ void expect_right(const RingVector& opened, const std::string& what) {
     ASSERT_EQ(opened[8], 0u) << what;  // no value is negative
 }
 
-size_t trials() {
-    const char* text = std::getenv("WARD_MPC_DEVIATIONS");
-    return text != nullptr ? static_cast<size_t>(std::atol(text)) : 150;
-}
-
-// What a deviating party may do to a message.
-FalsifyingStream::Falsify random_falsification(Random& random) {
-    const uint64_t kind = random.below(4), where = random.next_u64(), value = random.next_u64();
-    return [=](Bytes& data) {
-        if (data.empty()) return;
-        const size_t at = where % data.size();
-        if (kind == 0) {  // one bit
-            data[at] = static_cast<uint8_t>(data[at] ^ (1u << (value % 8)));
-        } else if (kind == 1) {  // the top bit of one word: an error of 2^63
-            data[std::min(at / 8 * 8 + 7, data.size() - 1)] ^= 0x80;
-        } else if (kind == 2) {  // everything
-            for (size_t i = 0; i < data.size(); ++i) {
-                data[i] = static_cast<uint8_t>(data[i] ^ ((value >> (i % 8 * 8)) | 1));
-            }
-        } else {  // one byte more
-            data[at] = static_cast<uint8_t>(data[at] + 1 + value % 255);
-        }
-    };
-}
-
-TEST(Deviations, HonestPartiesFinish) {
-    const Outcome honest = run_with(everything, {});
-    for (size_t i = 0; i < 3; ++i) {
-        ASSERT_TRUE(honest.finished[i]);
-        expect_right(honest.opened[i], "honest");
-    }
+TEST(Deviations, HonestPartiesOpenAlike) {
+    const deviating::Outcome honest = deviating::run_with(everything, {});
     EXPECT_EQ(honest.opened[0], honest.opened[2]);
     EXPECT_EQ(honest.opened[1].size(), honest.opened[0].size() + 8);
 }
 
-// The sender goes on as if it had sent the right message, so even another input, which an owner may
-// choose, comes to light. What may pass unseen is a changed carry word of a proof (verify.h: w) or
-// another part of a proof for relations that hold: half of the errors of 2^63 in them vanish. Then
-// nothing is wrong with the values, and the test checks that. The last message says only that a
-// party is done; it is left alone.
 TEST(Deviations, OfEveryMessageAreCaughtOrWithoutEffect) {
-    const Outcome honest = run_with(everything, {});
-    Random random = Random::from_system();
-    const size_t count = trials();
-    size_t harmless = 0;
-    const uint64_t begin = random.below(1000);
-    for (size_t trial = 0; trial < count; ++trial) {
-        Deviation deviation;
-        deviation.sender = static_cast<int>(trial % 3);
-        deviation.to_next = trial / 3 % 2 == 0;
-        const size_t side = deviation.to_next ? 0 : 1;
-        const auto total =
-            static_cast<uint64_t>(honest.messages[static_cast<size_t>(deviation.sender)][side] - 1);
-        // Walks through all messages, so that every kind is met.
-        deviation.message = static_cast<int64_t>((trial / 6 + begin) % total);
-        deviation.falsify = random_falsification(random);
-        const Outcome got = run_with(everything, deviation);
-        bool output = false;
-        for (size_t i = 0; i < 3; ++i) {
-            if (static_cast<int>(i) == deviation.sender || !got.finished[i]) continue;
-            output = true;
-            expect_right(got.opened[i], "message " + std::to_string(deviation.message) +
-                                            " of party " + std::to_string(deviation.sender) +
-                                            " to the " + (deviation.to_next ? "next" : "previous"));
-        }
-        harmless += output ? 1 : 0;
+    expect_caught(everything, expect_right, trials_or(150));
+}
+
+// ---- tables
+
+RingMatrix matrix(size_t cols, const RingVector& values) {
+    RingMatrix out(values.size() / cols, cols);
+    out.values = values;
+    return out;
+}
+
+constexpr Ring kMinusOne = ~Ring{0};
+
+// Rows opened in ascending order of the first column.
+void append_ordered(RingVector& to, const RingMatrix& rows) {
+    std::vector<size_t> order(rows.rows);
+    for (size_t r = 0; r < rows.rows; ++r) order[r] = r;
+    const Ring* values = rows.values.data();
+    std::sort(order.begin(), order.end(),
+              [&](size_t a, size_t b) { return values[a * rows.cols] < values[b * rows.cols]; });
+    for (size_t r : order) {
+        to.insert(to.end(), values + r * rows.cols, values + (r + 1) * rows.cols);
     }
-    std::printf("%zu deviations, %zu caught, %zu without effect on any result\n", count,
-                count - harmless, harmless);
-    EXPECT_LE(harmless, 5 + count / 20);
+}
+
+// Shuffled, sorted, parted, joined, united: keys and, beside them, numbers of rows.
+RingVector tables(Party& party) {
+    const SharedMatrix x = shared(party, 0, matrix(2, {3, 0, kMinusOne, 1, 7, 2, 0, 3}));
+    RingVector out;
+    append_ordered(out, open(party, shuffle_rows(party, x)));
+    append(out, open(party, sort_rows(party, x, 0, 8)));
+    append(out, open(party, partition_rows(party, x, is_negative(party, select_columns(x, 0, 1)))));
+    const SharedMatrix both[] = {shared(party, 1, matrix(3, {11, 5, 100, 22, 6, 101})),
+                                 shared(party, 2, matrix(3, {22, 6, 201, 33, 7, 202}))};
+    append(out, open(party, open_count_and_keep(party, inner_join(party, both))));
+    append(out, open(party, keep_at_most(party, inner_join(party, both), 2)));
+    append_ordered(out, open(party, open_count_and_keep(party, distinct_rows(party, both))));
+    return out;
+}
+
+TEST(Deviations, OfTablesAreCaughtOrWithoutEffect) {
+    const RingVector expected = {0,         3,   3,  0, 7, 2, kMinusOne, 1,  // by unsigned keys
+                                 kMinusOne, 1,   0,  3, 3, 0, 7,         2,  // sorted
+                                 kMinusOne, 1,   3,  0, 7, 2, 0,         3,  // parted
+                                 101,       201,                             // joined
+                                 101,       201, 1,  0, 0, 0,                // and filled up
+                                 100,       101, 202};                       // united
+    const auto exact = [&](const RingVector& opened, const std::string& what) {
+        ASSERT_EQ(opened, expected) << what;
+    };
+    expect_caught(tables, exact, trials_or(40));
+}
+
+// ---- learning
+
+NetworkShape small_images(NetworkLayer::Kind pool) {
+    using Kind = NetworkLayer::Kind;
+    return {.widths = {},
+            .image = {3, 3, 1},
+            .layers = {{.kind = Kind::kConvolution, .outputs = 2, .kernel = 2},
+                       {.kind = Kind::kGroupNorm, .groups = 1},
+                       {.kind = Kind::kRelu},
+                       {.kind = pool, .outputs = 0, .kernel = 2, .stride = 1},
+                       {.kind = Kind::kDense, .outputs = 2}}};
+}
+
+constexpr size_t kRows = 2;
+constexpr Ring kUnit = Ring{1} << kFractionBits;
+
+RingMatrix images() {
+    RingMatrix out(kRows, 9);
+    for (size_t i = 0; i < out.size(); ++i) out.values[i] = (i * 7 % 9) << 13;
+    return out;
+}
+RingMatrix labels() { return matrix(2, {kUnit, 0, 0, kUnit}); }
+
+TrainOptions options_of(Optimizer optimizer) {
+    return {.batch_size = kRows, .learning_rate = 0.05, .optimizer = optimizer};
+}
+
+NetworkWeights initial(const NetworkShape& shape) {
+    Random random = testonly::seeded_random(3);
+    return initial_weights(shape, random);
+}
+
+// A step of each optimizer, with the pool of maxima and that of means.
+constexpr std::pair<Optimizer, NetworkLayer::Kind> kSteps[] = {
+    {Optimizer::kSgd, NetworkLayer::Kind::kMaxPool},
+    {Optimizer::kAdam, NetworkLayer::Kind::kAveragePool}};
+
+template <typename Weights>
+void append_all(RingVector& to, const Weights& weights, const std::vector<RingMatrix>& biases) {
+    for (const RingMatrix& w : weights) append(to, w);
+    for (const RingMatrix& b : biases) append(to, b);
+}
+
+RingVector learned(Party& party) {
+    RingVector out;
+    for (const auto& [optimizer, pool] : kSteps) {
+        const NetworkShape shape = small_images(pool);
+        Network network(party, shape, initial(shape), options_of(optimizer));
+        network.train_step(shared(party, 0, images()), shared(party, 1, labels()));
+        const NetworkWeights got = network.reveal(party);
+        append_all(out, got.weights, got.biases);
+    }
+    return out;
+}
+
+TEST(Deviations, OfStepsOfTrainingAreCaughtOrWithoutEffect) {
+    RingVector expected;
+    for (const auto& [optimizer, pool] : kSteps) {
+        const NetworkShape shape = small_images(pool);
+        Twin twin(testonly::seeded_random(5));
+        TwinNetwork network(twin, shape, initial(shape), options_of(optimizer));
+        network.train_step(images(), labels());
+        append_all(expected, network.weights(), network.biases());
+    }
+    const auto near = [&](const RingVector& opened, const std::string& what) {
+        ASSERT_EQ(opened.size(), expected.size()) << what;
+        for (size_t i = 0; i < opened.size(); ++i) {
+            // Where a gradient is nearly 0, a move of Adam is a matter of dither.
+            ASSERT_NEAR(decode(opened[i]), decode(expected[i]), 0.11) << what << ", value " << i;
+        }
+    };
+    expect_caught(learned, near, trials_or(18));
+}
+
+// ---- statistics and functions
+
+const std::vector<double> kColumn = {0.5, 3, 1, 0.25, 2};
+
+RingVector figures(Party& party) {
+    const SharedMatrix x = shared(party, 2, encode(kColumn, kColumn.size(), 1, "x"));
+    const SharedStatistics statistics =
+        column_statistics(party, x, {.bound = 4, .edges = {0.75, 1.5}, .quantiles = {0.5}});
+    RingVector out;
+    for (const SharedMatrix* part :
+         {&statistics.sums, &statistics.square_sums, &statistics.counts, &statistics.quantiles}) {
+        append(out, open(party, *part));
+    }
+    append(out, open(party, divide(party, square_root(party, x), x)));
+    append(out, open(party, hyperbolic_tan(party, x)));
+    return out;
+}
+
+TEST(Deviations, OfStatisticsAndFunctionsAreCaughtOrWithoutEffect) {
+    std::vector<double> expected = {6.75 / 4, 14.3125 / 16, 2, 1, 2, 1};
+    for (double x : kColumn) expected.push_back(1 / std::sqrt(x));
+    for (double x : kColumn) expected.push_back(std::tanh(x));
+    const auto near = [&](const RingVector& opened, const std::string& what) {
+        ASSERT_EQ(opened.size(), expected.size()) << what;
+        for (size_t i = 0; i < opened.size(); ++i) {
+            ASSERT_NEAR(decode(opened[i]), expected[i], 2e-3) << what << ", value " << i;
+        }
+    };
+    expect_caught(figures, near, trials_or(24));
 }
 
 }  // namespace

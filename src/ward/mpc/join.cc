@@ -126,7 +126,6 @@ RingMatrix hash_identifiers(std::span<const std::string> identifiers, std::strin
 
 Joined inner_join(Party& party, std::span<const SharedMatrix> tables) {
     const TrafficLedger::Scope scope(party.ledger(), "join");
-    party.require_semi_honest("a join");
     require_tables(tables);
     const SharedMatrix sorted = sort_distinct_rows(party, keyed_rows(party, tables), 0);
     Joined out;
@@ -155,7 +154,6 @@ Joined inner_join(Party& party, std::span<const SharedMatrix> tables) {
 
 Joined distinct_rows(Party& party, std::span<const SharedMatrix> tables) {
     const TrafficLedger::Scope scope(party.ledger(), "distinct");
-    party.require_semi_honest("a union");
     require_tables(tables);
     (void)stack_rows(tables);  // refuses different columns
     const SharedMatrix sorted = sort_distinct_rows(party, keyed_rows(party, tables), 0);
@@ -185,7 +183,6 @@ Joined distinct_rows(Party& party, std::span<const SharedMatrix> tables) {
 
 SharedMatrix open_count_and_keep(Party& party, const Joined& joined) {
     const TrafficLedger::Scope scope(party.ledger(), "keep");
-    party.require_semi_honest("the keeping of matched rows");
     if (joined.rows.rows == 0) return joined.rows;
     const SharedMatrix parts[] = {to_ring(party, joined.matched, joined.rows.rows, 1), joined.rows};
     const SharedMatrix shuffled = shuffle_rows(party, stack_columns(parts));
@@ -199,7 +196,6 @@ SharedMatrix open_count_and_keep(Party& party, const Joined& joined) {
 
 SharedMatrix keep_at_most(Party& party, const Joined& joined, size_t rows) {
     const TrafficLedger::Scope scope(party.ledger(), "keep");
-    party.require_semi_honest("the keeping of matched rows");
     if (rows > joined.rows.rows) {
         throw Error(ErrorCode::kUsage, "at most " + std::to_string(joined.rows.rows) +
                                            " rows can be kept, got " + std::to_string(rows));

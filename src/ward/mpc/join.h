@@ -20,7 +20,8 @@
 // Cost for N rows in all and p payload columns of the widest table: shuffle of p + 2 columns, about
 // N (log2 N + 4) comparisons, 3 N more, and a second shuffle by the function that keeps rows.
 //
-// Security: semi-honest, one corrupt party; the number of rows and columns of each table is public.
+// Security: one corrupt party, verified with Security::kMalicious as sort.h and shuffle.h are; the
+// number of rows and columns of each table is public.
 // Owners must not have an identifier twice (`hash_identifiers` refuses it); one that does so
 // harms the result and lets parties see that it has ties. Thread safety: as Party.
 #pragma once

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "ward/core/testing/errors.h"
@@ -14,6 +15,13 @@ namespace ward::mpc {
 namespace {
 
 using ::testing::HasSubstr;
+
+// With either security.
+void run_both(const std::function<void(Party&)>& program) {
+    for (Security security : {Security::kSemiHonest, Security::kMalicious}) {
+        run_local(program, {.security = security});
+    }
+}
 
 struct Owner {
     std::vector<std::string> ids;
@@ -69,7 +77,7 @@ TEST(Join, OfTwoOwnersBringsTheirPayloadTogether) {
         const auto person = static_cast<Ring>(p);
         expected.insert({1000 + person, 2000 + person, 5000 + person});
     }
-    run_local([&](Party& party) {
+    run_both([&](Party& party) {
         const Joined joined = inner_join(party, share_all(party, owners));
         EXPECT_EQ(joined.rows.rows, 99u);
         const RingMatrix kept = open(party, open_count_and_keep(party, joined));
@@ -87,7 +95,7 @@ TEST(Join, OfThreeOwnersKeepsWhoIsInAllOfThem) {
         const auto person = static_cast<Ring>(p);
         expected.insert({100 + person, 200 + person, 400 + person, 600 + person});
     }
-    run_local([&](Party& party) {
+    run_both([&](Party& party) {
         const Joined joined = inner_join(party, share_all(party, owners));
         EXPECT_EQ(rows_of(open(party, open_count_and_keep(party, joined))), expected);
     });
@@ -99,7 +107,7 @@ TEST(Join, WithNobodyInCommonOrEverybody) {
     const std::vector<Owner> all = {owner_of(people(0, 40, 1), 1, 1),
                                     owner_of(people(0, 40, 1), 2, 1)};
     const std::vector<Owner> empty = {owner_of({}, 1, 1), owner_of({3}, 2, 1)};
-    run_local([&](Party& party) {
+    run_both([&](Party& party) {
         const auto matches = [&](const std::vector<Owner>& owners) {
             const Joined joined = inner_join(party, share_all(party, owners));
             return open_count_and_keep(party, joined).rows;
@@ -113,7 +121,7 @@ TEST(Join, WithNobodyInCommonOrEverybody) {
 TEST(Join, KeepsAPublicNumberOfRowsAndTellsNobodyHowManyMatch) {
     const std::vector<Owner> owners = {owner_of(people(0, 30, 1), 1000, 1),
                                        owner_of(people(0, 30, 3), 2000, 1)};
-    run_local([&](Party& party) {
+    run_both([&](Party& party) {
         const Joined joined = inner_join(party, share_all(party, owners));
         const net::Traffic before = party.ledger().total("join");
         const RingMatrix kept = open(party, keep_at_most(party, joined, 15));
@@ -154,7 +162,7 @@ TEST(Union, LeavesOneRowPerPersonThatOfTheFirstOwner) {
             expected.insert({3000 + person});
         }
     }
-    run_local([&](Party& party) {
+    run_both([&](Party& party) {
         const Joined joined = distinct_rows(party, share_all(party, owners));
         const RingMatrix kept = open(party, open_count_and_keep(party, joined));
         EXPECT_EQ(kept.rows, expected.size());
@@ -182,7 +190,7 @@ TEST(Identifiers, HashesDependOnTheDomainAndStayInRange) {
 }
 
 TEST(Join, RefusesTablesWithoutKeys) {
-    run_local([](Party& party) {
+    run_both([](Party& party) {
         const SharedMatrix tables[] = {SharedMatrix(3, 4), SharedMatrix(3, 1)};
         EXPECT_THAT(
             testonly::message_of([&] { (void)inner_join(party, tables); }, ErrorCode::kUsage),

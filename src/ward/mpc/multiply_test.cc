@@ -141,6 +141,48 @@ TEST(Multiply, ProductsAreExactInTheRingAndCostOneElementPerParty) {
     });
 }
 
+// Three in one exchange: with an addend, without factors, and without an addend. Multiples of the
+// divisor are exact for semi-honest parties and less than 1.5 units off for others.
+TEST(Multiply, ProductsMayLackTheirFactorsOrTheirAddend) {
+    constexpr int kShift = 12;
+    const RingMatrix x = encode(std::vector<double>{1, -2, 3, 0.5, 4, 8}, 2, 3, "x"),
+                     y = encode(std::vector<double>{2, 1, -1}, 3, 1, "y");
+    const RingMatrix addend = encode(std::vector<double>{7, -7}, 2, 1, "addend");
+    const auto shares_of = [](Party& party, const RingMatrix& values) {
+        return share(party, 1, if_owner(party, 1, values), values.rows, values.cols);
+    };
+    for (Security security : {Security::kSemiHonest, Security::kMalicious}) {
+        const Ring slack = security == Security::kMalicious ? 1 : 0;
+        const auto program = [&](Party& party) {
+            const SharedMatrix a = shares_of(party, x), b = shares_of(party, y),
+                               c = shares_of(party, addend);
+            const SharedMatrix scaled = scale(c, Ring{1} << kFractionBits);
+            const Product products[] = {
+                {.x = &a, .y = &b, .addend = &scaled}, {.addend = &c}, {.x = &a, .y = &b}};
+            const std::vector<SharedMatrix> got = matmul_fixed(party, products, kShift);
+            const RingMatrix p = product(x, y);
+            for (size_t i = 0; i < 2; ++i) {
+                const Ring sums[] = {p.values[i] + (addend.values[i] << kFractionBits),
+                                     addend.values[i], p.values[i]};
+                for (size_t k = 0; k < 3; ++k) {
+                    const RingMatrix opened = open(party, got[k]);
+                    const auto expected =
+                        static_cast<Ring>(static_cast<int64_t>(sums[k]) >> kShift);
+                    EXPECT_LE(opened.values[i] - expected + slack, 2 * slack) << k << " " << i;
+                }
+            }
+            const Product half[] = {{.x = &a}}, nothing[] = {Product{}};
+            for (const auto& wrong : {half, nothing}) {
+                EXPECT_THAT(testonly::message_of(
+                                [&] { (void)matmul_fixed(party, std::span(wrong, 1), kShift); },
+                                ErrorCode::kUsage),
+                            HasSubstr("two factors, or none and an addend"));
+            }
+        };
+        run_local(program, {.security = security});
+    }
+}
+
 TEST(Multiply, RefusesShapesThatDoNotFit) {
     run_local([](Party& party) {
         const SharedMatrix x = share_public(party, random_matrix(2, 3, 1));

@@ -95,6 +95,7 @@ class Party {
     void restore_keys(Keys keys);
     // From here on draws depend on the keys and this number alone.
     void begin_step(uint64_t step);
+    static constexpr uint64_t kBeforeSteps = ~uint64_t{0};  // the number of what precedes step 0
 
     // ---- for protocols
 

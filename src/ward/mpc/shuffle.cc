@@ -11,6 +11,7 @@
 #include "ward/core/error.h"
 #include "ward/core/key_stream.h"
 #include "ward/mpc/internal/roles.h"
+#include "ward/mpc/internal/verify.h"
 
 namespace ward::mpc {
 namespace {
@@ -61,30 +62,27 @@ std::vector<uint32_t> draw_order(Party& party, int share, size_t count) {
     return order;
 }
 
-// Roles 1 and 2 permute; the pivot only draws its parts of the result.
-SharedMatrix permute_without(Party& party, const SharedMatrix& x, int pivot) {
+// Roles 1 and 2 permute; the pivot only draws its parts of the result. Recorded for verification.
+SharedMatrix permute_without(Party& party, SharedMatrix x, int pivot) {
     const Roles roles(party, pivot);
-    const size_t cols = x.cols;
+    std::vector<uint32_t> order;
     RingVector part;
     if (roles.role != 0) {
-        const std::vector<uint32_t> order = draw_order(party, roles.two, x.rows);
-        part.resize(x.size());
-        for (size_t r = 0; r < x.rows; ++r) {
-            const Ring* first = &x.first[order[r] * cols];
-            const Ring* second = &x.second[order[r] * cols];
-            Ring* out = &part[r * cols];
-            // x = (part p+1 + part p+2) at role 1, and part p at role 2.
-            if (roles.role == 1) {
-                for (size_t c = 0; c < cols; ++c) out[c] = first[c] + second[c];
-            } else {
-                std::copy_n(second, cols, out);
-            }
-        }
+        order = draw_order(party, roles.two, x.rows);
+        // x = (part p+1 + part p+2) at role 1, and part p at role 2.
+        part = internal::permuted(x.second, x.cols, order);
+    }
+    if (roles.role == 1) {
+        const RingVector first = internal::permuted(x.first, x.cols, order);
+        for (size_t i = 0; i < part.size(); ++i) part[i] += first[i];
     }
     SharedMatrix out;
     out.rows = x.rows;
-    out.cols = cols;
+    out.cols = x.cols;
     internal::join<internal::Add>(party, roles, part, x.size(), out.first, out.second);
+    if (party.verifier() != nullptr) {
+        party.verifier()->shuffles().add(roles, std::move(x), std::move(order), part, out);
+    }
     return out;
 }
 
@@ -92,15 +90,14 @@ SharedMatrix permute_without(Party& party, const SharedMatrix& x, int pivot) {
 
 SharedMatrix shuffle_rows(Party& party, const SharedMatrix& x) {
     const TrafficLedger::Scope scope(party.ledger(), "shuffle");
-    party.require_semi_honest("a shuffle");
     if (x.rows > std::numeric_limits<uint32_t>::max()) {
         throw Error(ErrorCode::kUsage, "a table to shuffle must have fewer than 2^32 rows, got " +
                                            std::to_string(x.rows));
     }
     if (x.size() == 0) return x;
     SharedMatrix out = permute_without(party, x, 0);
-    out = permute_without(party, out, 1);
-    return permute_without(party, out, 2);
+    out = permute_without(party, std::move(out), 1);
+    return permute_without(party, std::move(out), 2);
 }
 
 SharedMatrix stack_rows(std::span<const SharedMatrix> tables) {

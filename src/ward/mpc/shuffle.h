@@ -4,9 +4,11 @@
 // of the parties permute the rows by a permutation from their common key and share the result
 // anew; the third sees nothing. Every party misses one of the three permutations.
 //
-// Cost: 3 rounds, 16 bytes per value and party. Security: semi-honest, one corrupt party; all
-// messages are masked by a key that the receiver does not hold. A party's memory accesses follow
-// the permutations it knows: who watches its cache may learn those. Thread safety: as Party.
+// Cost: 3 rounds, 16 bytes per value and party. Security: one corrupt party; all messages are
+// masked by a key that the receiver does not hold, and with Security::kMalicious they are verified
+// (internal/verify_shuffles.h), which adds some bytes per row and keeps three copies until then. A
+// party's memory accesses follow the permutations it knows: who watches its cache may learn those.
+// Thread safety: as Party.
 #pragma once
 
 #include <span>

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <functional>
 #include <map>
 #include <numeric>
 
@@ -17,6 +18,13 @@ namespace {
 
 using ::testing::HasSubstr;
 
+// With either security.
+void run_both(const std::function<void(Party&)>& program) {
+    for (Security security : {Security::kSemiHonest, Security::kMalicious}) {
+        run_local(program, {.security = security});
+    }
+}
+
 RingMatrix counted(size_t rows, size_t cols) {
     RingMatrix out(rows, cols);
     std::iota(out.values.begin(), out.values.end(), Ring{0});
@@ -25,7 +33,7 @@ RingMatrix counted(size_t rows, size_t cols) {
 
 TEST(Shuffle, KeepsEveryRowWhole) {
     const RingMatrix values = counted(300, 3);
-    run_local([&](Party& party) {
+    run_both([&](Party& party) {
         const SharedMatrix x = share(party, 1, party.index() == 1 ? &values : nullptr, 300, 3);
         const net::Traffic before = party.ledger().total();
         const SharedMatrix shuffled = shuffle_rows(party, x);
@@ -67,7 +75,7 @@ TEST(Shuffle, DrawsEveryOrderAlike) {
 }
 
 TEST(Shuffle, OfNothingIsNothing) {
-    run_local([](Party& party) {
+    run_both([](Party& party) {
         EXPECT_EQ(shuffle_rows(party, SharedMatrix(0, 4)).rows, 0u);
         const RingMatrix one = counted(1, 2);
         const SharedMatrix x = share(party, 0, party.index() == 0 ? &one : nullptr, 1, 2);

@@ -168,7 +168,6 @@ SharedMatrix row_numbers(const Party& party, size_t rows) {
 SharedMatrix sort_distinct_rows(Party& party, const SharedMatrix& x, size_t key_column,
                                 int key_bits) {
     const TrafficLedger::Scope scope(party.ledger(), "sort");
-    party.require_semi_honest("a sort");
     require_column(x, key_column);
     if (key_bits < 1 || key_bits > 63) {
         throw Error(ErrorCode::kUsage,
@@ -200,7 +199,6 @@ SharedMatrix sort_rows(Party& party, const SharedMatrix& x, size_t key_column, i
 
 SharedMatrix partition_rows(Party& party, const SharedMatrix& x, const SharedBits& bits) {
     const TrafficLedger::Scope scope(party.ledger(), "partition");
-    party.require_semi_honest("a partition");
     // Place of row i: ones before it, if it is a one; all ones and the zeros before it, if not.
     const SharedMatrix ones = to_ring(party, bits, x.rows, 1);
     SharedMatrix before = scale(ones, 0), behind = before;

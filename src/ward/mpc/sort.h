@@ -9,7 +9,8 @@
 // every comparison halves what it must; all segments of a level go together. Rounds: 7 per
 // level, about 1.3 log2 n + 12 levels, more when the tables are larger than a batch of 2^19.
 //
-// Security: semi-honest, as bits.h. Thread safety: as Party.
+// Security: as shuffle.h and bits.h; with Security::kMalicious all is verified before each level of
+// comparisons is opened. Thread safety: as Party.
 #pragma once
 
 #include "ward/mpc/party.h"

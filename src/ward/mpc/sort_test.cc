@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <random>
 
 #include "ward/core/testing/errors.h"
@@ -16,6 +17,13 @@ namespace ward::mpc {
 namespace {
 
 using ::testing::HasSubstr;
+
+// With either security.
+void run_both(const std::function<void(Party&)>& program) {
+    for (Security security : {Security::kSemiHonest, Security::kMalicious}) {
+        run_local(program, {.security = security});
+    }
+}
 
 RingMatrix with_keys(const std::vector<int64_t>& keys) {
     RingMatrix out(keys.size(), 2);
@@ -41,7 +49,7 @@ void expect_sorted(const std::vector<int64_t>& keys, int key_bits) {
     for (size_t i = 0; i < order.size(); ++i) order[i] = i;
     std::stable_sort(order.begin(), order.end(),
                      [&](size_t a, size_t b) { return keys[a] < keys[b]; });
-    run_local([&](Party& party) {
+    run_both([&](Party& party) {
         const SharedMatrix x =
             share(party, 2, party.index() == 2 ? &values : nullptr, keys.size(), 2);
         const RingMatrix got = open(party, sort_rows(party, x, 1, key_bits));
@@ -80,7 +88,7 @@ TEST(Sort, OfDistinctKeysUpToTheLargest) {
     std::vector<int64_t> keys = {(int64_t{1} << 62) - 1, -(int64_t{1} << 62), 0, 1, -1, 77};
     const RingMatrix values = with_keys(keys);
     std::sort(keys.begin(), keys.end());
-    run_local([&](Party& party) {
+    run_both([&](Party& party) {
         const SharedMatrix x =
             share(party, 0, party.index() == 0 ? &values : nullptr, keys.size(), 2);
         const RingMatrix got = open(party, sort_distinct_rows(party, x, 1));
@@ -104,7 +112,7 @@ TEST(Sort, TakesAboutNLogNComparisons) {
 }
 
 TEST(Sort, RefusesKeysThatLeaveNoRoomForRows) {
-    run_local([](Party& party) {
+    run_both([](Party& party) {
         const SharedMatrix x(8, 2);
         EXPECT_THAT(
             testonly::message_of([&] { (void)sort_rows(party, x, 1, 61); }, ErrorCode::kUsage),
@@ -122,7 +130,7 @@ TEST(Partition, PutsOnesFirstInTheirOrder) {
     constexpr size_t kRows = 200;
     const std::vector<int64_t> keys = random_keys(kRows, 100);
     const RingMatrix values = with_keys(keys);
-    run_local([&](Party& party) {
+    run_both([&](Party& party) {
         const SharedMatrix x = share(party, 0, party.index() == 0 ? &values : nullptr, kRows, 2);
         const SharedBits negative = is_negative(party, select_columns(x, 1, 1));
         const RingMatrix got = open(party, partition_rows(party, x, negative));

@@ -9,6 +9,7 @@
 #include "ward/core/error.h"
 #include "ward/core/random.h"
 #include "ward/core/testing/errors.h"
+#include "ward/mpc/internal/roles.h"
 #include "ward/mpc/internal/terms.h"
 #include "ward/mpc/internal/verify.h"
 #include "ward/mpc/local.h"
@@ -198,16 +199,61 @@ TEST(Relations, OfBitsThatAreWrongAreCaughtAtEveryPlace) {
     }
 }
 
+// A pass of a shuffle (shuffle.cc) by a permutation that all of this test know. The deviating party
+// adds an error to its part or, when that is 0, exchanges two rows.
+constexpr Deviation kNone = {-1, 0, 0};
+
+void shuffle_pass(Party& party, int pivot, size_t rows, size_t cols, const Deviation& deviation) {
+    const internal::Roles roles(party, pivot);
+    SharedMatrix x = random_shared(party, rows, cols), out(rows, cols);
+    RingVector part;
+    std::vector<uint32_t> order(roles.role == 0 ? 0 : rows);
+    for (size_t r = 0; r < order.size(); ++r) order[r] = static_cast<uint32_t>((r + 2) % rows);
+    if (roles.role != 0) {
+        std::vector<uint32_t> own = order;
+        if (party.index() == deviation.party && deviation.error == 0) std::swap(own[0], own[1]);
+        part = internal::permuted(x.second, cols, own);
+        const RingVector first = internal::permuted(x.first, cols, own);
+        for (size_t i = 0; i < part.size(); ++i) {
+            part[i] += (roles.role == 1 ? first[i] : 0) + error_at(party, deviation, i);
+        }
+    }
+    internal::join<internal::Add>(party, roles, part, rows * cols, out.first, out.second);
+    party.verifier()->shuffles().add(roles, std::move(x), std::move(order), part, out);
+}
+
+TEST(Relations, OfShufflesThatAreWrongAreCaught) {
+    const size_t shapes[][2] = {{2, 1}, {5, 3}, {70, 1}, {400, 60}};
+    for (const auto& [rows, cols] : shapes) {
+        for (int pivot : {0, 1, 2}) {
+            const auto caught = [&](const Deviation& deviation) {
+                return is_caught([&](Party& p) { shuffle_pass(p, pivot, rows, cols, deviation); });
+            };
+            EXPECT_FALSE(caught(kNone)) << rows;
+            for (int step : {1, 2}) {
+                const int party = (pivot + step) % 3;
+                EXPECT_TRUE(caught({party, 0, 0})) << rows << " " << pivot << " " << step;
+                for (int bit : {0, 33, 63}) {
+                    const Deviation wrong = {party, rows * cols - 1, Ring{1} << bit};
+                    EXPECT_TRUE(caught(wrong)) << rows << " " << pivot << " " << step;
+                }
+            }
+        }
+    }
+}
+
 // Wrong ones among many right ones of all kinds.
 TEST(Relations, OfAllKindsTogether) {
-    constexpr Deviation kNone = {0, 0, 0};
-    for (int wrong = -1; wrong < 4; ++wrong) {
+    for (int wrong = -1; wrong < 5; ++wrong) {
         const Deviation deviation = {1, 2, 2};
         const bool caught = is_caught([&](Party& party) {
             relations(party, Width::kNarrow, 500, wrong == 0 ? deviation : kNone);
             bit_product(party, 300, wrong == 1 ? deviation : kNone);
             relations(party, Width::kWide, 300, wrong == 2 ? deviation : kNone);
             matrix_product(party, 20, 10, 5, wrong == 3 ? deviation : kNone);
+            for (int pivot : {0, 1, 2}) {
+                shuffle_pass(party, pivot, 9, 2, wrong == 4 && pivot == 0 ? deviation : kNone);
+            }
         });
         EXPECT_EQ(caught, wrong >= 0) << wrong;
     }

@@ -12,6 +12,7 @@
 #include "ward/mpc/fixed_point.h"
 #include "ward/mpc/multiply.h"
 #include "ward/mpc/share.h"
+#include "ward/mpc/shuffle.h"
 #include "ward/mpc/softmax.h"
 #include "ward/mpc/truncate.h"
 
@@ -187,6 +188,7 @@ TEST(Views, OfVerifiedProtocolsAndTheirProofsAreUniform) {
     expect_views_uniform("truncate", verified(division), malicious);
     expect_views_uniform("truncate 30", verified(wide_division), malicious);
     expect_views_uniform("relu", verified(rectifier), malicious);
+    expect_views_uniform("shuffle", verified(shuffle_rows), malicious);
 }
 
 // The exact simulation of a product: what a party receives is its new second part and nothing else.

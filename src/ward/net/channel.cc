@@ -57,8 +57,9 @@ struct Channel::State {
     }
 
     std::string where() const {
-        const std::string step = ledger != nullptr ? std::string(ledger->step()) : "(none)";
-        return "\"" + peer + "\" in step " + step;
+        const std::string name = "\"" + peer + "\"";
+        const bool in_step = ledger != nullptr && ledger->step() != TrafficLedger::kNoStep;
+        return in_step ? name + " in step " + std::string(ledger->step()) : name;
     }
 
     // Runs `action` and adds peer and step to what it throws.

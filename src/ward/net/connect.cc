@@ -188,7 +188,12 @@ int Listener::accept(std::chrono::milliseconds timeout) {
 std::unique_ptr<Channel> accept_channel(Listener& listener, const crypto::NetworkIdentity& self,
                                         const crypto::ExpectedPeer& expected,
                                         const ConnectOptions& options) {
-    const int socket = listener.accept(options.connect_timeout);
+    return accept_channel(listener.accept(options.connect_timeout), self, expected, options);
+}
+
+std::unique_ptr<Channel> accept_channel(int socket, const crypto::NetworkIdentity& self,
+                                        const crypto::ExpectedPeer& expected,
+                                        const ConnectOptions& options) {
     return channel_over(crypto::TlsStream::accept(socket, self, expected, tls_options(options)),
                         options);
 }

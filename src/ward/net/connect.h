@@ -56,6 +56,10 @@ class Listener {
 std::unique_ptr<Channel> accept_channel(Listener& listener, const crypto::NetworkIdentity& self,
                                         const crypto::ExpectedPeer& expected,
                                         const ConnectOptions& options = {});
+// The same over a socket from Listener::accept, which it takes.
+std::unique_ptr<Channel> accept_channel(int socket, const crypto::NetworkIdentity& self,
+                                        const crypto::ExpectedPeer& expected,
+                                        const ConnectOptions& options = {});
 
 // Tries again until the timeout while nobody listens there.
 std::unique_ptr<Channel> connect_channel(const Endpoint& endpoint,

@@ -39,7 +39,7 @@ void TrafficLedger::add_received(uint64_t bytes) { current().bytes_received += b
 void TrafficLedger::add_round() { ++current().rounds; }
 
 std::string_view TrafficLedger::step() const {
-    return path_.empty() ? std::string_view("(none)") : std::string_view(path_);
+    return path_.empty() ? kNoStep : std::string_view(path_);
 }
 
 Traffic TrafficLedger::total() const {

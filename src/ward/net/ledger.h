@@ -49,7 +49,8 @@ class TrafficLedger {
     void add_received(uint64_t bytes);
     void add_round();
 
-    // The innermost open name, such as "train/relu"; "(none)" outside of all.
+    static constexpr std::string_view kNoStep = "(none)";
+    // The innermost open name, such as "train/relu"; kNoStep outside of all.
     std::string_view step() const;
     Traffic total() const;
     // Of all entries whose path is `name` or begins with `name/`.

@@ -18,7 +18,9 @@
 namespace ward::cli {
 
 void add_attack_evasion_command(CLI::App& attack);
+void add_attack_patch_command(CLI::App& attack);
 void add_attack_membership_command(CLI::App& attack);
+void add_attack_exposure_command(CLI::App& attack);
 void add_attack_attribute_command(CLI::App& attack);
 void add_attack_poison_command(CLI::App& attack);
 void add_attack_gradient_inversion_command(CLI::App& attack);

@@ -1,4 +1,4 @@
-// `ward mpc share` and `ward mpc reveal`: for owners and readers that are no party.
+// `ward mpc share`, `intersect` and `reveal`: for owners and readers that are no party.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -6,6 +6,7 @@
 namespace ward::cli {
 
 void add_mpc_share(CLI::App& group);
+void add_mpc_intersect(CLI::App& group);
 void add_mpc_reveal(CLI::App& group);
 
 }  // namespace ward::cli

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <string>
 
+#include "ward/core/bytes.h"
 #include "ward/mpc/connect.h"
 #include "ward/mpc/learn/job_file.h"
 #include "ward/mpc/learn/party_file.h"
@@ -14,6 +15,9 @@ namespace ward::cli {
 crypto::NetworkIdentity load_party_identity(const mpc::PartyFile& party);
 // Waits for the two others.
 mpc::PartyLinks connect_party(const mpc::PartyFile& party, const crypto::NetworkIdentity& self);
+
+// The key that seals this party's checkpoints; made when the file is missing.
+SecretBytes load_checkpoint_key(const std::string& path);
 
 struct SharedJobOptions {
     std::string out;     // this party's part of the result

@@ -31,4 +31,15 @@ std::string message_of(Action&& action, ErrorCode code = ErrorCode::kInvalid) {
     return text.substr(0, text.find(" | "));
 }
 
+// "message" and hint of the Error, whatever its code: where the text says all. "no error" if none.
+template <typename Action>
+std::string any_message_of(Action&& action) {
+    try {
+        std::forward<Action>(action)();
+    } catch (const Error& error) {
+        return error.what();
+    }
+    return "no error";
+}
+
 }  // namespace ward::testonly

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "ward/core/error.h"
+#include "ward/core/testing/errors.h"
 #include "ward/core/testing/seeded_random.h"
 #include "ward/he/testing/small_models.h"
 
@@ -15,17 +16,8 @@ namespace {
 using testing::HasSubstr;
 using testonly::random_example;
 using testonly::random_model;
+using ward::testonly::any_message_of;
 using ward::testonly::seeded_random;
-
-template <typename F>
-std::string message_of(F&& action) {
-    try {
-        action();
-    } catch (const Error& e) {
-        return e.what();
-    }
-    return "no error";
-}
 
 const model::Activation kSquare{model::Activation::Function::kSquare};
 const model::Activation kSigmoid{model::Activation::Function::kSigmoid};
@@ -112,18 +104,18 @@ TEST(EncryptedWeights, RefusesWhatDoesNotFit) {
     Random random = seeded_random(5);
     const model::Model m = random_model("one", {7}, 3, {{"l", model::Linear{3, true, ""}}}, random);
     World w(m);
-    EXPECT_THAT(message_of([&] { w.program.run(std::vector<double>(6)); }),
+    EXPECT_THAT(any_message_of([&] { w.program.run(std::vector<double>(6)); }),
                 HasSubstr("expected 7 inputs, got 6"));
-    EXPECT_THAT(message_of([&] { w.program.run(std::vector<double>(7, 2.0)); }),
+    EXPECT_THAT(any_message_of([&] { w.program.run(std::vector<double>(7, 2.0)); }),
                 HasSubstr("outside the plan's range"));
-    EXPECT_THAT(message_of([&] { w.program.run(std::vector<Ciphertext>{}); }),
+    EXPECT_THAT(any_message_of([&] { w.program.run(std::vector<Ciphertext>{}); }),
                 HasSubstr("ciphertexts of the input, got 0"));
-    EXPECT_THAT(message_of([&] {
+    EXPECT_THAT(any_message_of([&] {
                     EncryptedWeightsProgram(w.plan, {},
                                             weight_evaluation_keys(w.secret, w.plan, w.random));
                 }),
                 HasSubstr("do not belong together"));
-    EXPECT_THAT(message_of([&] { outputs_of(w.plan, std::vector<double>(2)); }),
+    EXPECT_THAT(any_message_of([&] { outputs_of(w.plan, std::vector<double>(2)); }),
                 HasSubstr("too short"));
     const model::Model wide = random_model("wide", {4}, 2,
                                            {{"l1", model::Linear{1024, true, ""}},
@@ -132,7 +124,7 @@ TEST(EncryptedWeights, RefusesWhatDoesNotFit) {
                                             {"a2", kSquare},
                                             {"l3", model::Linear{2, true, ""}}},
                                            random);
-    EXPECT_THAT(message_of([&] {
+    EXPECT_THAT(any_message_of([&] {
                     plan_encrypted_weights(lower(wide), {.input = {-1, 1}});
                 }),
                 HasSubstr("do not fit the packing"));

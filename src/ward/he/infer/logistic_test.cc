@@ -6,23 +6,15 @@
 #include <cmath>
 
 #include "ward/core/error.h"
+#include "ward/core/testing/errors.h"
 #include "ward/core/testing/seeded_random.h"
 
 namespace ward::he {
 namespace {
 
 using testing::HasSubstr;
+using ward::testonly::any_message_of;
 using ward::testonly::seeded_random;
-
-template <typename F>
-std::string message_of(F&& action) {
-    try {
-        action();
-    } catch (const Error& e) {
-        return e.what();
-    }
-    return "no error";
-}
 
 struct Rows {
     std::vector<double> values;
@@ -85,19 +77,20 @@ TEST(Logistic, ThePolynomialIsNearTheSigmoid) {
 }
 
 TEST(Logistic, RefusesWhatDoesNotFit) {
-    EXPECT_THAT(message_of([] { plan_logistic({.rows = 0, .features = 3}); }),
+    EXPECT_THAT(any_message_of([] { plan_logistic({.rows = 0, .features = 3}); }),
                 HasSubstr("1..32768 rows"));
-    EXPECT_THAT(message_of([] { plan_logistic({.rows = 10, .features = 3, .learning_rate = -1}); }),
-                HasSubstr("finite and > 0"));
-    EXPECT_THAT(message_of([] { plan_logistic({.rows = 30000, .features = 30}); }),
+    EXPECT_THAT(
+        any_message_of([] { plan_logistic({.rows = 10, .features = 3, .learning_rate = -1}); }),
+        HasSubstr("finite and > 0"));
+    EXPECT_THAT(any_message_of([] { plan_logistic({.rows = 30000, .features = 30}); }),
                 HasSubstr("at most 32768"));
     const LogisticPlan plan = plan_logistic({.rows = 2, .features = 1, .epochs = 1});
     const std::vector<int> labels{0, 2}, one{0};
-    EXPECT_THAT(message_of([&] {
+    EXPECT_THAT(any_message_of([&] {
                     train_logistic_twin(plan, std::vector<double>{1, 2}, labels);
                 }),
                 HasSubstr("0 or 1, got 2"));
-    EXPECT_THAT(message_of([&] {
+    EXPECT_THAT(any_message_of([&] {
                     train_logistic_twin(plan, std::vector<double>{1, 2}, one);
                 }),
                 HasSubstr("got 2 numbers and 1 labels"));

@@ -63,9 +63,9 @@ void InferenceService::serve(net::Channel& channel, Random& random,
                              const std::function<void(const Answer&)>& answered) {
     try {
         channel.send(kPlan, to_bytes(plan_));
-        const EvaluationKeys& keys = keys_of(channel);
+        const KeysPtr held = keys_of(channel);
         while (receive_byte(channel, kNext) == kMore) {
-            const Answer done = answer(channel, keys, random);
+            const Answer done = answer(channel, held->keys, random);
             if (answered) answered(done);
         }
     } catch (const Error& error) {
@@ -77,15 +77,27 @@ void InferenceService::serve(net::Channel& channel, Random& random,
     }
 }
 
-const EvaluationKeys& InferenceService::keys_of(net::Channel& channel) {
+// Nothing unless they are those of this name. Others of the peer are given up: both at once may not
+// fit into memory.
+InferenceService::KeysPtr InferenceService::held_for(const std::string& peer,
+                                                     const std::string& name) {
+    const std::lock_guard lock(holding_);
+    const auto found = held_.find(peer);
+    if (found == held_.end()) return nullptr;
+    if (found->second->name == name) return found->second;
+    held_.erase(found);
+    return nullptr;
+}
+
+InferenceService::KeysPtr InferenceService::keys_of(net::Channel& channel) {
     std::string name(kNameCharacters, '\0');
     channel.receive(kKeyName, {reinterpret_cast<uint8_t*>(name.data()), name.size()});
-    const auto found = held_.find(channel.peer());
-    const bool known = found != held_.end() && found->second.name == name;
-    send_byte(channel, kKeysKnown, known ? 1 : 0);
-    if (known) return found->second.keys;
-    if (found != held_.end()) held_.erase(found);  // both at once may not fit into memory
-    return held_.insert({channel.peer(), {name, receive_keys(channel)}}).first->second.keys;
+    KeysPtr keys = held_for(channel.peer(), name);
+    send_byte(channel, kKeysKnown, keys ? 1 : 0);
+    if (keys) return keys;
+    keys = std::make_shared<const HeldKeys>(HeldKeys{name, receive_keys(channel)});
+    const std::lock_guard lock(holding_);
+    return held_[channel.peer()] = keys;
 }
 
 EvaluationKeys InferenceService::receive_keys(net::Channel& channel) const {
@@ -105,9 +117,10 @@ EvaluationKeys InferenceService::receive_keys(net::Channel& channel) const {
 }
 
 InferenceService::Answer InferenceService::answer(net::Channel& channel, const EvaluationKeys& keys,
-                                                  Random& random) const {
-    CiphertextList list = ciphertext_list_from_bytes(
-        context_, digest(plan_), channel.receive_any(kRequest, kMostObjectBytes));
+                                                  Random& random) {
+    const Bytes request = channel.receive_any(kRequest, kMostObjectBytes);
+    std::unique_lock evaluating(evaluating_);
+    CiphertextList list = ciphertext_list_from_bytes(context_, digest(plan_), request);
     const auto start = std::chrono::steady_clock::now();
     list.ciphertexts = program_.run(list.ciphertexts, keys);
     if (options_.circuit_privacy) {
@@ -117,7 +130,9 @@ InferenceService::Answer InferenceService::answer(net::Channel& channel, const E
         }
     }
     const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    channel.send(kResult, to_bytes(list));
+    const Bytes result = to_bytes(list);
+    evaluating.unlock();
+    channel.send(kResult, result);
     return {list.examples, seconds.count()};
 }
 

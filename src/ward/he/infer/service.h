@@ -11,13 +11,16 @@
 //
 // The protocol is in docs/formats/he_service.md. Threat: as client.h; the channel says who the peer
 // is and keeps others out. Bytes from the peer are parsed as strictly as files are. A client sees
-// how long the server takes, which follows from the plan. Thread safety: an InferenceService serves
-// one client at a time.
+// how long the server takes, which follows from the plan and from what it computes for others.
+// Thread safety: an InferenceService serves clients in as many threads as there are, and evaluates
+// one request after the other, with all cores and the memory of one.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -60,15 +63,19 @@ class InferenceService {
         EvaluationKeys keys;
     };
 
-    const EvaluationKeys& keys_of(net::Channel& channel);
+    using KeysPtr = std::shared_ptr<const HeldKeys>;
+
+    KeysPtr held_for(const std::string& peer, const std::string& name);
+    KeysPtr keys_of(net::Channel& channel);
     EvaluationKeys receive_keys(net::Channel& channel) const;
-    Answer answer(net::Channel& channel, const EvaluationKeys& keys, Random& random) const;
+    Answer answer(net::Channel& channel, const EvaluationKeys& keys, Random& random);
 
     ClientPlan plan_;
     Program program_;
     ContextPtr context_;
     ServiceOptions options_;
-    std::map<std::string, HeldKeys> held_;  // by peer
+    std::mutex holding_, evaluating_;
+    std::map<std::string, KeysPtr> held_;  // by peer
 };
 
 // The plan that the server offers. Throws Error kCorrupt for what is none. It is the server's word:

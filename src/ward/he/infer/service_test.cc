@@ -6,6 +6,7 @@
 #include <thread>
 
 #include "ward/core/error.h"
+#include "ward/core/testing/errors.h"
 #include "ward/core/testing/seeded_random.h"
 #include "ward/he/infer/files.h"
 #include "ward/he/testing/small_models.h"
@@ -17,17 +18,8 @@ namespace {
 using testing::HasSubstr;
 using testonly::random_example;
 using testonly::random_model;
+using ward::testonly::any_message_of;
 using ward::testonly::seeded_random;
-
-template <typename F>
-std::string message_of(F&& action) {
-    try {
-        action();
-    } catch (const Error& e) {
-        return e.what();
-    }
-    return "no error";
-}
 
 model::Model small_model(Random& random) {
     const model::Activation square{model::Activation::Function::kSquare};
@@ -55,7 +47,7 @@ struct World {
         auto [at_server, at_client] = net::local_channels("server", name);
         std::string error = "no error";
         std::thread server([&, channel = at_server.get()] {
-            error = message_of([&] {
+            error = any_message_of([&] {
                 service.serve(*channel, server_random,
                               [&](const InferenceService::Answer& a) { answered += a.examples; });
             });
@@ -147,7 +139,7 @@ TEST(Service, TellsTheClientWhatIsWrong) {
         const uint8_t more = 1;
         channel.send(5, ByteView(&more, 1));
         channel.send(6, request);
-        client_error = message_of([&] { channel.receive_any(7, 1 << 20); });
+        client_error = any_message_of([&] { channel.receive_any(7, 1 << 20); });
     });
     EXPECT_THAT(server_error, HasSubstr("another plan"));
     EXPECT_THAT(client_error, HasSubstr("another plan"));
@@ -161,7 +153,7 @@ TEST(Service, HostileBytesAreRefused) {
                                channel.send(2, Bytes(64, 'a'));
                                channel.receive_any(3, 1);
                                channel.send(4, Bytes(100, 7));
-                               EXPECT_THAT(message_of([&] { channel.receive_any(7, 1); }),
+                               EXPECT_THAT(any_message_of([&] { channel.receive_any(7, 1); }),
                                            HasSubstr("object"));
                            }),
                 HasSubstr("object"));
@@ -176,7 +168,7 @@ TEST(Service, HostileBytesAreRefused) {
                                channel.send(4, to_bytes(keys.relin));
                                channel.send(4, to_bytes(keys.public_key));
                                channel.send(4, to_bytes(keys.galois));
-                               EXPECT_THAT(message_of([&] { channel.receive_any(7, 1); }),
+                               EXPECT_THAT(any_message_of([&] { channel.receive_any(7, 1); }),
                                            HasSubstr("one rotation key"));
                            }),
                 HasSubstr("one rotation key"));
@@ -185,7 +177,8 @@ TEST(Service, HostileBytesAreRefused) {
     // A server that offers nonsense.
     auto [at_server, at_client] = net::local_channels("server", "bank");
     at_server->send(1, Bytes(200, 1));
-    EXPECT_THAT(message_of([&, c = at_client.get()] { receive_plan(*c); }), HasSubstr("object"));
+    EXPECT_THAT(any_message_of([&, c = at_client.get()] { receive_plan(*c); }),
+                HasSubstr("object"));
 }
 
 }  // namespace

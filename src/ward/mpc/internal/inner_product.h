@@ -43,6 +43,7 @@ struct Wide {
     static constexpr size_t kMaxFolds = 1;
     static constexpr size_t kArity = 16;
     static constexpr size_t kShort = 512;
+    static constexpr size_t kChunk = 512;
     static Element add(Element a, Element b) { return a + b; }
     static Element subtract(Element a, Element b) { return a - b; }
     static Element multiply(Element a, Element b) { return a * b; }
@@ -58,13 +59,7 @@ struct Wide {
     // out[i] = sum over j of factors[j] pieces[j length + i]; `out` may be `pieces`.
     static void combine(const Element* factors, const Element* pieces, size_t count, size_t length,
                         Element* out) {
-        for (size_t i = 0; i < length; ++i) {
-            Element sum = 0;
-            for (size_t j = 0; j < count; ++j) {
-                sum += static_cast<uint64_t>(factors[j]) * pieces[j * length + i];
-            }
-            out[i] = sum;
-        }
+        full_fold(factors, pieces, count, length, out);
     }
     // table[j arity + k] = <u_j, v_k>.
     static void table(const Element* u, const Element* v, size_t arity, size_t length,
@@ -90,6 +85,7 @@ struct Binary {
     static constexpr size_t kMaxFolds = 64;
     static constexpr size_t kArity = 8;
     static constexpr size_t kShort = 4608;
+    static constexpr size_t kChunk = 1024;
     static Element add(Element a, Element b) { return a ^ b; }
     static Element subtract(Element a, Element b) { return a ^ b; }
     static Element multiply(Element a, Element b) { return gf64_multiply(a, b); }
@@ -209,8 +205,28 @@ class InnerProductCheck {
         return ((length + kArity - 1) / kArity + kWideLengthStep - 1) / kWideLengthStep *
                kWideLengthStep;
     }
+    // Pieces are interleaved: the first R::kChunk elements of each stand one behind the other, then
+    // the next ones, so that memory is read in order and a chunk of all pieces fits in the cache.
+    template <typename Function>
+    static void for_chunks(size_t length, Function function) {
+        for (size_t begin = 0; begin < length; begin += R::kChunk) {
+            function(begin, std::min(R::kChunk, length - begin));
+        }
+    }
+    static Vector table(const Vector& u, const Vector& v, size_t length) {
+        Vector out(kArity * kArity), part(out.size());
+        std::fill(out.begin(), out.end(), Element{});
+        for_chunks(length, [&](size_t begin, size_t count) {
+            const size_t at = kArity * begin;
+            R::table(&u[at], &v[at], kArity, count, part.data());
+            for (size_t i = 0; i < out.size(); ++i) out[i] = R::add(out[i], part[i]);
+        });
+        return out;
+    }
     static void combine(Vector& pieces, const Vector& factors, size_t length) {
-        R::combine(factors.data(), pieces.data(), kArity, length, pieces.data());
+        for_chunks(length, [&](size_t begin, size_t count) {
+            R::combine(factors.data(), &pieces[kArity * begin], kArity, count, &pieces[begin]);
+        });
         pieces.resize(length);
     }
 
@@ -218,10 +234,8 @@ class InnerProductCheck {
         const size_t length = folded(s.u.size());
         for (Vector* vector : {&s.u, &s.v, &s.left_u, &s.right_v})
             vector->resize(kArity * length, Element{});
-        Vector table(kArity * kArity);
-        R::table(s.u.data(), s.v.data(), kArity, length, table.data());
         // T_00 follows from the claim; what is sent in its place is not used.
-        Parts parts = mask_table(sessions_, std::move(table));
+        Parts parts = mask_table(sessions_, table(s.u, s.v, length));
         Sessions::ToRight round(sessions_);
         round.add(parts.own, parts.right);
         round.finish();

@@ -47,9 +47,10 @@ void Verifier::check(Party& party) {
     const net::TrafficLedger::Scope scope(party.ledger(), "verify");
     Sessions sessions(party);
     const bool numbers = has_numbers(), bits = !bits_.empty();
-    if (!matrices_.empty()) {
+    if (has_projections()) {
         KeyStream challenge = sessions.challenge();
         matrices_.project(challenge);
+        shuffles_.project(challenge);
     }
     const HighWords high = numbers ? exchange_high_words(sessions) : HighWords();
     KeyStream challenge = sessions.challenge();
@@ -78,16 +79,20 @@ void Verifier::check(Party& party) {
     narrow_.clear();
     wide_.clear();
     matrices_.clear();
+    shuffles_.clear();
 }
 
-// w = w_left + w_right, the left part from a common key: those of wide relations, then of matrices.
+// w = w_left + w_right, the left part from a common key: those of wide relations, of matrices, then
+// of shuffles.
 Verifier::HighWords Verifier::exchange_high_words(Sessions& sessions) const {
     const auto size = [&](Role role) {
-        return wide_.wide_count(role) + (matrices_.empty() ? 0 : MatrixRelations::kRelations);
+        return wide_.wide_count(role) + wide_count_of_matrices() + shuffles_.wide_count(role);
     };
     RingVector own(size(kProver)), mask(own.size());
     wide_.high_words(own.data());
-    if (!matrices_.empty()) matrices_.high_words(own.data() + wide_.wide_count(kProver));
+    const size_t of_wide = wide_.wide_count(kProver);
+    if (!matrices_.empty()) matrices_.high_words(own.data() + of_wide);
+    shuffles_.high_words(own.data() + of_wide + wide_count_of_matrices());
     sessions.with_left(kProver).fill(std::span<uint64_t>(mask));
     for (size_t i = 0; i < own.size(); ++i) own[i] -= mask[i];
     HighWords out{RingVector(size(kLeft)), RingVector(size(kRight))};
@@ -98,17 +103,22 @@ Verifier::HighWords Verifier::exchange_high_words(Sessions& sessions) const {
     return out;
 }
 
-// Matrices first, then narrow, then wide relations.
+// Matrices first, then narrow, then wide relations, then shuffles.
 size_t Verifier::length_of_numbers() const {
-    return matrices_.folded_length() + narrow_.folded_length() + wide_.folded_length();
+    return matrices_.folded_length() + narrow_.folded_length() + wide_.folded_length() +
+           shuffles_.folded_length();
 }
 
 Check::Parts Verifier::prove_numbers(Sessions& sessions, KeyStream& challenge,
                                      const HighWords& high) {
     statement_.reset(length_of_numbers());
-    if (!matrices_.empty()) {
-        matrices_.combine(challenge, high.left.data() + wide_.wide_count(kLeft),
-                          high.right.data() + wide_.wide_count(kRight), statement_, 0);
+    const Ring* left_w = high.left.data() + wide_.wide_count(kLeft);
+    const Ring* right_w = high.right.data() + wide_.wide_count(kRight);
+    if (!matrices_.empty()) matrices_.combine(challenge, left_w, right_w, statement_, 0);
+    if (!shuffles_.empty()) {
+        const size_t of_matrices = wide_count_of_matrices();
+        shuffles_.combine(challenge, left_w + of_matrices, right_w + of_matrices, statement_,
+                          length_of_numbers() - shuffles_.folded_length());
     }
     Vector tables(2 * kTable, Uint128{0});
     Uint128* table = tables.data();

@@ -5,7 +5,8 @@
 // (Boneh, Boyle, Corrigan-Gibbs, Gilboa, Ishai, CRYPTO 2019; Boyle, Gilboa, Ishai, Nof, CCS 2019).
 // All such relations since the last check are combined by random factors and proved at once
 // (inner_product.h), before anything is opened: bits in GF(2^64) (verify_bits.h), numbers modulo
-// 2^64 or 2^128 (verify_numbers.h), products of matrices through projections (verify_matrices.h).
+// 2^64 or 2^128 (verify_numbers.h), products of matrices through projections (verify_matrices.h),
+// and shuffles likewise (verify_shuffles.h).
 //
 // A cheating party passes a check with probability below 2^-42. docs/mpc.md adds it up:
 //
@@ -14,6 +15,7 @@
 //              the table the statement is modulo 2^104, so five draws must lose 83 bits together
 //   wide       five draws must lose 64 bits together: below 2^-48
 //   matrices   2^-48 for either side, then four draws as above
+//   shuffles   2^-48 for the sums of rows, then four draws
 //
 // Memory: a copy of all factors since the last check. Thread safety: as Party.
 #pragma once
@@ -23,6 +25,7 @@
 #include "ward/mpc/internal/verify_bits.h"
 #include "ward/mpc/internal/verify_matrices.h"
 #include "ward/mpc/internal/verify_numbers.h"
+#include "ward/mpc/internal/verify_shuffles.h"
 #include "ward/mpc/party.h"
 #include "ward/mpc/shared.h"
 
@@ -43,6 +46,7 @@ class Verifier {
     BitRelations& bits() { return bits_; }
     NumberRelations& numbers(Width width) { return width == Width::kWide ? wide_ : narrow_; }
     MatrixRelations& matrices() { return matrices_; }
+    ShuffleRelations& shuffles() { return shuffles_; }
 
     bool pending() const;
     // Proves and verifies all of it. Throws Error kCorrupt when any party has deviated.
@@ -53,7 +57,11 @@ class Verifier {
         RingVector left, right;  // of the sessions in which this party is the verifier
     };
     HighWords exchange_high_words(Sessions& sessions) const;
-    bool has_numbers() const { return !narrow_.empty() || !wide_.empty() || !matrices_.empty(); }
+    bool has_projections() const { return !matrices_.empty() || !shuffles_.empty(); }
+    bool has_numbers() const { return !narrow_.empty() || !wide_.empty() || has_projections(); }
+    size_t wide_count_of_matrices() const {
+        return matrices_.empty() ? 0 : MatrixRelations::kRelations;
+    }
     size_t length_of_numbers() const;
     InnerProductCheck<Wide>::Parts prove_numbers(Sessions& sessions, KeyStream& challenge,
                                                  const HighWords& high);
@@ -62,6 +70,7 @@ class Verifier {
     BitRelations bits_;
     NumberRelations narrow_{Width::kNarrow}, wide_{Width::kWide};
     MatrixRelations matrices_;
+    ShuffleRelations shuffles_;
     Statement<Wide> statement_;  // kept for the next check
 };
 

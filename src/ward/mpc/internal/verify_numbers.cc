@@ -9,6 +9,12 @@ namespace {
 
 constexpr size_t kChunk = 256;  // of each piece: what is made of it stays in the cache
 
+// Where a chunk of piece j is in the list of terms: chunks of the same place in all pieces stand
+// one behind the other, so that memory is read in order.
+size_t place(size_t j, size_t begin, size_t count) {
+    return begin * NumberRelations::kPieces + j * count;
+}
+
 WARD_LOOP void dot_loop(const Ring* a, const Ring* b, size_t n, Ring* out) {
     Ring sum = 0;
     for (size_t i = 0; i < n; ++i) sum += a[i] * b[i];
@@ -149,9 +155,8 @@ void NumberRelations::scale(const Side& side, size_t at, size_t count, const Rin
 }
 
 void NumberRelations::read_u(const Side& side, size_t begin, size_t count, Chunk& chunk) const {
-    const size_t length = piece_length();
     for (size_t j = 0; j < kPieces; ++j) {
-        const size_t at = j * length + begin;
+        const size_t at = place(j, begin, count);
         Ring* out = &chunk.u[j * kChunk];
         const Ring* u = side.u.view(at, count, out);
         scale(side, at, count, u, out, chunk.u_high.empty() ? nullptr : &chunk.u_high[j * kChunk]);
@@ -159,9 +164,8 @@ void NumberRelations::read_u(const Side& side, size_t begin, size_t count, Chunk
 }
 
 void NumberRelations::read_v(const Side& side, size_t begin, size_t count, Chunk& chunk) const {
-    const size_t length = piece_length();
     for (size_t j = 0; j < kPieces; ++j) {
-        chunk.v_at[j] = side.v.view(j * length + begin, count, &chunk.v[j * kChunk]);
+        chunk.v_at[j] = side.v.view(place(j, begin, count), count, &chunk.v[j * kChunk]);
     }
 }
 

@@ -49,6 +49,17 @@ void full_table_portable(const Uint128* u, const Uint128* v, size_t count, size_
     }
 }
 
+void full_fold_portable(const Uint128* factors, const Uint128* pieces, size_t count, size_t length,
+                        Uint128* out) {
+    for (size_t i = 0; i < length; ++i) {
+        Uint128 sum = 0;
+        for (size_t j = 0; j < count; ++j) {
+            sum += static_cast<uint64_t>(factors[j]) * pieces[j * length + i];
+        }
+        out[i] = sum;
+    }
+}
+
 void wide_fold_portable(const uint64_t* factors, const WideRows& u, size_t count, size_t length,
                         Uint128* out) {
     std::fill_n(out, length, Uint128{0});
@@ -81,8 +92,8 @@ void scale_wide_portable(const uint64_t* factors, const uint64_t* u, size_t coun
 
 const WideKernels& portable_wide_kernels() {
     static constexpr WideKernels kKernels = {
-        wide_table_portable,  narrow_table_portable, full_table_portable, wide_fold_portable,
-        narrow_fold_portable, scale_narrow_portable, scale_wide_portable};
+        wide_table_portable, narrow_table_portable, full_table_portable,   full_fold_portable,
+        wide_fold_portable,  narrow_fold_portable,  scale_narrow_portable, scale_wide_portable};
     return kKernels;
 }
 

@@ -40,6 +40,10 @@ struct WideKernels {
     // table[j count + k] = sum over i of u[j length + i] v[k length + i] modulo 2^128.
     void (*full_table)(const Uint128* u, const Uint128* v, size_t count, size_t length,
                        Uint128* table);
+    // out[i] = sum over j of factors[j] pieces[j length + i] modulo 2^128, for factors of 52 bits;
+    // `out` may be `pieces`.
+    void (*full_fold)(const Uint128* factors, const Uint128* pieces, size_t count, size_t length,
+                      Uint128* out);
     // out[i] = sum over j of factors[j] u_j[i] modulo 2^128, for factors of 52 bits.
     void (*wide_fold)(const uint64_t* factors, const WideRows& u, size_t count, size_t length,
                       Uint128* out);
@@ -69,6 +73,10 @@ inline void narrow_table(const WideRows& u, size_t u_count, const WideRows& v, s
 inline void full_table(const Uint128* u, const Uint128* v, size_t count, size_t length,
                        Uint128* table) {
     wide_kernels().full_table(u, v, count, length, table);
+}
+inline void full_fold(const Uint128* factors, const Uint128* pieces, size_t count, size_t length,
+                      Uint128* out) {
+    wide_kernels().full_fold(factors, pieces, count, length, out);
 }
 inline void wide_fold(const uint64_t* factors, const WideRows& u, size_t count, size_t length,
                       Uint128* out) {

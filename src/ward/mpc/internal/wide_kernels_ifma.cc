@@ -217,6 +217,28 @@ WARD_IFMA_INLINE void store(const Words& w, Uint128* out) {
     _mm512_storeu_si512(out + 4, _mm512_permutex2var_epi64(w.low, second, w.high));
 }
 
+WARD_IFMA_INLINE __m512i one_factor(Uint128 factor) {
+    return _mm512_set1_epi64(static_cast<int64_t>(factor));
+}
+
+WARD_IFMA void full_fold_ifma(const Uint128* factors, const Uint128* pieces, size_t count,
+                              size_t length, Uint128* out) {
+    for (size_t i = 0; i < length; i += 8) {
+        Sums even, odd;  // because the sums of one depend on one another
+        clear(even);
+        clear(odd);
+        for (size_t j = 0; j < count; j += 2) {
+            const Uint128* at = pieces + j * length + i;
+            add_multiple<Form::kWide>(even, load(at), one_factor(factors[j]));
+            add_multiple<Form::kWide>(odd, load(at + length), one_factor(factors[j + 1]));
+        }
+        even.zero = _mm512_add_epi64(even.zero, odd.zero);
+        even.one = _mm512_add_epi64(even.one, odd.one);
+        even.two = _mm512_add_epi64(even.two, odd.two);
+        store(words_of(even), out + i);
+    }
+}
+
 // kVectors at a time, because the sums of one depend on one another.
 template <Form kForm, size_t kVectors>
 WARD_IFMA_INLINE void fold_columns(const uint64_t* factors, const WideRows& u, size_t count,
@@ -285,9 +307,9 @@ WARD_IFMA void scale_wide_ifma(const uint64_t* factors, const uint64_t* u, size_
 }  // namespace
 
 const WideKernels* ifma_wide_kernels() {
-    static constexpr WideKernels kKernels = {wide_table_ifma, narrow_table_ifma, full_table_ifma,
-                                             wide_fold_ifma,  narrow_fold_ifma,  scale_narrow_ifma,
-                                             scale_wide_ifma};
+    static constexpr WideKernels kKernels = {wide_table_ifma,   narrow_table_ifma, full_table_ifma,
+                                             full_fold_ifma,    wide_fold_ifma,    narrow_fold_ifma,
+                                             scale_narrow_ifma, scale_wide_ifma};
     static const bool has = isa() == Isa::kAvx512 && cpu_features().avx512_ifma;
     return has ? &kKernels : nullptr;
 }

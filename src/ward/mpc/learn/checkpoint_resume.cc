@@ -11,19 +11,7 @@ namespace {
 
 Bytes as_bytes(const std::string& text) { return {text.begin(), text.end()}; }
 
-// Of one part of all matrices; `number` is that of the part.
-Bytes digest_of_part(const Resumption::State& state, int number, RingVector SharedMatrix::*part) {
-    Sha256 hash;
-    hash.update("ward mpc state|step " + std::to_string(state.step) + "|part " +
-                std::to_string(number));
-    for (const SharedMatrix& matrix : state.matrices) {
-        hash.update("|" + std::to_string(matrix.rows) + " x " + std::to_string(matrix.cols) + "|");
-        const RingVector& values = matrix.*part;
-        hash.update(ByteView(reinterpret_cast<const uint8_t*>(values.data()),
-                             values.size() * sizeof(Ring)));
-    }
-    return as_bytes(hash.hex());
-}
+Party::Keys copy_of(const Party::Keys& keys) { return {keys.own.clone(), keys.next.clone()}; }
 
 constexpr const char* kAnew =
     "bring the missing files back, or remove all checkpoints to begin anew";
@@ -31,44 +19,57 @@ constexpr const char* kAnew =
 }  // namespace
 
 Resumption::Resumption(Party& party, const CheckpointPlace& place, uint64_t every_steps,
-                       std::string data_digest)
+                       const TrainingJob& job, std::string data_digest)
     : party_(party),
       place_(place),
       every_steps_(every_steps),
-      data_digest_(std::move(data_digest)) {
+      data_digest_(std::move(data_digest)),
+      fresh_steps_(job.options.clipping_norm > 0),
+      run_keys_(party.keys()),
+      fresh_keys_(party.keys()) {
     if (every_steps == 0) {
         throw Error(ErrorCode::kUsage, "a checkpoint must be every 1 or more steps, got 0");
     }
 }
 
-Resumption::State Resumption::restore() {
+void Resumption::restore() {
     std::vector<Checkpoint> found = load_checkpoints(place_);
-    State out;
-    out.step = common_step(found);
+    state_.step = common_step(found);
     for (Checkpoint& checkpoint : found) {
-        if (out.step == 0 || checkpoint.step != out.step) continue;
+        if (state_.step == 0 || checkpoint.step != state_.step) continue;
         if (checkpoint.data_digest != data_digest_) {
             throw Error(ErrorCode::kRefused,
                         "the data of this party is not that of the checkpoint of step " +
-                            std::to_string(out.step),
+                            std::to_string(state_.step),
                         "give the same data, or remove the checkpoints to begin anew");
         }
-        out.matrices = std::move(checkpoint.state);
+        state_.matrices = std::move(checkpoint.state);
         if (party_.security() == Security::kSemiHonest) {
-            party_.restore_keys(std::move(checkpoint.keys));
+            run_keys_ = std::move(checkpoint.keys);
+            party_.restore_keys(copy_of(run_keys_));
         }
         break;
     }
     require_one_run();
-    require_same_parts(out);
-    return out;
+    require_same_parts();
+    party_.begin_step(Party::kBeforeSteps);
+}
+
+uint64_t Resumption::begin_steps(Network& network) {
+    if (fresh_steps_) party_.restore_keys(copy_of(fresh_keys_));
+    if (state_.step > 0) network.restore(std::move(state_.matrices), state_.step);
+    return state_.step;
+}
+
+void Resumption::end_step(uint64_t steps_done, const Network& network) const {
+    if (steps_done % every_steps_ == 0) save(steps_done, network.state());
 }
 
 void Resumption::save(uint64_t step, std::vector<SharedMatrix> matrices) const {
     party_.verify();
     Checkpoint checkpoint = {step, {}, data_digest_, std::move(matrices)};
     if (party_.security() == Security::kSemiHonest) {
-        checkpoint.keys = party_.keys();
+        checkpoint.keys = copy_of(run_keys_);
     } else {  // not to be used again
         checkpoint.keys = {SecretBytes(KeyStream::kKeyBytes), SecretBytes(KeyStream::kKeyBytes)};
     }
@@ -122,11 +123,25 @@ void Resumption::require_one_run() const {
                 "bring the right files back, or remove all checkpoints to begin anew");
 }
 
+// Of one part of all matrices; `number` is that of the part.
+Bytes Resumption::digest_of_part(const State& state, int number, RingVector SharedMatrix::*part) {
+    Sha256 hash;
+    hash.update("ward mpc state|step " + std::to_string(state.step) + "|part " +
+                std::to_string(number));
+    for (const SharedMatrix& matrix : state.matrices) {
+        hash.update("|" + std::to_string(matrix.rows) + " x " + std::to_string(matrix.cols) + "|");
+        const RingVector& values = matrix.*part;
+        hash.update(ByteView(reinterpret_cast<const uint8_t*>(values.data()),
+                             values.size() * sizeof(Ring)));
+    }
+    return as_bytes(hash.hex());
+}
+
 // Part i at parties i and i - 1. Parts are uniform and long, so a digest tells nothing of them.
-void Resumption::require_same_parts(const State& state) const {
+void Resumption::require_same_parts() const {
     const int self = party_.index(), next = (self + 1) % 3, previous = (self + 2) % 3;
-    const Bytes own_first = digest_of_part(state, self, &SharedMatrix::first);
-    const Bytes own_second = digest_of_part(state, next, &SharedMatrix::second);
+    const Bytes own_first = digest_of_part(state_, self, &SharedMatrix::first);
+    const Bytes own_second = digest_of_part(state_, next, &SharedMatrix::second);
     Bytes first(own_first.size()), second(own_second.size());
     Party::Round round(party_);
     round.send(previous, own_first);
@@ -136,7 +151,7 @@ void Resumption::require_same_parts(const State& state) const {
     round.finish();
     if (first == own_first && second == own_second) return;
     throw Error(ErrorCode::kRefused,
-                "the parties' checkpoints of step " + std::to_string(state.step) +
+                "the parties' checkpoints of step " + std::to_string(state_.step) +
                     " do not belong together",
                 kAnew);
 }

@@ -9,10 +9,13 @@
 // that lies further behind the newest one is refused. Who brings old files (one party) can thus
 // undo one save at most; all three together, with all their files, can undo anything.
 //
-// Randomness: semi-honest parties go on with the keys of the run, so that repeated steps send the
-// same messages (party.h). With Security::kMalicious the keys are fresh at each start and are not
-// saved: a party that deviates could otherwise have other messages sent under the same masks. The
-// model of a resumed run then differs from that of an uninterrupted one by the dither of divisions.
+// Randomness: semi-honest parties go on with the keys of the run, so that what is done again, such
+// as the alignment of rows before the first step, sends the same messages and comes out the same
+// (party.h). Two kinds of runs repeat steps under fresh keys instead, because other messages would
+// go out under the same masks: private training, where each party draws its noise anew, and
+// Security::kMalicious, where a party may send what it likes (and no key is saved). The model then
+// differs from that of an uninterrupted run by dither and noise. Of what was done twice only the
+// second time has an effect, and nothing is opened before the end, so the guarantee is the same.
 //
 // Thread safety: as Party. Errors: kRefused as above and when the data of this party has changed,
 // those of checkpoint.h.
@@ -23,36 +26,47 @@
 #include <vector>
 
 #include "ward/mpc/learn/checkpoint.h"
+#include "ward/mpc/learn/job.h"
+#include "ward/mpc/learn/network.h"
 #include "ward/mpc/party.h"
 
 namespace ward::mpc {
 
 class Resumption {
   public:
-    // Throws Error kUsage when every_steps is 0.
+    // `place` must outlive it. Throws Error kUsage when every_steps is 0.
     Resumption(Party& party, const CheckpointPlace& place, uint64_t every_steps,
-               std::string data_digest);
+               const TrainingJob& job, std::string data_digest);
 
+    // First of all. What comes between this and the first step, such as alignment, is the same at
+    // each start unless the security is kMalicious. 3 rounds.
+    void restore();
+    // Gives the network its state back and returns the number of steps it has behind it.
+    uint64_t begin_steps(Network& network);
+
+    void begin_step(uint64_t step) { party_.begin_step(step); }
+    // Saves the state when it is time. With kMalicious all that led to it is verified first.
+    void end_step(uint64_t steps_done, const Network& network) const;
+
+  private:
     struct State {
         uint64_t step = 0;  // 0: from the beginning, without matrices
         std::vector<SharedMatrix> matrices;
     };
-    // 3 rounds.
-    State restore();
-
-    bool is_due(uint64_t step) const { return step % every_steps_ == 0; }
-    // With kMalicious all that led to the state is verified first.
     void save(uint64_t step, std::vector<SharedMatrix> matrices) const;
-
-  private:
     uint64_t common_step(const std::vector<Checkpoint>& found) const;
     void require_one_run() const;
-    void require_same_parts(const State& state) const;
+    void require_same_parts() const;
+    static Bytes digest_of_part(const State& state, int number, RingVector SharedMatrix::*part);
 
     Party& party_;
     const CheckpointPlace& place_;
     uint64_t every_steps_;
     std::string data_digest_;
+    bool fresh_steps_;        // private training
+    Party::Keys run_keys_;    // of the first start; these are saved
+    Party::Keys fresh_keys_;  // of this start
+    State state_;
 };
 
 }  // namespace ward::mpc

@@ -115,24 +115,14 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
     const net::Traffic before = party.ledger().total();
     Network network(party, job.shape, initial, job.options);
     std::optional<Resumption> resumption;
-    uint64_t first = 0;
-    if (checkpointing != nullptr && job.options.clipping_norm > 0) {
-        throw Error(ErrorCode::kUnsupported,
-                    "private training has no checkpoints: a repeated step would use its masks for "
-                    "other noise",
-                    "remove checkpoint from the party file");
-    }
     if (checkpointing != nullptr) {
-        resumption.emplace(party, checkpointing->place, checkpointing->every_steps,
+        resumption.emplace(party, checkpointing->place, checkpointing->every_steps, job,
                            has_inputs || has_labels ? data->digest : std::string());
-        Resumption::State state = resumption->restore();
-        first = state.step;
-        if (first > 0) network.restore(std::move(state.matrices), first);
+        resumption->restore();
     }
-    uint64_t done = first;
-    internal::for_batches(
-        job, network, first, after_epoch, [&](uint64_t, std::span<const size_t> rows) {
-            if (resumption) party.begin_step(done);
+    internal::for_batches_on_shares(
+        job, network, resumption ? &*resumption : nullptr, after_epoch,
+        [&](std::span<const size_t> rows) {
             RingMatrix x, y;
             if (has_inputs) x = input_rows(*data, rows, job);
             if (has_labels) y = label_rows(*data, rows, outputs);
@@ -141,12 +131,7 @@ JobResult train(Party& party, const TrainingJob& job, const NetworkWeights& init
             const SharedMatrix labels =
                 share(party, job.label_owner, has_labels ? &y : nullptr, rows.size(), outputs);
             network.train_step(inputs, labels);
-            ++done;
-            if (resumption && resumption->is_due(done)) {
-                resumption->save(done, network.state());
-            }
         });
-    if (resumption) party.begin_step(done);
     JobResult out;
     out.network = network.reveal(party);
     out.traffic = party.ledger().total() - before;

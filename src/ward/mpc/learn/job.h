@@ -50,10 +50,9 @@ struct JobResult {
 //
 // With `checkpointing` the state is saved every so many steps, and a job whose parties find saved
 // states goes on from the last one that all three have (checkpoint_resume.h); with semi-honest
-// security the model is then the very one of a run that was not cut off. Throws Error kRefused when
-// the parties' states do not belong together or an owner's data has changed, kUnsupported for
-// private training (a step that is repeated would use its masks for other noise), kIo for a full
-// disk.
+// security and without privacy the model is then the very one of a run that was not cut off. Throws
+// Error kRefused when the parties' states do not belong together or an owner's data has changed,
+// kIo for a full disk.
 struct Checkpointing {
     CheckpointPlace place;
     uint64_t every_steps = 100;

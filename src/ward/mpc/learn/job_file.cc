@@ -125,10 +125,6 @@ class JobReader {
         if (job_.distinct && job_.alignment != Alignment::kHorizontal) {
             fail(root, "distinct goes with align: horizontal");
         }
-        const bool joins = job_.alignment == Alignment::kVertical || job_.distinct;
-        if (joins && job_.security == Security::kMalicious) {
-            fail(root, "joins have no form for security: malicious");
-        }
     }
 
     // [{name: bank-a, id: HEX}, ...]
@@ -157,10 +153,15 @@ class JobReader {
 
     void read_alignment(const YAML::Node& node) {
         const std::string kind = text(node, "align");
-        if (kind != "vertical" && kind != "horizontal") {
-            fail(node, "align must be vertical or horizontal");
+        if (kind == "vertical") {
+            job_.alignment = Alignment::kVertical;
+        } else if (kind == "horizontal") {
+            job_.alignment = Alignment::kHorizontal;
+        } else if (kind == "rows") {
+            job_.alignment = Alignment::kRows;
+        } else {
+            fail(node, "align must be vertical, rows or horizontal");
         }
-        job_.alignment = kind == "vertical" ? Alignment::kVertical : Alignment::kHorizontal;
     }
 
     void read_recipients(const YAML::Node& node) {

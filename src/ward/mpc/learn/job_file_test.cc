@@ -110,9 +110,10 @@ TEST(JobFile, OwnersTakeThePlaceOfData) {
     };
     EXPECT_THAT(refused(""), HasSubstr("several owners need align"));
     EXPECT_THAT(refused("align: vertical\n", 1), HasSubstr("one owner needs no align"));
-    EXPECT_THAT(refused("align: diagonal\n"), HasSubstr("must be vertical or horizontal"));
+    EXPECT_THAT(refused("align: diagonal\n"), HasSubstr("must be vertical, rows or horizontal"));
     EXPECT_THAT(refused("align: vertical\ndistinct: true\n"), HasSubstr("align: horizontal"));
-    EXPECT_THAT(refused("align: vertical\nsecurity: malicious\n"), HasSubstr("no form for"));
+    EXPECT_EQ(parse_job(owners_job("align: rows\nsecurity: malicious\n"), "j").alignment,
+              Alignment::kRows);
     EXPECT_THAT(refused("align: vertical\ndata: x\n"), HasSubstr("take the place of data"));
     EXPECT_THAT(refused("align: vertical\nrecipients: [me]\n"), HasSubstr("stands twice"));
     const auto plain = [](const std::string& rest) {

@@ -1,12 +1,16 @@
 #include "ward/mpc/learn/shared_job.h"
 
 #include <algorithm>
+#include <array>
 
+#include "ward/core/digest.h"
 #include "ward/core/error.h"
+#include "ward/core/seed_stream.h"
 #include "ward/mpc/clip.h"
 #include "ward/mpc/fixed_point.h"
 #include "ward/mpc/join.h"
 #include "ward/mpc/learn/internal/batches.h"
+#include "ward/mpc/share.h"
 #include "ward/mpc/shuffle.h"
 
 namespace ward::mpc {
@@ -44,6 +48,16 @@ void require_keys(std::span<const ShareFile> files, std::span<const std::string>
     for (size_t i = 0; i < files.size(); ++i) {
         if (files[i].matrices[kKeysAt].cols == kKeyColumns) continue;
         misfit("has no identifiers to align by; share it with --id", paths[i]);
+    }
+}
+
+void require_as_many_rows(std::span<const ShareFile> files, std::span<const std::string> paths) {
+    const auto rows = [&](size_t i) { return files[i].matrices[kFeaturesAt].rows; };
+    for (size_t i = 1; i < files.size(); ++i) {
+        if (rows(i) == rows(0)) continue;
+        misfit(
+            "have " + count_text(rows(0), "and ") + count_text(rows(i), "rows, expected as many"),
+            paths[0], paths[i]);
     }
 }
 
@@ -110,6 +124,54 @@ AlignedData align_vertically(Party& party, std::span<const ShareFile> files) {
     return columns_of_owners(files, open_count_and_keep(party, inner_join(party, tables)));
 }
 
+// The sum of coefficient times (hash of owner 0 - hash of this owner) over all rows.
+void subtract_keys(SharedMatrix& sums, size_t at, const ShareFile& first, const ShareFile& other,
+                   SeedStream& coefficients) {
+    const SharedMatrix &a = first.matrices[kKeysAt], &b = other.matrices[kKeysAt];
+    std::array<uint64_t, SeedStream::kBlockWords> block{};
+    for (size_t i = 0; i < a.size(); ++i) {
+        if (i % block.size() == 0) coefficients.next_block(block);
+        const Ring factor = block[i % block.size()];
+        sums.first[at] += factor * (a.first[i] - b.first[i]);
+        sums.second[at] += factor * (a.second[i] - b.second[i]);
+    }
+}
+
+void require_same_people(Party& party, std::span<const ShareFile> files) {
+    Sha256 hash;
+    hash.update("ward mpc rows of the same people");
+    for (const ShareFile& file : files) hash.update("|" + file.id);
+    const std::string digest = hash.hex();
+    PublicSeed seed;  // 32 of the 64 digits: 128 bits of the digest
+    std::copy_n(digest.begin(), seed.size(), seed.begin());
+    SeedStream coefficients(seed, 0);
+    SharedMatrix sums(1, files.size() - 1);
+    for (RingVector* sum : {&sums.first, &sums.second})
+        std::fill(sum->begin(), sum->end(), Ring{0});
+    for (size_t i = 1; i < files.size(); ++i) {
+        subtract_keys(sums, i - 1, files[0], files[i], coefficients);
+    }
+    const RingMatrix opened = open(party, sums);
+    for (size_t i = 1; i < files.size(); ++i) {
+        if (opened.values[i - 1] == 0) continue;
+        throw Error(
+            ErrorCode::kInvalid,
+            "rows of " + files[0].name + " and " + files[i].name +
+                " are of different people, or in another order",
+            "both must share with --rows and the files that one `ward mpc intersect` wrote");
+    }
+}
+
+AlignedData put_side_by_side(Party& party, std::span<const ShareFile> files) {
+    require_same_people(party, files);
+    std::vector<SharedMatrix> columns;
+    for (const ShareFile& file : files) {
+        columns.push_back(
+            beside(std::span<const SharedMatrix>(file.matrices).subspan(kFeaturesAt)));
+    }
+    return columns_of_owners(files, stack_columns(columns));
+}
+
 AlignedData align_horizontally(Party& party, std::span<const ShareFile> files, bool distinct) {
     std::vector<SharedMatrix> tables;
     for (const ShareFile& file : files) {
@@ -137,9 +199,10 @@ SharedDataShape require_fit(std::span<const ShareFile> files, std::span<const st
         misfit("several owners need align: vertical or horizontal", paths[0], paths[1]);
     }
     SharedDataShape out;
-    if (alignment == Alignment::kVertical) {
-        if (files.size() < 2) misfit("align: vertical needs two owners or more", paths[0]);
+    if (alignment == Alignment::kVertical || alignment == Alignment::kRows) {
+        if (files.size() < 2) misfit("align needs two owners or more", paths[0]);
         require_keys(files, paths);
+        if (alignment == Alignment::kRows) require_as_many_rows(files, paths);
         const size_t owner = owner_of_labels(files, paths);
         out.rows = files[0].matrices[kFeaturesAt].rows;
         for (const ShareFile& file : files) {
@@ -162,11 +225,13 @@ AlignedData align(Party& party, std::span<const ShareFile> files, Alignment alig
                   bool distinct) {
     const net::TrafficLedger::Scope scope(party.ledger(), "align");
     if (alignment == Alignment::kVertical) return align_vertically(party, files);
+    if (alignment == Alignment::kRows) return put_side_by_side(party, files);
     return align_horizontally(party, files, distinct && files.size() > 1);
 }
 
 SharedNetwork train_shared(Party& party, const TrainingJob& job, const NetworkWeights& initial,
-                           const AlignedData& data, const std::function<void(int)>& after_epoch) {
+                           const AlignedData& data, const std::function<void(int)>& after_epoch,
+                           Resumption* resumption) {
     if (data.features.rows != job.examples || data.labels.rows != job.examples) {
         throw Error(ErrorCode::kUsage, "the data have " + std::to_string(data.features.rows) +
                                            " rows, the job " + std::to_string(job.examples));
@@ -174,8 +239,8 @@ SharedNetwork train_shared(Party& party, const TrainingJob& job, const NetworkWe
     Network network(party, job.shape, initial, job.options);
     const bool is_private = job.options.clipping_norm > 0;
     const SharedMatrix features = is_private ? capped(party, data.features) : data.features;
-    internal::for_batches(
-        job, network, 0, after_epoch, [&](uint64_t, std::span<const size_t> rows) {
+    internal::for_batches_on_shares(
+        job, network, resumption, after_epoch, [&](std::span<const size_t> rows) {
             network.train_step(select_rows(features, rows), select_rows(data.labels, rows));
         });
     party.verify();

@@ -5,9 +5,13 @@
 //   kVertical    other columns about partly the same people: rows that all owners have. Their
 //                number is opened, nothing else; labels come from the one owner that has them
 //   kHorizontal  the same columns about other people: all rows, or with `distinct` one per person
+//   kRows        as kVertical, but the owners have found their common people beforehand (psi.h) and
+//                shared the rows of these alone, in one order. Local but for a check: a sum of all
+//                differences of identifiers' hashes is opened, with coefficients that follow from
+//                the owners' ids, and must be 0. Rows that differ go through with probability
+//                2^-57.
 //
-// Thread safety and security: as party.h, join.h and network.h. Joins and `distinct` are refused
-// with Security::kMalicious.
+// Thread safety and security: as party.h, join.h and network.h.
 #pragma once
 
 #include <functional>
@@ -15,12 +19,13 @@
 #include <string>
 #include <vector>
 
+#include "ward/mpc/learn/checkpoint_resume.h"
 #include "ward/mpc/learn/job.h"
 #include "ward/mpc/share_file.h"
 
 namespace ward::mpc {
 
-enum class Alignment { kNone, kVertical, kHorizontal };
+enum class Alignment { kNone, kVertical, kHorizontal, kRows };
 
 // Matrices of one owner's file.
 inline constexpr size_t kKeysAt = 0, kFeaturesAt = 1, kLabelsAt = 2;
@@ -41,10 +46,13 @@ struct AlignedData {
     SharedMatrix features;
     SharedMatrix labels;  // no columns without labels
 };
+// Throws Error kInvalid with kRows when rows of two owners are of different people.
 AlignedData align(Party& party, std::span<const ShareFile> files, Alignment alignment,
                   bool distinct);
 
-// The trained network as shares. job.examples must be the number of rows.
+// The trained network as shares. job.examples must be the number of rows. With `resumption`, which
+// must have been restored before `align` was called, the state is saved in between and training
+// goes on from the last one that all three have (checkpoint_resume.h).
 struct SharedNetwork {
     NetworkShape shape;
     std::vector<SharedMatrix> weights;
@@ -52,7 +60,8 @@ struct SharedNetwork {
 };
 SharedNetwork train_shared(Party& party, const TrainingJob& job, const NetworkWeights& initial,
                            const AlignedData& data,
-                           const std::function<void(int)>& after_epoch = nullptr);
+                           const std::function<void(int)>& after_epoch = nullptr,
+                           Resumption* resumption = nullptr);
 
 // Rows x outputs: scores before softmax or sigmoid.
 SharedMatrix score_shared(Party& party, const SharedNetwork& network, const SharedMatrix& features);

@@ -3,8 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "ward/core/testing/errors.h"
 #include "ward/core/testing/seeded_random.h"
+#include "ward/crypto/aead.h"
 #include "ward/mpc/fixed_point.h"
 #include "ward/mpc/join.h"
 #include "ward/mpc/local.h"
@@ -65,6 +68,32 @@ TEST(SharedJob, VerticalAlignmentBringsColumnsOfOnePersonTogether) {
     });
 }
 
+TEST(SharedJob, RowsThatWereAlignedBeforehandAreComparedAndPutSideBySide) {
+    const std::vector<Files> owners = {owner("a", 10, 9, 2, false), owner("b", 10, 9, 1, true)};
+    const std::vector<Files> others = {owners[0], owner("b", 11, 9, 1, true)};
+    EXPECT_EQ(require_fit(part(owners, 0), kPaths, Alignment::kRows, false, true).rows, 9u);
+    PartyOptions options;
+    options.security = Security::kMalicious;
+    run_local(
+        [&](Party& party) {
+            const AlignedData data =
+                align(party, part(owners, party.index()), Alignment::kRows, false);
+            const RingMatrix x = open(party, data.features), y = open(party, data.labels);
+            ASSERT_EQ(x.cols, 3u);
+            for (size_t r = 0; r < 9; ++r) {
+                EXPECT_EQ(decode(x.values[3 * r]) * 64, static_cast<double>(10 + r));
+                EXPECT_EQ(decode(x.values[3 * r + 2]) * 64, static_cast<double>(10 + r));
+                EXPECT_EQ(decode(y.values[r]), static_cast<double>(r % 2));
+            }
+            EXPECT_THAT(
+                testonly::message_of(
+                    [&] { align(party, part(others, party.index()), Alignment::kRows, false); },
+                    ErrorCode::kInvalid),
+                HasSubstr("rows of a and b are of different people"));
+        },
+        options);
+}
+
 TEST(SharedJob, HorizontalAlignmentPutsRowsUnderOneAnother) {
     const std::vector<Files> owners = {owner("a", 0, 8, 2, true), owner("b", 5, 6, 2, true)};
     EXPECT_EQ(require_fit(part(owners, 1), kPaths, Alignment::kHorizontal, false, true).rows, 14u);
@@ -108,6 +137,65 @@ TEST(SharedJob, TrainsAndScoresWhatNobodyKnows) {
     }
 }
 
+// Killed in the second of three epochs and started again, twice from the same files: alignment
+// puts the rows into the same secret order, so nothing is trained on twice and the model is the
+// same; private training repeats its steps under other masks.
+TEST(SharedJob, GoesOnFromCheckpointsWithTheSameRowsInTheSameOrder) {
+    const std::vector<Files> owners = {owner("a", 0, 30, 1, false), owner("b", 6, 30, 1, true)};
+    TrainingJob job;
+    job.shape.widths = {2, 1};
+    job.options = {.batch_size = 8, .learning_rate = 0.1, .momentum = 0.5};
+    job.epochs = 3;
+    job.examples = 24;
+    const std::string folder = ::testing::TempDir() + "/ward_shared_checkpoint";
+    const std::string copy = folder + ".copy";
+    const SecretBytes key = crypto::Aead::new_key();
+    RingMatrix rows;
+    const auto run = [&](int killed_after) {
+        NetworkWeights out;
+        run_local([&](Party& party) {
+            const CheckpointPlace place = {folder + "/" + std::to_string(party.index()), &key,
+                                           "job", party.index()};
+            Resumption resumption(party, place, 2, job, "");
+            resumption.restore();
+            const AlignedData data =
+                align(party, part(owners, party.index()), Alignment::kVertical, false);
+            const RingMatrix opened = open(party, data.features);
+            const SharedNetwork network = train_shared(
+                party, job, zero_weights(job.shape), data,
+                [&](int epochs) {
+                    if (epochs == killed_after) throw Error(ErrorCode::kUsage, "killed");
+                },
+                &resumption);
+            const RingMatrix weights = open(party, network.weights[0]);
+            if (party.index() != 0) return;
+            rows = opened;
+            out.weights.push_back(weights);
+        });
+        return out.weights.at(0).values;
+    };
+    const auto refill = [](const std::string& to, const std::string& from) {
+        std::filesystem::remove_all(to);
+        std::filesystem::copy(from, to);
+    };
+    for (double norm : {0.0, 1.0}) {
+        job.options.clipping_norm = norm;
+        job.options.noise_multiplier = norm / 1000;
+        std::filesystem::remove_all(folder);
+        std::filesystem::create_directories(folder);
+        testonly::error_of([&] { (void)run(2); }, ErrorCode::kUsage);
+        refill(copy, folder);
+        const RingVector one = run(0), order_of_one = rows.values;
+        refill(folder, copy);
+        const RingVector other = run(0);
+        EXPECT_EQ(rows.values, order_of_one);
+        EXPECT_EQ(one == other, norm == 0);
+        for (size_t i = 0; i < one.size(); ++i) EXPECT_NEAR(decode(one[i]), decode(other[i]), 0.01);
+    }
+    std::filesystem::remove_all(folder);
+    std::filesystem::remove_all(copy);
+}
+
 TEST(SharedJob, RefusesOwnersThatDoNotFitAndNamesBoth) {
     const auto refused = [](const std::vector<Files>& owners, Alignment alignment,
                             bool distinct = false) {
@@ -119,8 +207,10 @@ TEST(SharedJob, RefusesOwnersThatDoNotFitAndNamesBoth) {
                 HasSubstr("a.share and b.share: have 2 and 3 inputs"));
     EXPECT_THAT(refused({a, b}, Alignment::kVertical),
                 HasSubstr("a.share and b.share: both bring labels"));
+    EXPECT_THAT(refused({a, owner("c", 0, 5, 2, false)}, Alignment::kRows),
+                HasSubstr("have 4 and 5 rows"));
     EXPECT_THAT(refused({a, b}, Alignment::kNone), HasSubstr("several owners need align"));
-    EXPECT_THAT(refused({a}, Alignment::kVertical), HasSubstr("two owners or more"));
+    EXPECT_THAT(refused({a}, Alignment::kVertical), HasSubstr("needs two owners or more"));
     EXPECT_THAT(refused({a, owner("c", 0, 4, 2, false)}, Alignment::kHorizontal),
                 HasSubstr("labels of 1 and 0 columns"));
     EXPECT_THAT(refused({a, owner("c", 0, 4, 2, true, true, "{\"x\":1}")}, Alignment::kHorizontal),

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ward/core/error.h"
+#include "ward/mpc/learn/checkpoint_resume.h"
 #include "ward/mpc/learn/job.h"
 
 namespace ward::mpc::internal {
@@ -36,6 +37,22 @@ void for_batches(const TrainingJob& job, AnyNetwork& network, uint64_t first,
         }
         if (after_epoch && number > first) after_epoch(epoch + 1);
     }
+}
+
+// The same on shares: step(rows), with the state saved in between.
+template <typename Step>
+void for_batches_on_shares(const TrainingJob& job, Network& network, Resumption* resumption,
+                           const std::function<void(int)>& after_epoch, Step step) {
+    const uint64_t first = resumption ? resumption->begin_steps(network) : 0;
+    uint64_t done = first;
+    for_batches(job, network, first, after_epoch,
+                [&](uint64_t number, std::span<const size_t> rows) {
+                    if (resumption) resumption->begin_step(number);
+                    step(rows);
+                    done = number + 1;
+                    if (resumption) resumption->end_step(done, network);
+                });
+    if (resumption) resumption->begin_step(done);
 }
 
 }  // namespace ward::mpc::internal

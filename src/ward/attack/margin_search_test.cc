@@ -1,0 +1,126 @@
+// Attacks that weigh a margin against a distance: on a linear model of two classes the least
+// distance in every norm is known.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "ward/attack/evasion.h"
+#include "ward/attack/internal/margin_search.h"
+#include "ward/attack/testing/linear_target.h"
+#include "ward/core/progress.h"
+#include "ward/core/testing/errors.h"
+#include "ward/nn/torch.h"
+
+namespace ward::attack {
+namespace {
+
+const bool kQuiet = [] {
+    set_progress_mode(ProgressMode::kOff);
+    return true;
+}();
+
+using ::testing::HasSubstr;
+using testonly::LinearModel;
+using testonly::middle_points;
+using ward::testonly::message_of;
+
+constexpr int64_t kFeatures = 36, kExamples = 40;
+
+// All of class 0, far enough from the boundary for steps of the attacks' own size.
+struct Setting {
+    Setting() {
+        model.bias[0] += 1;
+        points.y = model.logits(x).argmax(1);
+    }
+
+    LinearModel model = LinearModel::make(2, kFeatures, 7);
+    at::Tensor x = middle_points(kExamples, kFeatures, 8);
+    Points points{x, at::Tensor(), at::Tensor()};
+
+    EvasionResult attack(const std::string& name, const EvasionOptions& options,
+                         Access access = Access::kWhiteBox) const {
+        Target target = model.target(access);
+        return evade(target, *make_attack(name, options), points, options);
+    }
+
+    double mean_distance(double dual) const {
+        double mean = 0;
+        for (int64_t i = 0; i < kExamples; ++i)
+            mean += model.distance(x[i], points.y[i].item<int64_t>(), dual) / kExamples;
+        return mean;
+    }
+
+    // Everything is fooled, at this many times the least distance on the mean.
+    void expect_near(const EvasionResult& result, double dual, double most) const {
+        EXPECT_EQ(result.robust_accuracy, 0);
+        EXPECT_EQ(result.rejected, 0);
+        EXPECT_GT(result.mean_norm, 0.999 * mean_distance(dual));
+        EXPECT_LT(result.mean_norm, most * mean_distance(dual));
+    }
+};
+
+TEST(MarginSearch, EadFindsTheSparseNearestPoint) {
+    const Setting s;
+    const EvasionOptions options{.norm = Norm::kL1, .epsilon = 100, .steps = 200};
+    const EvasionResult result = s.attack("ead", options);
+    s.expect_near(result, INFINITY, 1.15);
+    // Shrinkage sets inputs back exactly: the nearest point in L1 changes few of them.
+    const at::Tensor changed = (result.adversarial - s.x != 0).to(at::kDouble).sum(1);
+    EXPECT_LT(changed.mean().item<double>(), 0.25 * kFeatures);
+    EXPECT_THAT(
+        message_of([] { make_attack("ead", {.norm = Norm::kL2}); }, ErrorCode::kUnsupported),
+        HasSubstr("l1 only"));
+}
+
+TEST(MarginSearch, CarliniWagnerLinfIsNearlyExact) {
+    const Setting s;
+    const EvasionOptions options{.norm = Norm::kLinf, .epsilon = 100, .steps = 200};
+    s.expect_near(s.attack("cw", options), 1, 1.12);
+    EXPECT_THAT(message_of([] { make_attack("cw", {.norm = Norm::kL1}); }, ErrorCode::kUnsupported),
+                HasSubstr("l2 and linf"));
+}
+
+TEST(MarginSearch, CarliniWagnerLinfReachesTheWantedClass) {
+    const LinearModel model = LinearModel::make(5, kFeatures, 7);
+    const at::Tensor x = middle_points(kExamples, kFeatures, 8);
+    Points points{x, model.logits(x).argmax(1), at::Tensor()};
+    points = points.select((points.y != 3).nonzero().flatten());
+    points.wanted = torch::full_like(points.y, 3);
+    const EvasionOptions options{.norm = Norm::kLinf, .epsilon = 1, .steps = 200};
+    Target target = model.target();
+    const auto result = evade(target, *make_attack("cw", options), points, options);
+    EXPECT_EQ(result.robust_accuracy, 0);
+    EXPECT_TRUE((target.labels(result.adversarial) == 3).all().item<bool>());
+}
+
+TEST(MarginSearch, ZooNeedsScoresOnlyAndComesNear) {
+    const Setting s;
+    const EvasionOptions options{
+        .norm = Norm::kL2, .epsilon = 100, .steps = 150, .restarts = 6, .seed = 3};
+    const EvasionResult result = s.attack("zoo", options, Access::kScores);
+    s.expect_near(result, 2, 1.1);
+    EXPECT_EQ(result.backward_per_example, 0);
+    EXPECT_LT(result.forward_per_example, 6 * 150 * (2 * kFeatures + 1) / 2.0);
+    // The same seed, the same points.
+    EXPECT_TRUE(
+        at::equal(s.attack("zoo", options, Access::kScores).adversarial, result.adversarial));
+    EXPECT_THAT(message_of([&] { s.attack("zoo", options, Access::kLabels); }, ErrorCode::kRefused),
+                HasSubstr("needs more"));
+    EXPECT_THAT(message_of([] { make_attack("zoo", {}); }, ErrorCode::kUnsupported),
+                HasSubstr("l2 only"));
+}
+
+TEST(MarginSearch, WeightsAreBisected) {
+    MarginWeight weight(0.01);
+    std::vector<double> tried;
+    for (const bool fooled : {false, false, true, false, true}) {
+        tried.push_back(weight.value());
+        weight.update(fooled);
+    }
+    EXPECT_THAT(tried, ::testing::ElementsAre(0.01, 0.1, 1.0, 0.55, 0.775));
+}
+
+}  // namespace
+}  // namespace ward::attack

@@ -1,0 +1,19 @@
+// Columns of identifiers, as owners write them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ward/data/load.h"
+
+namespace ward::cli {
+
+// The column of the table, as it is written, row by row. Throws Error kInvalid when there is none.
+std::vector<std::string> read_ids(const data::LoadRequest& request, const std::string& column);
+
+// Row numbers of `ids` that `wanted`, a file of the column (`ward mpc intersect`), names, in its
+// order. Throws Error kInvalid for one that is not there.
+std::vector<int64_t> rows_of_ids(const std::vector<std::string>& ids, const std::string& wanted,
+                                 const std::string& column);
+
+}  // namespace ward::cli
