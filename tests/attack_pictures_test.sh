@@ -16,6 +16,13 @@ grep -q '"classes":2' inversion.json || fail "not two classes: $(cat inversion.j
 "$ward" attack gradient-inversion --model m.safetensors --data digits --steps 20 --count 2 --report leak.html --json \
   > leak.json 2> log || fail "gradient inversion: $(cat log)"
 [ "$(grep -o '<img ' leak.html | wc -l)" -eq 4 ] || fail "two rows of two pictures are expected"
+"$ward" attack gradient-inversion --model m.safetensors --data digits --steps 20 --batch 3 --report batch.html --json \
+  > batch.json 2> log || fail "gradient inversion of a batch: $(cat log)"
+[ "$(grep -o '"batch":0' batch.json | wc -l)" -eq 3 ] || fail "three examples of one batch are expected: $(cat batch.json)"
+[ "$(grep -o '<img ' batch.html | wc -l)" -eq 6 ] || fail "three rows of two pictures are expected"
+"$ward" attack poison --attack feature-collision --pretrained m.safetensors --data digits --epochs 1 --steps 30 --rate 0.02 \
+  --target-class 3 --source-class 8 --trainings 2 --json > poison.json 2> log || fail "feature collision: $(cat log)"
+grep -q '"accuracy_per_training":\[[0-9.]*,[0-9.]*\]' poison.json || fail "not two trainings: $(cat poison.json)"
 "$ward" attack patch --model m.safetensors --data digits --steps 30 --sizes 0.3,0.5 --target-class 3 --out patch.png \
   --report patch.html --json > patch.json 2> log || fail "patch: $(cat log)"
 grep -q '"size":0.5,"examples":' patch.json || fail "no success by size: $(cat patch.json)"
@@ -40,6 +47,9 @@ expect 2 "at most 1, got 2" "$ward" attack patch --model m.safetensors --data di
 expect 2 "--noise-multiplier must be finite and >= 0" "$ward" attack gradient-inversion --data digits --noise-multiplier -1
 expect 2 "changes none of the examples" "$ward" attack poison --data digits --rate 1e-9
 expect 2 "to the same class changes nothing" "$ward" attack poison --data digits --attack label-flip --source-class 1 --target-class 1
+expect 2 "source and target must be two of the classes" "$ward" attack poison --data digits --attack sleeper --source-class 0
+expect 2 "are for clean-label attacks" "$ward" attack poison --data digits --trainings 3
+expect 2 "--batch must be 1 to 10, got 11" "$ward" attack gradient-inversion --data digits --batch 11
 expect 2 "--budget" "$ward" audit m.safetensors --data digits --budget -1
 expect 2 "is not a number >= 0" "$ward" attack extraction --model m.safetensors --data digits --price -1
 expect 1 "exact extraction takes flatten, linear and relu" "$ward" attack extraction --attack exact --model m.safetensors

@@ -274,20 +274,25 @@ class Trial {
     std::vector<int64_t> rows_;  // the poisons
 };
 
+double mean_of(const std::vector<double>& values) {
+    return std::accumulate(values.begin(), values.end(), 0.0) /
+           static_cast<double>(std::max<size_t>(1, values.size()));
+}
+
 void summarise(CleanLabelResult& result) {
-    const auto n = static_cast<double>(result.trials.size());
     int64_t obeyed = 0;
+    std::vector<double> success, poisoned, clean, without;
     for (const CleanLabelTrial& trial : result.trials) {
-        const auto mean = [](const std::vector<double>& values) {
-            return std::accumulate(values.begin(), values.end(), 0.0) /
-                   static_cast<double>(values.size());
-        };
-        result.success += mean(trial.successes) / n;
-        result.poisoned_accuracy += mean(trial.accuracies) / n;
-        result.clean_accuracy += trial.clean_accuracy / n;
-        result.success_without_poison += trial.success_without_poison / n;
-        obeyed += mean(trial.successes) > 0.5 ? 1 : 0;
+        success.push_back(mean_of(trial.successes));
+        poisoned.push_back(mean_of(trial.accuracies));
+        clean.push_back(trial.clean_accuracy);
+        without.push_back(trial.success_without_poison);
+        obeyed += success.back() > 0.5 ? 1 : 0;
     }
+    result.success = mean_of(success);
+    result.poisoned_accuracy = mean_of(poisoned);
+    result.clean_accuracy = mean_of(clean);
+    result.success_without_poison = mean_of(without);
     result.trial_interval = clopper_pearson(obeyed, std::ssize(result.trials));
     result.ruined = result.poisoned_accuracy < result.clean_accuracy - kRuin;
     result.succeeded = !result.ruined && result.success >= 0.5 &&

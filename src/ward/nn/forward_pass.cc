@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "ward/core/error.h"
+#include "ward/nn/dropout.h"
 #include "ward/nn/internal/max_pool.h"
 #include "ward/nn/internal/product.h"
 #include "ward/nn/internal/recorded_norms.h"
@@ -272,7 +273,7 @@ at::Tensor ForwardPass::apply(const model::Activation& layer, const LayerNode&,
 
 at::Tensor ForwardPass::apply(const model::Dropout& layer, const LayerNode&,
                               const at::Tensor& x) const {
-    return at::dropout(x, layer.probability, network.training_);
+    return network.training_ ? drop(x, layer.probability) : x;
 }
 
 at::Tensor ForwardPass::apply(const model::Flatten&, const LayerNode&, const at::Tensor& x) const {

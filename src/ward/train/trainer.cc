@@ -16,6 +16,7 @@
 #include "ward/core/file.h"
 #include "ward/core/progress.h"
 #include "ward/dp/poisson_sampler.h"
+#include "ward/nn/dropout.h"
 #include "ward/nn/torch.h"
 #include "ward/train/checkpoint.h"
 #include "ward/train/evaluate.h"
@@ -70,6 +71,15 @@ std::vector<CurvePoint> curve_from_json(const std::string& text) {
                     "train without --resume");
     }
     return curve;
+}
+
+// Of one step, from the public seed of the run (SplitMix64, Steele, Lea, Flood 2014): the same run
+// has the same masks, also when it is resumed.
+uint64_t dropout_seed(uint64_t seed, int64_t step) {
+    uint64_t z = seed * 0xd1342543de82ef95u + static_cast<uint64_t>(step) + 1;
+    z = (z * 0x9e3779b97f4a7c15u ^ z >> 30) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ z >> 27) * 0x94d049bb133111ebu;
+    return z ^ z >> 31;
 }
 
 nn::Network initial_network(const TrainOptions& options) {
@@ -167,7 +177,7 @@ class Run {
   private:
     void one_step() {
         Random random = options_.step_random ? options_.step_random(step_) : Random::from_system();
-        torch::manual_seed(static_cast<uint64_t>(random.next_u64()));  // dropout
+        const nn::DropoutMasks masks(dropout_seed(options_.seed, step_));
         network_.set_training(true);
         const std::vector<at::Tensor> gradients =
             plan_ ? private_gradients(random) : plain_gradients(random);

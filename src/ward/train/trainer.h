@@ -57,7 +57,7 @@ struct TrainOptions {
     int64_t micro_batch = 0;  // examples worked on at once; 0: by memory
     nn::Precision precision = nn::Precision::kFp32;
     std::string device = "cpu";
-    uint64_t seed = 1;  // initial weights; order of a non-private run. Never noise or sampling
+    uint64_t seed = 1;  // initial weights; order and dropout of a non-private run. Never noise
     // Weights to begin with, by the names and shapes of `spec`; empty: random ones. A guarantee
     // does not cover the examples that they come from.
     std::map<std::string, model::Weight> pretrained;

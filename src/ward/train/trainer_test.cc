@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 #include <string>
+#include <thread>
 
 #include "ward/core/error.h"
 #include "ward/core/file.h"
@@ -114,6 +115,32 @@ TEST(Trainer, ResumedRunEndsWithTheSameBits) {
         EXPECT_EQ(resumed.curve.back().epsilon, whole.curve.back().epsilon);
         EXPECT_EQ(resumed.curve.front().test_accuracy, whole.curve.front().test_accuracy);
     }
+}
+
+// Two runs side by side end where each ends alone: masks are drawn by a generator of the run.
+TEST(Trainer, DropoutDoesNotDependOnOtherRuns) {
+    const data::Dataset train_set = digits("train");
+    const auto weights_of = [&](uint64_t seed) {
+        TrainOptions options = small_run(train_set, false);
+        options.step_random = nullptr;
+        options.seed = seed;
+        auto& layers = options.spec.layers;
+        layers.insert(layers.end() - 1, model::LayerSpec("drop", model::Dropout{0.5}));
+        return train(train_set, options).model.weights;
+    };
+    const auto same = [](const auto& a, const auto& b) {
+        for (const auto& [name, weight] : a)
+            if (weight.values != b.at(name).values) return false;
+        return true;
+    };
+    const auto one = weights_of(1), two = weights_of(2);
+    std::map<std::string, model::Weight> first, second;
+    std::thread other([&] { second = weights_of(2); });
+    first = weights_of(1);
+    other.join();
+    EXPECT_TRUE(same(first, one));
+    EXPECT_TRUE(same(second, two));
+    EXPECT_FALSE(same(one, two));
 }
 
 TEST(Trainer, EndsBeforeTheBudgetIsSpent) {
