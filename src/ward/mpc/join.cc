@@ -1,6 +1,7 @@
 #include "ward/mpc/join.h"
 
 #include <algorithm>
+#include <numeric>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -8,6 +9,7 @@
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
 #include "ward/mpc/bits.h"
+#include "ward/mpc/internal/join_keys.h"
 #include "ward/mpc/multiply.h"
 #include "ward/mpc/share.h"
 #include "ward/mpc/shuffle.h"
@@ -18,9 +20,12 @@ namespace {
 
 using net::TrafficLedger;
 
-constexpr int kHashBits = 59;
+using internal::kHashBits;
+
 constexpr int kCheckBits = 63;
-constexpr Ring kTableFactor = kMaxJoinTables;
+// Keys are hash * 32 + table: those of one hash are less than 16 apart, others at least 17.
+constexpr Ring kTableFactor = 2 * kMaxJoinTables;
+static_assert(kTableFactor << (kHashBits - 1) <= Ring{1} << 62, "differences of keys would wrap");
 
 Ring from_hex(std::string_view digits, int bits) {
     Ring out = 0;
@@ -43,7 +48,7 @@ void require_tables(std::span<const SharedMatrix> tables) {
     }
 }
 
-// All tables under one another with the key hash * 16 + table, short rows filled up with zeros.
+// All tables under one another with such keys, short rows filled up with zeros.
 SharedMatrix keyed_rows(const Party& party, std::span<const SharedMatrix> tables) {
     size_t rows = 0, cols = 0;
     for (const SharedMatrix& table : tables) {
@@ -79,17 +84,20 @@ SharedMatrix column_steps(const Party& party, const SharedMatrix& x, size_t colu
     return add_public(party, out, constant);
 }
 
-SharedBits both_zero_or_positive(Party& party, const SharedMatrix& x) {
-    const SharedBits low = is_nonnegative(party, x);
-    const SharedBits high = is_nonnegative(party, negate(x));
-    return bit_and(party, low, high);
+// [row i and row i + 1 are of one identifier], given that the keys ascend and differ.
+SharedBits same_as_next(Party& party, const SharedMatrix& sorted) {
+    const SharedBits near =
+        is_negative(party, column_steps(party, sorted, 0, 1, 0 - Ring{kMaxJoinTables}));
+    const SharedBits equal = internal::is_zero(party, column_steps(party, sorted, 1, 1, 0));
+    return bit_and(party, near, equal);
 }
 
-// [row i and row i + step are of one identifier], given that the keys ascend.
-SharedBits same_identifier(Party& party, const SharedMatrix& sorted, size_t step, Ring key_gap) {
-    const SharedBits near = is_negative(party, column_steps(party, sorted, 0, step, 0 - key_gap));
-    const SharedBits equal = both_zero_or_positive(party, column_steps(party, sorted, 1, step, 0));
-    return bit_and(party, near, equal);
+// The order is opened on the way, which tells nothing of keys that differ: of hashes that one owner
+// repeats it would tell how many rows of the others lie between two of them, so such an owner is
+// refused before.
+SharedMatrix sorted_by_key(Party& party, std::span<const SharedMatrix> tables) {
+    internal::require_own_hashes(party, tables);
+    return sort_distinct_rows(party, keyed_rows(party, tables), 0);
 }
 
 SharedMatrix first_rows(const SharedMatrix& x, size_t rows) {
@@ -124,10 +132,19 @@ RingMatrix hash_identifiers(std::span<const std::string> identifiers, std::strin
     return out;
 }
 
+std::vector<size_t> rows_by_hash(const RingMatrix& keys) {
+    std::vector<size_t> out(keys.rows);
+    std::iota(out.begin(), out.end(), size_t{0});
+    std::sort(out.begin(), out.end(), [&](size_t a, size_t b) {
+        return keys.values[a * keys.cols] < keys.values[b * keys.cols];
+    });
+    return out;
+}
+
 Joined inner_join(Party& party, std::span<const SharedMatrix> tables) {
     const TrafficLedger::Scope scope(party.ledger(), "join");
     require_tables(tables);
-    const SharedMatrix sorted = sort_distinct_rows(party, keyed_rows(party, tables), 0);
+    const SharedMatrix sorted = sorted_by_key(party, tables);
     Joined out;
     size_t width = 0;
     for (const SharedMatrix& table : tables) width += table.cols - kKeyColumns;
@@ -136,8 +153,8 @@ Joined inner_join(Party& party, std::span<const SharedMatrix> tables) {
         out.rows.cols = width;
         return out;
     }
-    // T neighbours of one hash have keys that differ by T - 1 from first to last.
-    out.matched = same_identifier(party, sorted, step, tables.size());
+    // No table has a hash twice, so T neighbours of one hash are of T tables, in their order.
+    out.matched = internal::runs_of_ones(party, same_as_next(party, sorted), step);
     out.rows = SharedMatrix(sorted.rows - step, width);
     for (size_t r = 0; r < out.rows.rows; ++r) {
         size_t to = r * width;
@@ -156,14 +173,14 @@ Joined distinct_rows(Party& party, std::span<const SharedMatrix> tables) {
     const TrafficLedger::Scope scope(party.ledger(), "distinct");
     require_tables(tables);
     (void)stack_rows(tables);  // refuses different columns
-    const SharedMatrix sorted = sort_distinct_rows(party, keyed_rows(party, tables), 0);
+    const SharedMatrix sorted = sorted_by_key(party, tables);
     Joined out;
     out.rows = select_columns(sorted, kKeyColumns, sorted.cols - kKeyColumns);
     if (sorted.rows == 0) return out;
-    // Keys of one hash differ by less than 16; the first row is the first of its identifier.
+    // Kept is who is not the same as the row before.
     out.matched = SharedBits(sorted.rows);
     if (sorted.rows > 1) {
-        const SharedBits repeated = same_identifier(party, sorted, 1, kTableFactor);
+        const SharedBits repeated = same_as_next(party, sorted);
         for (size_t w = 0; w < out.matched.first.size(); ++w) {
             const auto shifted = [w](const RingVector& from) {
                 const Ring here = w < from.size() ? from[w] << 1 : 0;

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
 #include <functional>
 #include <set>
 
@@ -147,6 +148,130 @@ TEST(Join, KeepsAPublicNumberOfRowsAndTellsNobodyHowManyMatch) {
     });
 }
 
+// A table of (first hash, second hash, payload).
+Owner made_up(const std::vector<std::array<Ring, 3>>& rows) {
+    Owner out;
+    out.table = RingMatrix(rows.size(), 3);
+    for (size_t r = 0; r < rows.size(); ++r) {
+        std::copy_n(rows[r].data(), 3, &out.table.values[3 * r]);
+    }
+    return out;
+}
+
+using JoinFunction = Joined (*)(Party&, std::span<const SharedMatrix>);
+constexpr JoinFunction kJoins[] = {inner_join, distinct_rows};
+
+void expect_refused(const std::vector<Owner>& owners, size_t table) {
+    run_both([&](Party& party) {
+        const std::vector<SharedMatrix> tables = share_all(party, owners);
+        for (JoinFunction join : kJoins) {
+            EXPECT_THAT(
+                testonly::message_of([&] { (void)join(party, tables); }, ErrorCode::kInvalid),
+                HasSubstr("table " + std::to_string(table) + " of a join has a hash"));
+        }
+    });
+}
+
+// Whose rows would match one another, and bring the other owners' columns with them.
+TEST(Join, RefusesAnOwnerThatRepeatsAHash) {
+    const Owner honest = owner_of({1, 2, 3}, 100, 1);
+    const Owner twice = made_up({{5, 6, 7}, {5, 6, 8}});
+    expect_refused({honest, twice}, 1);
+    expect_refused({twice, honest}, 0);
+    expect_refused({twice, honest, owner_of({4}, 1, 1)}, 0);                // tags 0, 0, 2
+    expect_refused({made_up({{5, 6, 1}}), twice, owner_of({4}, 1, 1)}, 1);  // 0, 1, 1
+    expect_refused({honest, made_up({{5, 6, 7}, {5, 9, 8}})}, 1);
+}
+
+TEST(Join, RefusesARepeatedHashBesideATrueMatch) {
+    const Owner honest = made_up({{5, 6, 1}, {9, 1, 2}});
+    expect_refused({honest, made_up({{3, 3, 3}, {5, 6, 7}, {5, 6, 8}})}, 1);
+    expect_refused({honest, made_up({{5, 6, 7}, {3, 3, 3}, {5, 6, 8}})}, 1);  // in no order
+}
+
+TEST(Join, RefusesHashesOutOfRange) {
+    const Owner honest = made_up({{5, 6, 1}, {9, 1, 2}});
+    constexpr Ring kEnd = Ring{1} << 58;
+    for (Ring hash : {kEnd, Ring{1} << 59, Ring{1} << 63, ~Ring{0}}) {
+        expect_refused({honest, made_up({{4, 6, 7}, {hash, 6, 7}})}, 1);
+        expect_refused({honest, made_up({{hash, 6, 7}, {4, 6, 7}})}, 1);
+    }
+    expect_refused({honest, made_up({{kEnd, 6, 7}})}, 1);
+    // Steps of at most 2^63 that go once around.
+    expect_refused(
+        {honest, made_up({{4, 6, 7}, {Ring{1} << 62, 6, 7}, {Ring{3} << 62, 6, 7}, {5, 6, 7}})}, 1);
+}
+
+TEST(Join, TakesTheLeastAndTheLargestHash) {
+    constexpr Ring kLast = (Ring{1} << 58) - 1;
+    const std::vector<Owner> owners = {made_up({{0, 6, 1}, {kLast, 0, 2}}),
+                                       made_up({{kLast, 0, 20}, {0, 6, 10}})};
+    run_both([&](Party& party) {
+        const Joined joined = inner_join(party, share_all(party, owners));
+        EXPECT_EQ(rows_of(open(party, open_count_and_keep(party, joined))),
+                  (std::set<RingVector>{{1, 10}, {2, 20}}));
+    });
+}
+
+// One owner's second hash differs, or the first hashes do.
+TEST(Join, WantsBothHashesOfEveryTable) {
+    const std::vector<Owner> owners = {made_up({{5, 6, 1}, {7, 6, 2}, {20, 4, 3}}),
+                                       made_up({{5, 60, 10}, {8, 6, 20}, {20, 4, 30}}),
+                                       made_up({{5, 6, 100}, {9, 6, 200}, {20, 4, 300}})};
+    run_both([&](Party& party) {
+        const Joined joined = inner_join(party, share_all(party, owners));
+        EXPECT_EQ(rows_of(open(party, open_count_and_keep(party, joined))),
+                  (std::set<RingVector>{{3, 30, 300}}));
+    });
+}
+
+// Rows of the last tables stand before those of the first ones that have the next hash.
+TEST(Join, OfSixteenOwnersKeepsNeighbouringHashesApart) {
+    std::vector<Owner> owners;
+    for (Ring t = 0; t < kMaxJoinTables; ++t) {
+        owners.push_back(made_up({{t < 8 ? Ring{8} : Ring{7}, 6, 100 + t}, {10, 6, t}}));
+    }
+    run_local([&](Party& party) {
+        const std::vector<SharedMatrix> tables = share_all(party, owners);
+        const RingMatrix kept = open(party, open_count_and_keep(party, inner_join(party, tables)));
+        ASSERT_EQ(kept.rows, 1u);
+        for (Ring t = 0; t < kMaxJoinTables; ++t) EXPECT_EQ(kept.values[t], t);
+        const Joined united = distinct_rows(party, tables);
+        EXPECT_EQ(rows_of(open(party, open_count_and_keep(party, united))),
+                  (std::set<RingVector>{{0}, {100}, {108}}));
+    });
+}
+
+Owner in_order_of_hashes(const Owner& owner) {
+    Owner out = owner;
+    const std::vector<size_t> order = rows_by_hash(owner.table);
+    const size_t cols = owner.table.cols;
+    for (size_t r = 0; r < order.size(); ++r) {
+        std::copy_n(&owner.table.values[order[r] * cols], cols, &out.table.values[r * cols]);
+    }
+    return out;
+}
+
+TEST(Join, OfTablesInTheOrderOfTheirHashesIsTheSameAndCheaper) {
+    const std::vector<Owner> any = {owner_of(people(0, 40, 1), 100, 1),
+                                    owner_of(people(0, 40, 2), 200, 1)};
+    const std::vector<Owner> ordered = {in_order_of_hashes(any[0]), in_order_of_hashes(any[1])};
+    run_both([&](Party& party) {
+        const auto join = [&](const std::vector<Owner>& owners, uint64_t& bytes) {
+            const std::vector<SharedMatrix> tables = share_all(party, owners);
+            const uint64_t before = party.ledger().total("join").bytes_sent;
+            const Joined joined = inner_join(party, tables);
+            bytes = party.ledger().total("join").bytes_sent - before;
+            return rows_of(open(party, open_count_and_keep(party, joined)));
+        };
+        uint64_t of_any = 0, of_ordered = 0;
+        const std::set<RingVector> expected = join(any, of_any);
+        EXPECT_EQ(expected.size(), 20u);
+        EXPECT_EQ(join(ordered, of_ordered), expected);
+        EXPECT_LT(of_ordered, of_any);
+    });
+}
+
 TEST(Union, LeavesOneRowPerPersonThatOfTheFirstOwner) {
     const std::vector<Owner> owners = {owner_of(people(0, 70, 2), 1000, 1),
                                        owner_of(people(0, 70, 3), 2000, 1),
@@ -185,7 +310,7 @@ TEST(Identifiers, HashesDependOnTheDomainAndStayInRange) {
     const RingMatrix one = hash_identifiers(ids, "x", ""), other = hash_identifiers(ids, "y", "");
     for (size_t i = 0; i < one.size(); ++i) {
         EXPECT_NE(one.values[i], other.values[i]);
-        EXPECT_LT(one.values[i], i % 2 == 0 ? Ring{1} << 59 : Ring{1} << 63);
+        EXPECT_LT(one.values[i], i % 2 == 0 ? Ring{1} << 58 : Ring{1} << 63);
     }
 }
 

@@ -6,10 +6,13 @@
 //                number is opened, nothing else; labels come from the one owner that has them
 //   kHorizontal  the same columns about other people: all rows, or with `distinct` one per person
 //   kRows        as kVertical, but the owners have found their common people beforehand (psi.h) and
-//                shared the rows of these alone, in one order. Local but for a check: a sum of all
-//                differences of identifiers' hashes is opened, with coefficients that follow from
-//                the owners' ids, and must be 0. Rows that differ go through with probability
-//                2^-57.
+//                shared the rows of these alone, in one order. Local but for a check against
+//                mistakes: of each owner but the first, one bit is opened, [a sum of all
+//                differences between its hashes of identifiers and the first owner's is 0]. The
+//                coefficients follow from the owners' ids; rows that differ by mistake go through
+//                with probability 2^-57. An owner that tries out variants
+//                of its own file can pass with other hashes; it gains nothing that sharing the
+//                first owner's hashes, whose people it must know for that, would not give
 //
 // Thread safety and security: as party.h, join.h and network.h.
 #pragma once
@@ -46,7 +49,8 @@ struct AlignedData {
     SharedMatrix features;
     SharedMatrix labels;  // no columns without labels
 };
-// Throws Error kInvalid with kRows when rows of two owners are of different people.
+// Throws Error kInvalid with kRows when rows of two owners are of different people, and as
+// inner_join and distinct_rows do.
 AlignedData align(Party& party, std::span<const ShareFile> files, Alignment alignment,
                   bool distinct);
 

@@ -8,6 +8,7 @@
 #include "ward/core/testing/errors.h"
 #include "ward/core/testing/seeded_random.h"
 #include "ward/crypto/aead.h"
+#include "ward/mpc/bits.h"
 #include "ward/mpc/fixed_point.h"
 #include "ward/mpc/join.h"
 #include "ward/mpc/local.h"
@@ -69,29 +70,44 @@ TEST(SharedJob, VerticalAlignmentBringsColumnsOfOnePersonTogether) {
 }
 
 TEST(SharedJob, RowsThatWereAlignedBeforehandAreComparedAndPutSideBySide) {
-    const std::vector<Files> owners = {owner("a", 10, 9, 2, false), owner("b", 10, 9, 1, true)};
-    const std::vector<Files> others = {owners[0], owner("b", 11, 9, 1, true)};
-    EXPECT_EQ(require_fit(part(owners, 0), kPaths, Alignment::kRows, false, true).rows, 9u);
-    PartyOptions options;
-    options.security = Security::kMalicious;
-    run_local(
-        [&](Party& party) {
-            const AlignedData data =
-                align(party, part(owners, party.index()), Alignment::kRows, false);
-            const RingMatrix x = open(party, data.features), y = open(party, data.labels);
-            ASSERT_EQ(x.cols, 3u);
-            for (size_t r = 0; r < 9; ++r) {
-                EXPECT_EQ(decode(x.values[3 * r]) * 64, static_cast<double>(10 + r));
-                EXPECT_EQ(decode(x.values[3 * r + 2]) * 64, static_cast<double>(10 + r));
-                EXPECT_EQ(decode(y.values[r]), static_cast<double>(r % 2));
-            }
-            EXPECT_THAT(
-                testonly::message_of(
-                    [&] { align(party, part(others, party.index()), Alignment::kRows, false); },
-                    ErrorCode::kInvalid),
-                HasSubstr("rows of a and b are of different people"));
-        },
-        options);
+    const Files a = owner("a", 10, 9, 2, false), b = owner("b", 10, 9, 1, true);
+    const std::vector<Files> two = {a, b}, three = {a, b, owner("c", 10, 9, 1, false)};
+    const std::vector<Files> other_b = {a, owner("b", 11, 9, 1, true)};
+    const std::vector<Files> other_c = {a, b, owner("c", 11, 9, 1, false)};
+    EXPECT_EQ(require_fit(part(two, 0), kPaths, Alignment::kRows, false, true).rows, 9u);
+    for (Security security : {Security::kSemiHonest, Security::kMalicious}) {
+        run_local(
+            [&](Party& party) {
+                const auto put = [&](const std::vector<Files>& files) {
+                    return align(party, part(files, party.index()), Alignment::kRows, false);
+                };
+                const AlignedData data = put(two);
+                const RingMatrix x = open(party, data.features), y = open(party, data.labels);
+                ASSERT_EQ(x.cols, 3u);
+                for (size_t r = 0; r < 9; ++r) {
+                    EXPECT_EQ(decode(x.values[3 * r]) * 64, static_cast<double>(10 + r));
+                    EXPECT_EQ(decode(x.values[3 * r + 2]) * 64, static_cast<double>(10 + r));
+                    EXPECT_EQ(decode(y.values[r]), static_cast<double>(r % 2));
+                }
+                EXPECT_EQ(put(three).features.cols, 4u);
+                EXPECT_THAT(testonly::message_of([&] { (void)put(other_b); }, ErrorCode::kInvalid),
+                            HasSubstr("rows of a and b are of different people"));
+                EXPECT_THAT(testonly::message_of([&] { (void)put(other_c); }, ErrorCode::kInvalid),
+                            HasSubstr("rows of a and c are of different people"));
+            },
+            {.security = security});
+    }
+}
+
+// The sum itself would be found again by who tries out short identifiers.
+TEST(SharedJob, TheCheckOfAlignedRowsOpensABitPerOwner) {
+    const std::vector<Files> owners = {owner("a", 10, 9, 1, false), owner("b", 10, 9, 1, true),
+                                       owner("c", 10, 9, 1, false)};
+    run_local([&](Party& party) {
+        (void)align(party, part(owners, party.index()), Alignment::kRows, false);
+        (void)open(party, is_negative(party, SharedMatrix(1, 2)));
+        EXPECT_EQ(party.ledger().total("align/open"), party.ledger().total("open"));
+    });
 }
 
 TEST(SharedJob, HorizontalAlignmentPutsRowsUnderOneAnother) {
