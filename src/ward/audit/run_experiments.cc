@@ -94,7 +94,9 @@ std::vector<ExperimentResult> run_experiments(const AuditPlan& plan, const Exper
             ExperimentResult skipped;
             skipped.spec = spec;
             skipped.status = ExperimentStatus::kSkipped;
-            skipped.reason = "the time budget was spent before its turn";
+            skipped.reason =
+                "the time budget was spent before its turn; the same command with --budget 0 goes "
+                "on";
             results.push_back(std::move(skipped));
             continue;
         }

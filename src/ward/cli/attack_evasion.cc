@@ -228,9 +228,12 @@ void add_budget_options(CLI::App& command, attack::EvasionOptions& options) {
                     "Radius, in the units of the inputs before standardisation (pixels: 0..1)")
         ->required();
     command.add_option("--steps", options.steps,
-                       "Steps, or queries of black-box attacks [its own]");
+                       "Steps, or queries of black-box attacks; 0: its own");
     command.add_option("--step-size", options.step_size, "Length of a step [its own]");
-    command.add_option("--restarts", options.restarts, "Restarts [its own]");
+    command.add_option(
+        "--restarts", options.restarts,
+        "Restarts; of cw, ead and zoo the rounds that find the weight of the margin, without "
+        "which they find little; 0: its own");
     command.add_option("--eot", options.eot, "Draws per gradient, for models that draw at random")
         ->capture_default_str();
     command.add_option("--momentum", options.momentum, "Decay factor of mi-fgsm [1]");

@@ -203,7 +203,8 @@ void run(Options options) {
         throw Error(ErrorCode::kInvalid, "data set " + data.name + " has no labels");
     if (options.example < 0 || options.count < 1 || options.example + options.count > data.size()) {
         throw Error(ErrorCode::kUsage,
-                    "the test part has examples 0 to " + std::to_string(data.size() - 1));
+                    "--example and --count (at least 1) must stay within the examples 0 to " +
+                        std::to_string(data.size() - 1) + " of the test part");
     }
     const auto classes = std::ssize(data.class_names);
     if (options.batch < 1 || options.batch > std::min<int64_t>(classes, 16)) {
@@ -254,7 +255,8 @@ void add_attack_gradient_inversion_command(CLI::App& attack) {
                      "Examples behind each gradient: the next ones with labels that differ")
         ->capture_default_str();
     command->add_option("--steps", options->leak.steps, "[its own]");
-    command->add_option("--restarts", options->leak.restarts)->capture_default_str();
+    command->add_option("--restarts", options->leak.restarts, "Starts; the best counts")
+        ->capture_default_str();
     command->add_option("--tv", options->leak.total_variation, "Weight of the total variation")
         ->capture_default_str();
     command

@@ -162,6 +162,12 @@ void run(Options options) {
     }
     options.target.count = 0;
     const AttackTarget loaded = load_attack_target(options.target);
+    for (int64_t c : options.classes) {
+        if (c >= 0 && c < loaded.classes) continue;
+        throw Error(ErrorCode::kUsage, "--classes are numbers below " +
+                                           std::to_string(loaded.classes) + ", got " +
+                                           std::to_string(c));
+    }
     const data::Dataset train = load_train(options, loaded.part.preprocessing_json);
     const AttackInputs inputs =
         load_attack_inputs(options.target, loaded, options.target.data.data, "train");
@@ -213,7 +219,7 @@ void add_attack_inversion_command(CLI::App& attack) {
     attack::InversionOptions& inversion = options->inversion;
     command->add_option("--attack", inversion.attack, "miface or image-prior")
         ->capture_default_str();
-    command->add_option("--classes", options->classes, "Classes to bring back [all]")
+    command->add_option("--classes", options->classes, "Numbers of the classes to bring back [all]")
         ->delimiter(',');
     command->add_option("--judge", options->judge,
                         "Model that says what the pictures show [one trained on the test part]");

@@ -144,7 +144,7 @@ void write_schema(const Description& description, const std::string& file) {
     for (const data::ColumnSchema* column : left_out(description))
         log_warning("column " + column->name + ": " + column->comment);
     if (description.inferred.find(data::ColumnKind::kLabel) < 0)
-        log_info("it declares no label: pass --label COLUMN or edit the file");
+        log_info("it declares no label: give this command --label COLUMN as well, or edit the file");
 }
 
 void run_describe(const DescribeOptions& options) {

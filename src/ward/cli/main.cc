@@ -91,7 +91,9 @@ int report_usage_error(const CLI::App& app, const CLI::ParseError& error,
     std::replace(message.begin(), message.end(), '\n', ' ');
     // CLI11 writes "any number from 0 on" with the 309 digits of the largest double.
     if (const size_t range = message.find("not in range 0"); range != std::string::npos)
-        message = message.substr(0, range) + "is not a number >= 0";
+        message =
+            message.substr(0, range) +
+            (message.find("Value 0 ") < range ? "is not a number > 0" : "is not a number >= 0");
     if (!message.empty())
         message[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(message[0])));
     if (command == &app && !arguments.empty() && !arguments.front().starts_with('-')) {

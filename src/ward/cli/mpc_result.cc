@@ -191,7 +191,7 @@ void require_name(const std::string& kind, const std::string& path) {
     const std::string found = std::filesystem::path(path).extension();
     if (found == ending || (found != ".safetensors" && found != ".csv" && found != ".json")) return;
     throw Error(ErrorCode::kUsage,
-                "these are " + kind + ", which do not go into a " + found + " file",
+                "parts of the kind " + kind + " do not go into a " + found + " file",
                 "--out NAME" + ending);
 }
 

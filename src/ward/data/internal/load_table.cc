@@ -180,7 +180,9 @@ void overrule(const LoadRequest& request, Schema* schema) {
         if (label.categories.empty()) {
             throw Error(ErrorCode::kInvalid,
                         "column '" + request.label + "' is the label but declares no classes",
-                        "declare kind: label and classes: [...] in the schema");
+                        "declare kind: label and classes: [...] in the schema; `ward data describe "
+                        "--label " +
+                            request.label + " --write-schema` writes one");
         }
         label.kind = ColumnKind::kLabel;
         label.missing = MissingPolicy::kRefuse;

@@ -142,7 +142,9 @@ class JobReader {
             }
             const bool digits = owner.id.find_first_not_of("0123456789abcdef") == std::string::npos;
             if (owner.name.empty() || owner.id.size() != kIdDigits || !digits) {
-                fail(item, "an owner needs its name and the id that `ward mpc share` printed");
+                fail(item,
+                     "an owner needs its name and the whole id, 64 digits, that `ward mpc share` "
+                     "printed");
             }
             for (const JobFile::Owner& other : job_.owners) {
                 if (other.name == owner.name) fail(item, owner.name + " stands twice");
