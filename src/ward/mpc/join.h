@@ -30,7 +30,7 @@
 // Cost for N rows in all and p payload columns of the widest table: 2 N comparisons to check the
 // hashes, shuffle of p + 2 columns, about N (log2 N + 4) comparisons, 3 N more, and a second
 // shuffle by the function that keeps rows. A table that is not in the order of its hashes is sorted
-// for the check, which makes the whole about 1.8 times as long; that it is not is told to the
+// for the check, which makes the whole about 1.5 times as long; that it is not is told to the
 // parties.
 //
 // Security: one corrupt party, verified with Security::kMalicious as sort.h and shuffle.h are, and
@@ -56,7 +56,9 @@ inline constexpr size_t kMaxJoinTables = 16;
 RingMatrix hash_identifiers(std::span<const std::string> identifiers, std::string_view domain,
                             std::string_view what);
 
-// The order of rows by ascending first hash: tables that are shared in it join faster.
+// The order of rows by ascending first hash: tables that are shared in it join faster. For joins
+// alone, after which nobody knows which row is whose: beside results that keep the order of rows it
+// would tell whoever knows the identifiers which row is whose.
 std::vector<size_t> rows_by_hash(const RingMatrix& keys);
 
 struct Joined {

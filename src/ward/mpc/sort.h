@@ -24,7 +24,8 @@ namespace ward::mpc {
 SharedMatrix sort_rows(Party& party, const SharedMatrix& x, size_t key_column, int key_bits);
 
 // The same for keys that the caller knows to be different, with |key| < 2^62: nothing is appended.
-// Keys that are equal are told to all parties to be so by the order of comparisons.
+// Keys that are equal, or whose differences wrap, show in the order of comparisons, and with them
+// how many other keys lie between: check keys of owners who may cheat before (join.cc does).
 SharedMatrix sort_distinct_rows(Party& party, const SharedMatrix& x, size_t key_column,
                                 int key_bits = 63);
 
