@@ -121,7 +121,7 @@ TEST(JobFile, OwnersTakeThePlaceOfData) {
     };
     EXPECT_THAT(plain("recipients: [me]\n"), HasSubstr("line 2"));
     EXPECT_THAT(plain("data: x\nalign: vertical\n"), HasSubstr("need owners"));
-    EXPECT_THAT(plain("owners: [{name: a, id: 12}]\n"), HasSubstr("the id that `ward mpc share`"));
+    EXPECT_THAT(plain("owners: [{name: a, id: 12}]\n"), HasSubstr("64 digits, that `ward mpc share`"));
     EXPECT_THAT(plain("owners: [{who: a}]\n"), HasSubstr("an owner has no who"));
 }
 
