@@ -17,12 +17,13 @@
 //
 // Owners that cheat: one can share hashes of its choice, so it is checked on shares that no hash
 // stands in its table twice (its rows would match one another, and fill the others' columns of
-// joined rows) or is out of range (differences would wrap). One bit per table is opened, before the
-// rows of several owners are compared, and a table that fails is refused with Error kInvalid. Rows
-// that fail could be dropped instead, which opens nothing; but the order of rows, which is opened,
-// would tell of repeated hashes how many rows of other owners lie between them, and so whether a
-// given person is there. The bit depends on one table alone and is 1 for every honest owner. What
-// remains is that an owner can share identifiers of people who are not its customers.
+// joined rows) or is out of range (differences would wrap). One bit per table is opened (two, if it
+// is not in the order of its hashes), before the rows of several owners are compared, and a table
+// that fails is refused with Error kInvalid. Rows that fail could be dropped instead, which opens
+// nothing; but the order of rows, which is opened, would tell of repeated hashes how many rows of
+// other owners lie between them, and so whether a given person is there. What is opened depends on
+// one table alone and passes for every honest owner. What remains is that an owner can share
+// identifiers of people who are not its customers.
 //
 // For owners with the same columns (horizontal), `stack_rows` of shuffle.h joins tables, and
 // `distinct_rows` here leaves one row per person.
