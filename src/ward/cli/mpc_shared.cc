@@ -9,6 +9,7 @@
 
 #include "ward/cli/internal/mpc_files.h"
 #include "ward/cli/internal/mpc_result.h"
+#include "ward/cli/internal/output_paths.h"
 #include "ward/cli/internal/passphrase.h"
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
@@ -107,7 +108,14 @@ struct PredictOptions {
     SharedJobOptions shared;
 };
 
+// Before anyone is called: what cannot be written at the end would be computed for nothing.
+void check_output(const PredictOptions& options) {
+    check_outputs({{"the job", options.job}, {"--party", options.party}},
+                  {{"--out", options.shared.out}});
+}
+
 void run_predict(const PredictOptions& options) {
+    check_output(options);
     const mpc::PartyFile party_file = mpc::read_party(options.party);
     const mpc::JobFile file = mpc::read_job(options.job);
     if (file.owners.empty()) {
@@ -152,6 +160,7 @@ void run_predict(const PredictOptions& options) {
 }
 
 void run_statistics(const PredictOptions& options) {
+    check_output(options);
     const mpc::PartyFile party_file = mpc::read_party(options.party);
     const mpc::JobFile file = mpc::read_job(options.job);
     if (file.owners.empty() || !file.statistics) {
@@ -225,6 +234,7 @@ void run_shared_training(const mpc::PartyFile& party_file, const mpc::JobFile& f
         throw Error(ErrorCode::kUsage,
                     "--out is missing: where this party's part of the model goes");
     }
+    check_outputs({}, {{"--out", options.out}});
     const crypto::AgeKeys keys = load_share_keys(party_file.shares_key);
     const OwnersData data = load_owners(party_file, file, keys);
     const mpc::SharedDataShape shape =
