@@ -111,7 +111,7 @@ TEST(ExactExtraction, RefusesWhatItCannotCopy) {
     model::Model cnn;
     cnn.spec = model::make_model("cnn", {.input_shape = {1, 28, 28}, .outputs = 10});
     EXPECT_THAT(message_of([&] { exact_oracle(cnn); }, ErrorCode::kUnsupported),
-                HasSubstr("exact extraction knows"));
+                HasSubstr("exact extraction takes flatten"));
 }
 
 }  // namespace

@@ -164,8 +164,8 @@ void run(Options options) {
     const AttackTarget loaded = load_attack_target(options.target);
     for (int64_t c : options.classes) {
         if (c >= 0 && c < loaded.classes) continue;
-        throw Error(ErrorCode::kUsage, "--classes are numbers below " +
-                                           std::to_string(loaded.classes) + ", got " +
+        throw Error(ErrorCode::kUsage, "classes must be between 0 and " +
+                                           std::to_string(loaded.classes - 1) + ", got " +
                                            std::to_string(c));
     }
     const data::Dataset train = load_train(options, loaded.part.preprocessing_json);
