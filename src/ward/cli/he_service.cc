@@ -82,7 +82,7 @@ class Server {
         try {
             channel = net::accept_channel(socket, identity_, allowed_,
                                           connect_options(options_.idle_seconds));
-        } catch (const Error& error) {
+        } catch (const std::exception& error) {  // whatever a stranger sends ends no server
             return say("refused: " + std::string(error.what()));
         }
         ++accepted_;

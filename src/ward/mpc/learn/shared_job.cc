@@ -199,7 +199,7 @@ SharedDataShape require_fit(std::span<const ShareFile> files, std::span<const st
     if (files.empty()) throw Error(ErrorCode::kInvalid, "the job has no owners' data");
     for (size_t i = 0; i < files.size(); ++i) require_data(files[i], paths[i]);
     if (alignment == Alignment::kNone && files.size() > 1) {
-        misfit("several owners need align: vertical or horizontal", paths[0], paths[1]);
+        misfit("several owners need align: vertical, rows or horizontal", paths[0], paths[1]);
     }
     SharedDataShape out;
     if (alignment == Alignment::kVertical || alignment == Alignment::kRows) {
