@@ -49,7 +49,7 @@ class Verifier;
 }
 
 // Of the messages that parties send; changes with them.
-inline constexpr std::string_view kProtocol = "ward mpc, replicated over Z_2^64, version 2";
+inline constexpr std::string_view kProtocol = "ward mpc, replicated over Z_2^64, version 3";
 
 struct PartyOptions {
     std::string job;  // a digest of what is to be computed; must be equal at all parties

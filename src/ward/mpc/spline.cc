@@ -83,31 +83,11 @@ Spline::Piece piece_of(const Parabola& parabola) {
             to_ring(parabola.c2, Spline::kTermBits - 2 * kFractionBits)};
 }
 
-// Each end's copy of x begins at a word of bits of its own.
-size_t padded(size_t count) { return words_for_bits(count) * 64; }
-
 SharedBits bits_of_piece(const SharedBits& all, size_t piece, size_t count) {
     SharedBits out(count);
     const size_t words = words_for_bits(count);
     std::copy_n(&all.first[piece * words], words, out.first.begin());
     std::copy_n(&all.second[piece * words], words, out.second.begin());
-    return out;
-}
-
-// x - end for every end, one after the other.
-SharedMatrix differences(const Party& party, const Spline& spline, const SharedMatrix& x) {
-    const size_t stride = padded(x.size());
-    SharedMatrix out(spline.ends().size(), stride);
-    std::fill(out.first.begin(), out.first.end(), Ring{0});
-    std::fill(out.second.begin(), out.second.end(), Ring{0});
-    for (size_t k = 0; k < spline.ends().size(); ++k) {
-        const Ring first = party.index() == 0 ? spline.ends()[k] : 0;
-        const Ring second = party.index() == 2 ? spline.ends()[k] : 0;
-        for (size_t i = 0; i < x.size(); ++i) {
-            out.first[k * stride + i] = x.first[i] - first;
-            out.second[k * stride + i] = x.second[i] - second;
-        }
-    }
     return out;
 }
 
@@ -175,7 +155,7 @@ SharedMatrix evaluate(Party& party, const Spline& spline, const SharedMatrix& x)
         party.require_semi_honest("a function with values of 2 and more");
     }
     const SharedMatrix square = multiply(party, x, x);
-    const SharedBits reached = is_nonnegative(party, differences(party, spline, x), kComparedBits);
+    const SharedBits reached = at_least(party, x, spline.ends(), kComparedBits);
     std::vector<SharedBits> bits;
     std::vector<SharedMatrix> terms;
     const auto& pieces = spline.pieces();
