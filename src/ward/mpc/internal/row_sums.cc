@@ -5,6 +5,7 @@
 #include "ward/mpc/internal/row_sums.h"
 
 #include <algorithm>
+#include <array>
 
 #include "ward/core/cpu.h"
 
@@ -38,20 +39,34 @@ WARD_AVX512 inline void sums_of_subsets(const __m512i* vectors, __m512i* sums) {
     }
 }
 
-// out[r out_stride] += the sums that the subsets of all groups say, for the lanes of `lanes`.
-WARD_AVX512 void add_sums(const uint8_t* subsets, const __m512i* sums, size_t groups,
-                          __mmask8 lanes, uint64_t* out, size_t out_stride) {
+// Where the sums of the selected subsets of a block of groups stand, in bytes from the first.
+struct Places {
+    Places(const uint8_t* selection, size_t groups) {
+        for (size_t g = 0; g < groups; ++g) {
+            for (size_t r = 0; r < kRowSums; ++r) {
+                const size_t subset = selection[g * kRowSums + r] & (kSubsets - 1);
+                of[g * kRowSums + r] =
+                    static_cast<uint16_t>((g * kSubsets + subset) * sizeof(__m512i));
+            }
+        }
+    }
+    std::array<uint16_t, kGroups * kRowSums> of;
+};
+
+// out[r out_stride] += the sums at these places, for the lanes of `lanes`.
+WARD_AVX512 void add_sums(const Places& places, const __m512i* sums, size_t groups, __mmask8 lanes,
+                          uint64_t* out, size_t out_stride) {
+    const auto* const base = reinterpret_cast<const uint8_t*>(sums);
     for (size_t begin = 0; begin < kRowSums; begin += kInRegisters) {
         __m512i total[kInRegisters];
         for (size_t r = 0; r < kInRegisters; ++r) {
             total[r] = _mm512_maskz_loadu_epi64(lanes, out + (begin + r) * out_stride);
         }
         for (size_t g = 0; g < groups; ++g) {
-            const uint8_t* subset = subsets + g * kRowSums + begin;  // below kSubsets each
+            const uint16_t* place = places.of.data() + g * kRowSums + begin;
 #pragma GCC unroll 24
             for (size_t r = 0; r < kInRegisters; ++r) {
-                total[r] =
-                    _mm512_add_epi64(total[r], sums[g * kSubsets + (subset[r] & (kSubsets - 1))]);
+                total[r] = _mm512_add_epi64(total[r], _mm512_load_si512(base + place[r]));
             }
         }
         for (size_t r = 0; r < kInRegisters; ++r) {
@@ -70,6 +85,7 @@ WARD_AVX512 void add_row_sums_avx512(const uint8_t* selection, const uint64_t* x
     for (size_t begin = 0; begin < rows; begin += kInBlock) {
         const size_t end = std::min(rows, begin + kInBlock);
         const size_t groups = (end - begin + kGroup - 1) / kGroup;
+        const Places places(selection + begin / kGroup * kRowSums, groups);
         for (size_t c = 0; c < cols; c += 8) {
             const __mmask8 lanes = first_lanes(cols - c);
             for (size_t g = 0; g < groups; ++g) {
@@ -82,8 +98,7 @@ WARD_AVX512 void add_row_sums_avx512(const uint8_t* selection, const uint64_t* x
                 }
                 sums_of_subsets(vectors, sums + g * kSubsets);
             }
-            add_sums(selection + begin / kGroup * kRowSums, sums, groups, lanes, out + c,
-                     out_stride);
+            add_sums(places, sums, groups, lanes, out + c, out_stride);
         }
     }
 }
@@ -117,6 +132,7 @@ WARD_AVX512 void add_column_sums_avx512(const uint8_t* selection, const uint64_t
     for (size_t begin = 0; begin < cols; begin += kInBlock) {
         const size_t end = std::min(cols, begin + kInBlock);
         const size_t groups = (end - begin + kGroup - 1) / kGroup;
+        const Places places(selection + begin / kGroup * kRowSums, groups);
         for (size_t j = 0; j < rows; j += 8) {
             const __mmask8 lanes = first_lanes(rows - j);
             for (size_t g = 0; g < groups; g += 2) {
@@ -131,8 +147,7 @@ WARD_AVX512 void add_column_sums_avx512(const uint8_t* selection, const uint64_t
                 sums_of_subsets(block, sums + g * kSubsets);
                 sums_of_subsets(block + kGroup, sums + (g + 1) * kSubsets);  // unused if too many
             }
-            add_sums(selection + begin / kGroup * kRowSums, sums, groups, lanes, out + j,
-                     out_stride);
+            add_sums(places, sums, groups, lanes, out + j, out_stride);
         }
     }
 }

@@ -1,7 +1,7 @@
-// Sums of randomly selected rows: the product of a 0/1 matrix of 48 rows with a matrix over Z_2^64,
+// Sums of randomly selected rows: the product of a 0/1 matrix of 44 rows with a matrix over Z_2^64,
 // for the projections of verify_matrices.h.
 //
-// The sums of all subsets of 4 rows are made once for 48 results (Arlazarov, Dinic, Kronrod,
+// The sums of all subsets of 4 rows are made once for 44 results (Arlazarov, Dinic, Kronrod,
 // Faradzev 1970), eight columns at a time with AVX-512; portable code gives the same results. The
 // selection is public. Thread safety: free functions.
 #pragma once
@@ -11,7 +11,7 @@
 
 namespace ward::mpc::internal {
 
-inline constexpr size_t kRowSums = 48;
+inline constexpr size_t kRowSums = 44;
 inline constexpr size_t kRowGroup = 4;
 
 // What is selected, for rows in groups of four: byte g kRowSums + r says by its low four bits which

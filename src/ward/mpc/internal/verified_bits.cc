@@ -120,9 +120,11 @@ Planes bits_of_sum(Party& party, const Adders& adders, size_t bits) {
         const auto plane = [&](const Planes& of, size_t i) {
             return part_of(of, i * words, words);
         };
+        // Nothing comes into the lowest block, which needs no propagate.
         each([&](size_t i, size_t below) {
             append(left, plane(propagate, i));
             append(right, plane(generate, below));
+            if (i < 2 * step) return;
             append(left, plane(propagate, i));
             append(right, plane(propagate, below));
         });
@@ -130,11 +132,11 @@ Planes bits_of_sum(Party& party, const Adders& adders, size_t bits) {
         size_t at = 0;
         each([&](size_t i, size_t) {
             add_words(products, at, words, generate, i * words);
-            for (auto [from, to] : {std::pair(&products.first, &propagate.first),
-                                    std::pair(&products.second, &propagate.second)}) {
-                std::copy_n(&(*from)[at + words], words, &(*to)[i * words]);
-            }
-            at += 2 * words;
+            at += words;
+            if (i < 2 * step) return;
+            std::copy_n(&products.first[at], words, &propagate.first[i * words]);
+            std::copy_n(&products.second[at], words, &propagate.second[i * words]);
+            at += words;
         });
     }
     add_words(generate, 0, inner * words, out, 2 * words);

@@ -123,13 +123,13 @@ void MatrixRelations::combine(KeyStream& challenge, const Ring* left_w, const Ri
     std::copy_n(&statement.v[at], inner_, &statement.left_u[behind]);
     std::copy_n(&statement.u[behind], inner_, &statement.right_v[at]);
     std::copy_n(&statement.u[at], inner_, &statement.right_v[behind]);
-    std::vector<Uint128> second(kRelations);
-    narrow_table({x_.second.data(), nullptr, inner_}, kSide, {y_.second.data(), nullptr, inner_},
-                 kSide, inner_, second.data());
+    RingVector turned(y_.second.size()), second(kRelations, Ring{0});
+    transpose(y_.second.data(), turned.data(), kSide, inner_);
+    matmul_accumulate(x_.second.data(), turned.data(), second.data(), kSide, inner_, kSide);
     for (size_t r = 0; r < kSide; ++r) {
         for (size_t c = 0; c < kSide; ++c) {
             const size_t i = r * kSide + c;
-            const Ring a = static_cast<Ring>(second[i]) + next_mask_[i] - received_[i];
+            const Ring a = second[i] + next_mask_[i] - received_[i];
             const Ring b = 0 - own_mask_[i];
             const Uint128 factor = Uint128{of_row[r]} * of_column[c];
             statement.a += factor * ((Uint128{left_w[i]} << 64) - a);

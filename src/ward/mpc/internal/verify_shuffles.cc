@@ -63,7 +63,7 @@ struct ShuffleRelations::Factors {
     void fold_selection(const Pass& pass, Uint128* out) const {
         for (size_t r = 0; r < pass.rows; ++r) {
             const uint8_t* selected = &pass.selection[r / kRowGroup * kSums];
-            Ring sum = 0;  // of 48 factors of 52 bits
+            Ring sum = 0;  // of 44 factors of 52 bits
             for (size_t k = 0; k < kSums; ++k) {
                 sum += of_sum[k] & (0 - Ring{selected[k] >> (r % kRowGroup) & 1u});
             }
