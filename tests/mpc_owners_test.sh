@@ -94,6 +94,48 @@ expect 2 "do not go into a .csv file" "$ward" mpc reveal "$work"/banks.{0,1}.sha
 expect 1 "none of the identities" "$ward" mpc reveal "$work"/banks.{0,1}.share -i "$work/stranger.key" --out "$work/x"
 expect 3 "has rows of an owner" "$ward" mpc reveal "$work"/sealed/bank-a.{0,0}.share -i "$work/shares0.key" --out "$work/x"
 
+# The rows in common are scored; bank-a gets the scores of its customers with their names, and nobody else can.
+new_scores() {  # security
+    run predict "$work/score-banks.yaml" both --model "$work/banks.@.share" || fail "predict: $(cat "$work"/err?)"
+    "$ward" mpc reveal "$work"/both.{0,1,2}.share -i "$work/recipient.key" --out "$work/both.csv" >"$work/out"
+    "$ward" mpc reveal "$work"/both.{0,1}.share -i "$work/recipient.key" --tags "$work/tags-a.csv" --out "$work/of-a.csv" >"$work/out"
+    python3 - "$work" <<'ROWS' || fail "scores of rows in common: $(head -3 "$work"/both.csv "$work"/of-a.csv)"
+import csv, sys
+read = lambda name: list(csv.DictReader(open(f"{sys.argv[1]}/{name}.csv")))
+labels = {r["customer"]: r["default"] for r in read("bank-b")}
+a, both, of_a = read("bank-a"), read("both"), read("of-a")
+common = [r["customer"] for r in a if r["customer"] in labels]
+assert [r["customer"] for r in of_a] == common and len(common) == 300   # in the order of its table
+right = sum((float(r["yes"]) > 0.5) == (labels[r["customer"]] == "yes") for r in of_a)
+assert right > 0.9 * len(common), right
+assert list(both[0]) == ["row of bank-a", "no", "yes"]
+named = {r["row of bank-a"]: r["customer"] for r in read("tags-a")}
+assert {named[r["row of bank-a"]]: r["yes"] for r in both} == {r["customer"]: r["yes"] for r in of_a}
+ROWS
+}
+mkdir "$work/scored"
+cp "$work/owners" "$work/owners-untagged"
+: >"$work/owners"
+folder=$work/scored share bank-a schema-a --id customer --no-labels --tags "$work/tags-a.csv" || fail "share: $(cat "$work/err")"
+folder=$work/scored share bank-b schema-b --id customer --no-labels
+[[ $(stat -c %a "$work/tags-a.csv") == 600 ]] || fail "the owner's tags can be read by others"
+for i in 0 1 2; do party "$i" "$work"/scored/bank-{a,b}."$i".share >"$work/party$i.yaml"; done
+for security in semi-honest malicious; do
+    job 'align: vertical' "security: $security" >"$work/score-banks.yaml"
+    new_scores
+done
+sed 's/bank-a/bank-z/' "$work/tags-a.csv" >"$work/tags-z.csv"
+head -200 "$work/tags-a.csv" >"$work/tags-some.csv"
+expect 1 'has "row of bank-z", the scores have "row of bank-a"' "$ward" mpc reveal "$work"/both.{0,1}.share \
+    -i "$work/recipient.key" --tags "$work/tags-z.csv" --out "$work/x.csv"
+expect 1 "only some of the rows" "$ward" mpc reveal "$work"/both.{0,1}.share \
+    -i "$work/recipient.key" --tags "$work/tags-some.csv" --out "$work/x.csv"
+mv "$work/owners-untagged" "$work/owners"
+job 'align: vertical' >"$work/untagged.yaml"
+parties bank-a bank-b
+expect 1 "bank-a.1.share: its rows have no tags" "$ward" mpc predict "$work/untagged.yaml" --party "$work/party1.yaml" \
+    --model "$work/banks.1.share" --out "$work/x"
+
 # A party is killed in the middle; all three started again, the job goes on from their checkpoints to its end.
 for i in 0 1 2; do party_checkpoints "$i" >>"$work/party$i.yaml"; done
 job 'align: vertical' 'batch_size: 50' 'epochs: 400' >"$work/long.yaml"

@@ -1,6 +1,6 @@
 #include "ward/cli/internal/mpc_result.h"
 
-#include <cmath>
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <memory>
@@ -8,6 +8,7 @@
 
 #include "ward/cli/internal/mpc_files.h"
 #include "ward/cli/internal/mpc_model.h"
+#include "ward/cli/internal/mpc_scores.h"
 #include "ward/cli/internal/mpc_share.h"
 #include "ward/cli/internal/output_paths.h"
 #include "ward/core/digest.h"
@@ -156,33 +157,6 @@ void reveal_model(const About& about, std::vector<mpc::RingMatrix> matrices,
               << out << "\n";
 }
 
-// Probabilities of the classes, one row per line.
-std::string score_table(const std::vector<std::string>& classes, const mpc::RingMatrix& scores) {
-    std::string text;
-    const size_t columns = scores.cols == 1 ? 2 : scores.cols;
-    for (size_t c = 0; c < columns; ++c) {
-        text += (c > 0 ? "," : "") + (c < classes.size() ? classes[c] : std::to_string(c));
-    }
-    text += "\n";
-    for (size_t r = 0; r < scores.rows; ++r) {
-        std::vector<double> powers(columns);
-        double sum = 0, largest = -1e300;
-        const auto score = [&](size_t c) {
-            if (scores.cols == 1) return c == 0 ? 0.0 : mpc::decode(scores.values[r]);
-            return mpc::decode(scores.values[r * scores.cols + c]);
-        };
-        for (size_t c = 0; c < columns; ++c) largest = std::max(largest, score(c));
-        for (size_t c = 0; c < columns; ++c) sum += powers[c] = std::exp(score(c) - largest);
-        for (size_t c = 0; c < columns; ++c) {
-            char number[32];
-            std::snprintf(number, sizeof(number), "%s%.6f", c > 0 ? "," : "", powers[c] / sum);
-            text += number;
-        }
-        text += "\n";
-    }
-    return text;
-}
-
 // A result under the file name of another kind would be taken for it.
 void require_name(const std::string& kind, const std::string& path) {
     const std::string ending = kind == "model"    ? ".safetensors"
@@ -198,11 +172,12 @@ void require_name(const std::string& kind, const std::string& path) {
 struct RevealOptions {
     std::vector<std::string> files;
     std::string identity;
+    std::string tags;
     std::string out;
 };
 
 void run_reveal(const RevealOptions& options) {
-    std::vector<NamedPath> inputs = {{"--identity", options.identity}};
+    std::vector<NamedPath> inputs = {{"--identity", options.identity}, {"--tags", options.tags}};
     for (const std::string& path : options.files) inputs.push_back({"a share", path});
     check_outputs(inputs, {{"--out", options.out}});
     const crypto::AgeKeys keys = load_share_keys(options.identity);
@@ -213,18 +188,24 @@ void run_reveal(const RevealOptions& options) {
                     "only results are revealed");
     }
     require_name(files.front().kind, options.out);
+    const bool scores = files.front().kind == "scores";
+    if (!options.tags.empty() && !scores) {
+        throw Error(ErrorCode::kUsage, "--tags goes with scores, got a " + files.front().kind);
+    }
     std::vector<mpc::RingMatrix> matrices = mpc::combine(files);
     const About about = parse_about(files.front().about, options.files.front());
     if (files.front().kind == "model") {
         return reveal_model(about, std::move(matrices), files.front().name, options.out);
     }
-    const bool scores = files.front().kind == "scores";
+    const std::string text =
+        scores ? score_table(files.front().about, about.data.class_names, matrices, options.tags)
+               : statistics_json(about, matrices);
     AtomicFile out(options.out, AtomicFile::Readers::kOwner);
-    out.write(scores ? score_table(about.data.class_names, matrices.at(0))
-                     : statistics_json(about, matrices));
+    out.write(text);
     out.commit();
-    std::cout << files.front().kind << " of " << (scores ? matrices.at(0).rows : about.rows)
-              << " rows in " << options.out << "\n";
+    const auto lines = static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+    std::cout << files.front().kind << " of " << (scores ? lines - 1 : about.rows) << " rows in "
+              << options.out << "\n";
 }
 
 }  // namespace
@@ -292,6 +273,8 @@ void add_mpc_reveal(CLI::App& group) {
         ->expected(2, 3);
     command->add_option("-i,--identity", options->identity, "Key file of a recipient of the job")
         ->required();
+    command->add_option("--tags", options->tags,
+                        "File of an owner (`ward mpc share --tags`): scores name its rows");
     command
         ->add_option("--out", options->out,
                      "Model (.safetensors), scores (.csv) or statistics (.json)")

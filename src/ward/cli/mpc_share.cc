@@ -8,10 +8,13 @@
 #include "ward/cli/internal/data_options.h"
 #include "ward/cli/internal/mpc_files.h"
 #include "ward/cli/internal/mpc_ids.h"
+#include "ward/cli/internal/mpc_tags.h"
+#include "ward/cli/internal/output_paths.h"
 #include "ward/core/error.h"
 #include "ward/data/load.h"
 #include "ward/mpc/fixed_point.h"
 #include "ward/mpc/join.h"
+#include "ward/mpc/learn/shared_job.h"
 
 namespace ward::cli {
 namespace {
@@ -21,6 +24,7 @@ struct Options {
     std::string name;
     std::string id_column;
     std::string rows;  // file of the identifiers to be shared; empty: all
+    std::string tags;  // file to be written (mpc_tags.h); empty: none
     std::string domain = "ward mpc share";
     std::vector<std::string> readers;
     std::string folder = ".";
@@ -98,6 +102,23 @@ mpc::RingMatrix labels_of(const data::Dataset& data) {
     return out;
 }
 
+// One random number per row, if they are wanted.
+mpc::RingMatrix tags_of(const Options& options, size_t rows, Random& random) {
+    mpc::RingMatrix out(rows, options.tags.empty() ? 0 : 1);
+    random.fill(std::span<uint64_t>(out.values));
+    return out;
+}
+
+void keep_tags(const Options& options, const std::vector<std::string>& ids,
+               const mpc::RingMatrix& tags) {
+    if (options.tags.empty()) return;
+    write_row_tags({options.id_column,
+                    tag_column_of(options.name),
+                    ids,
+                    {tags.values.begin(), tags.values.end()}},
+                   options.tags);
+}
+
 std::string share_path(const Options& options, size_t party) {
     return options.folder + "/" + options.name + "." + std::to_string(party) + ".share";
 }
@@ -118,16 +139,21 @@ void run_share(const Options& options) {
         throw Error(ErrorCode::kIo, share_path(options, i) + " exists: jobs may name its id",
                     "choose another --out folder, or remove the old shares first");
     }
+    check_outputs({{"the data", options.request.data},
+                   {"--schema", options.request.schema},
+                   {"--rows", options.rows}},
+                  {{"--tags", options.tags}});
     data::Dataset data = load(options);
     const std::vector<std::string> ids = take_ids(options, data);
     const auto rows = static_cast<size_t>(data.size());
+    Random random = Random::from_system();
     const mpc::RingMatrix matrices[] = {
         keys_of(options, ids, rows),
         mpc::encode(std::span<const float>(data.inputs), rows,
                     static_cast<size_t>(data.example_size()), data.name),
-        labels_of(data)};
-    Random random = Random::from_system();
+        labels_of(data), tags_of(options, rows, random)};
     const auto files = mpc::split_to_files(options.name, about_data(data), matrices, random);
+    keep_tags(options, ids, matrices[mpc::kTagsAt]);
     std::filesystem::create_directories(options.folder);
     for (size_t i = 0; i < 3; ++i) seal_share_file(files[i], {readers[i]}, share_path(options, i));
     if (options.json) {
@@ -179,6 +205,11 @@ void add_mpc_share(CLI::App& group) {
                    "Share the rows in the order of their hashed identifiers: joins take less time")
         ->needs("--id")
         ->excludes("--rows");
+    command
+        ->add_option("--tags", options->tags,
+                     "Give every row a random tag and write here whose it is: scores come out "
+                     "with the tags. For this owner alone, never for a party")
+        ->needs("--id");
     command->add_option("--domain", options->domain,
                         "Name for the hashing of identifiers, equal at all owners");
     command->add_option("--label", options->request.label, "Label column of a table");
