@@ -254,6 +254,12 @@ expect 1 "hospital-0.1.share and $work/sealed/hospital-1.1.share: have 4 and 3 i
 sed -i 's/id: ..../id: 0000/' "$work/misfit.yaml"
 expect 1 "none of this party's shares is the data of hospital-0" \
     "$ward" mpc train "$work/misfit.yaml" --party "$work/party1.yaml" --out "$work/x"
+# Values outside the bounds of the schema, which training would move to the bound, are refused by row and column.
+sed '3s/^P221,[^,]*,/P221,10.5,/' "$work/hospital-2.csv" >"$work/beyond.csv"
+expect 1 "beyond.csv row 1, column 'a': 10.5 is outside the declared bounds 0 to 10" "$ward" mpc share "$work/beyond.csv" \
+    --as beyond --schema "$work/schema-h.yaml" --id patient --to "${readers[@]}" --out "$work/none"
+share beyond schema-h --id patient --clamp || fail "share --clamp: $(cat "$work/err")"
+grep -q '1 values lay outside' "$work/err" || fail "clamped in silence: $(cat "$work/err")"
 python3 -c 'import sys
 open(sys.argv[1], "wb").write(b"\x93NUMPY\x01\x00F\x00" + b"{\"descr\": \"<f4\", \"fortran_order\": False, \"shape\": (2, 2), }".ljust(69) + b"\n"
     + __import__("struct").pack("<4f", 1, 2, 3, 40000))' "$work/wide.npy"

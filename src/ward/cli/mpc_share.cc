@@ -29,6 +29,7 @@ struct Options {
     std::vector<std::string> readers;
     std::string folder = ".";
     bool by_hash = false;
+    bool clamp = false;
     bool no_labels = false;
     bool json = false;
 };
@@ -37,6 +38,7 @@ data::LoadRequest request_of(const Options& options) {
     data::LoadRequest request = options.request;
     request.group = options.id_column;
     request.labels_required = !options.no_labels;
+    request.clamp = options.clamp;
     return request;
 }
 
@@ -216,6 +218,9 @@ void add_mpc_share(CLI::App& group) {
     command->add_option("--schema", options->request.schema, "Schema of a table");
     command->add_option("--split", options->request.split, "train, test or all")
         ->check(CLI::IsMember({"train", "test", "all"}));
+    command->add_flag("--clamp", options->clamp,
+                      "Move values outside the bounds of the schema to the nearest bound, as "
+                      "`ward train` does; otherwise they are refused");
     command->add_flag("--no-labels", options->no_labels, "Share the inputs alone");
     command->add_option("--out", options->folder, "Folder for NAME.0.share, .1.share, .2.share");
     command->add_flag("--json", options->json, "Print one JSON object");

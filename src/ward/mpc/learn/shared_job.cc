@@ -254,7 +254,7 @@ std::vector<size_t> require_tags(std::span<const ShareFile> files,
         if (has_tags(files[i])) out.push_back(i);
     }
     if (!beside && out.size() < files.size()) out.clear();
-    if (!beside && out.size() > 1) out.resize(1);
+    if (!beside && out.size() > 1) out.erase(out.begin() + 1, out.end());
     const bool order_is_lost = alignment == Alignment::kVertical || (distinct && files.size() > 1);
     if (!out.empty() || !order_is_lost) return out;
     const auto untagged = std::find_if_not(files.begin(), files.end(), has_tags);
