@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "ward/cli/internal/mpc_files.h"
+#include "ward/cli/internal/mpc_joint_data.h"
 #include "ward/cli/internal/mpc_model.h"
 #include "ward/cli/internal/mpc_scores.h"
 #include "ward/cli/internal/mpc_share.h"
@@ -55,29 +56,6 @@ About parse_about(const std::string& text, const std::string& where) {
     } catch (const nlohmann::json::exception&) {
         throw Error(ErrorCode::kCorrupt, where + ": what it says about itself is not complete");
     }
-}
-
-// The joint table: the encoding is kept where it is one owner's, or the same at all.
-data::Dataset joint_data(const mpc::JobFile& file, std::span<const mpc::ShareFile> owners) {
-    data::Dataset out;
-    size_t inputs = 0;
-    for (const mpc::ShareFile& owner : owners) {
-        const data::Dataset own = data_from_about(owner.about, owner.name);
-        if (!own.class_names.empty()) out.class_names = own.class_names;
-        out.bounds_read_from_data = out.bounds_read_from_data || own.bounds_read_from_data;
-        if (file.alignment != mpc::Alignment::kHorizontal && owners.size() > 1) {
-            for (const std::string& name : own.feature_names) {
-                out.feature_names.push_back(owner.name + "/" + name);
-            }
-            inputs += owner.matrices[mpc::kFeaturesAt].cols;
-            continue;
-        }
-        out.feature_names = own.feature_names;
-        out.example_shape = own.example_shape;
-        out.preprocessing_json = own.preprocessing_json;
-    }
-    if (inputs > 0) out.example_shape = {static_cast<int64_t>(inputs)};
-    return out;
 }
 
 std::string names_of(const mpc::JobFile& file) {
@@ -150,7 +128,6 @@ void reveal_model(const About& about, std::vector<mpc::RingMatrix> matrices,
     job.examples = about.rows;
     data::Dataset data = about.data;
     data.name = name;
-    data.labels.assign(about.rows, 0);  // only their number is used
     if (data.class_names.size() < 2) data.class_names = {"0", "1"};
     save_job_model(job, network_of(job.shape, std::move(matrices)), data, out);
     std::cout << "model of " << about.rows << " rows of " << about.shape.features << " inputs in "
@@ -182,7 +159,9 @@ void run_reveal(const RevealOptions& options) {
     check_outputs(inputs, {{"--out", options.out}});
     const crypto::AgeKeys keys = load_share_keys(options.identity);
     std::vector<mpc::ShareFile> files;
-    for (const std::string& path : options.files) files.push_back(open_share_file(path, keys));
+    for (const std::string& path : options.files)
+        files.push_back(open_share_file(
+            path, keys, "--identity takes the key file of a recipient that the job names"));
     if (files.front().kind == "data") {
         throw Error(ErrorCode::kRefused, options.files.front() + " has rows of an owner",
                     "only results are revealed");

@@ -36,7 +36,8 @@ OwnersData load_owners(const mpc::PartyFile& party, const mpc::JobFile& job,
                        const crypto::AgeKeys& keys) {
     OwnersData out;
     std::vector<mpc::ShareFile> found;
-    for (const std::string& path : party.shares) found.push_back(open_share_file(path, keys));
+    for (const std::string& path : party.shares)
+        found.push_back(open_share_file(path, keys, kKeysOfParty));
     for (const mpc::JobFile::Owner& owner : job.owners) {
         size_t i = 0;
         while (i < found.size() && (found[i].name != owner.name || found[i].id != owner.id)) ++i;
@@ -129,7 +130,7 @@ void run_predict(const PredictOptions& options) {
         mpc::require_fit(data.files, data.paths, file.alignment, file.distinct, false);
     const std::vector<size_t> tagged =
         mpc::require_tags(data.files, data.paths, file.alignment, file.distinct);
-    const mpc::ShareFile model_file = open_share_file(options.shared.model, keys);
+    const mpc::ShareFile model_file = open_share_file(options.shared.model, keys, kKeysOfParty);
     const SharedModel model = shared_model(model_file, options.shared.model);
     if (model.network.shape.inputs() != shape.features) {
         throw Error(ErrorCode::kInvalid,

@@ -131,13 +131,6 @@ void check_column(const ColumnSchema& schema, const Column& column, const std::s
     }
 }
 
-std::string preprocessing_of(const Schema& schema) {
-    return Json{{"ward_preprocessing", 1},
-                {"kind", "table"},
-                {"schema", Json::parse(schema_to_json(schema))}}
-        .dump();
-}
-
 void encode_answers(const Table& table, const Schema& schema, Dataset* data) {
     for (const ColumnSchema& declared : schema.columns) {
         const Column* column = table.find(declared.name);
@@ -169,6 +162,13 @@ void set_shape(const Schema& schema, int64_t width, Dataset* data) {
 }
 
 }  // namespace
+
+std::string preprocessing_of(const Schema& schema) {
+    return Json{{"ward_preprocessing", 1},
+                {"kind", "table"},
+                {"schema", Json::parse(schema_to_json(schema))}}
+        .dump();
+}
 
 std::vector<std::string> feature_names(const Schema& schema) {
     std::vector<std::string> names;

@@ -41,6 +41,7 @@ Encoded encode(const Table& table, const Schema& schema);
 // was not written by `encode`.
 Encoded encode_with(const std::string& preprocessing_json, const Table& table);
 Schema schema_of(const std::string& preprocessing_json);
+std::string preprocessing_of(const Schema& schema);  // the way back
 
 // A target with declared bounds becomes (value - min) / (max - min), so that one learning rate and
 // one clipping norm fit targets of any unit; values beyond the bounds are kept. This is the way

@@ -166,11 +166,23 @@ void save_checkpoint(const CheckpointPlace& place, const Checkpoint& checkpoint,
     file.commit();
 }
 
-std::vector<Checkpoint> load_checkpoints(const CheckpointPlace& place) {
+std::vector<Checkpoint> load_checkpoints(const CheckpointPlace& place,
+                                         DamagedCheckpoints* damaged) {
     std::vector<Checkpoint> out;
-    for (const std::string& path : {place.path, previous_of(place.path)}) {
-        if (auto found = load(place, path)) out.push_back(std::move(*found));
+    std::optional<Error> first_error;
+    DamagedCheckpoints found;
+    for (bool present : {true, false}) {
+        try {
+            auto saved = load(place, present ? place.path : previous_of(place.path));
+            if (saved) out.push_back(std::move(*saved));
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::kCorrupt) throw;
+            (present ? found.present : found.previous) = true;
+            if (!first_error) first_error = error;
+        }
     }
+    if (first_error && (damaged == nullptr || out.empty())) throw *first_error;
+    if (damaged != nullptr) *damaged = found;
     return out;
 }
 

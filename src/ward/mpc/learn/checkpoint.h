@@ -43,9 +43,17 @@ enum class Present { kStepsBack, kReplaced };
 void save_checkpoint(const CheckpointPlace& place, const Checkpoint& checkpoint,
                      Present present = Present::kStepsBack);
 
+// Files that do not open under this key, job and party, beside one that does.
+struct DamagedCheckpoints {
+    bool present = false;
+    bool previous = false;
+};
+
 // The saved ones, newest first: none, one or two. Throws Error kCorrupt for a file that does not
-// open under this key, job and party.
-std::vector<Checkpoint> load_checkpoints(const CheckpointPlace& place);
+// open under this key, job and party; with `damaged`, such a file beside one that opens is left out
+// and told.
+std::vector<Checkpoint> load_checkpoints(const CheckpointPlace& place,
+                                         DamagedCheckpoints* damaged = nullptr);
 
 // Both files, if they are there.
 void remove_checkpoints(const CheckpointPlace& place);

@@ -4,6 +4,7 @@
 
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
+#include "ward/core/log.h"
 #include "ward/crypto/kdf.h"
 
 namespace ward::mpc {
@@ -32,8 +33,27 @@ Resumption::Resumption(Party& party, const CheckpointPlace& place, uint64_t ever
     }
 }
 
+std::vector<Checkpoint> Resumption::load_whole() {
+    DamagedCheckpoints damaged;
+    std::vector<Checkpoint> found = load_checkpoints(place_, &damaged);
+    present_is_damaged_ = damaged.present;
+    const std::string previous = place_.path + ".previous";
+    if (damaged.previous) log_warning(previous + " is damaged and is left out");
+    if (!damaged.present) return found;
+    const std::string step = std::to_string(found.at(0).step);
+    if (fresh_steps_) {
+        throw Error(ErrorCode::kCorrupt,
+                    place_.path + " is damaged; " + previous + " has the state of step " + step,
+                    "if no party has opened the model yet, move it over the damaged file and start "
+                    "again; else another model would be a second release of the data");
+    }
+    log_warning(place_.path + " is damaged; this party goes by " + previous +
+                ", the state of step " + step);
+    return found;
+}
+
 void Resumption::restore() {
-    std::vector<Checkpoint> found = load_checkpoints(place_);
+    std::vector<Checkpoint> found = load_whole();
     for (const Checkpoint& own : found) present_step_ = std::max(present_step_, own.step);
     if (const auto at = last_common(found)) {
         Checkpoint& checkpoint = found[*at];
@@ -44,6 +64,7 @@ void Resumption::restore() {
                         "give the same data, or remove the checkpoints to begin anew");
         }
         state_ = {checkpoint.step, std::move(checkpoint.state)};
+        log_info("going on from the state of step " + std::to_string(state_.step));
         if (party_.security() == Security::kSemiHonest) {
             run_keys_ = std::move(checkpoint.keys);
             party_.restore_keys(copy_of(run_keys_));
@@ -79,9 +100,10 @@ void Resumption::save(uint64_t step, std::vector<SharedMatrix> matrices) {
     } else {  // not to be used again
         checkpoint.keys = {SecretBytes(KeyStream::kKeyBytes), SecretBytes(KeyStream::kKeyBytes)};
     }
-    save_checkpoint(place_, checkpoint,
-                    present_step_ < step ? Present::kStepsBack : Present::kReplaced);
+    const bool keep_present = present_step_ < step && !present_is_damaged_;
+    save_checkpoint(place_, checkpoint, keep_present ? Present::kStepsBack : Present::kReplaced);
     present_step_ = step;
+    present_is_damaged_ = false;
     state_.step = step;
 }
 

@@ -12,6 +12,12 @@
 // that lies further behind the newest one is refused. Who brings old files (one party) can thus
 // undo one save at most; all three together, with all their files, can undo anything.
 //
+// A file that does not open beside one that does (a disk that failed) is as good as one that was
+// never saved: it is left out, with a warning, and the rule above decides. Private training is
+// refused then: the lost state may be the last one, whose model was opened, and another model with
+// other noise would be a second release. Who knows that nothing was opened can put the previous
+// file in its place.
+//
 // Randomness: semi-honest parties go on with the keys of the run, so that what is done again, such
 // as the alignment of rows before the first step, sends the same messages and comes out the same
 // (party.h). Two kinds of runs repeat steps under fresh keys instead, because other messages would
@@ -61,6 +67,7 @@ class Resumption {
         std::vector<SharedMatrix> matrices;
     };
     void save(uint64_t step, std::vector<SharedMatrix> matrices);
+    std::vector<Checkpoint> load_whole();
     // The place of the last common one among `found`, if any. Also draws the number of this run.
     std::optional<size_t> last_common(const std::vector<Checkpoint>& found);
     void require_one_run() const;
@@ -77,6 +84,7 @@ class Resumption {
     State state_;
     uint64_t run_ = 0;
     uint64_t present_step_ = 0;  // of the newest file of this party
+    bool present_is_damaged_ = false;
 };
 
 }  // namespace ward::mpc

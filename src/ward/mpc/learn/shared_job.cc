@@ -13,13 +13,14 @@
 #include "ward/mpc/learn/internal/batches.h"
 #include "ward/mpc/share.h"
 #include "ward/mpc/shuffle.h"
+#include "ward/mpc/sort.h"
 
 namespace ward::mpc {
 namespace {
 
-constexpr size_t kMatricesOfData = 4;
-constexpr size_t kMatricesWithoutTags = 3;  // as they were shared before there were tags
-constexpr size_t kScoredRows = 1024;        // at a time
+constexpr size_t kMatricesOfData = 5;
+constexpr size_t kLeastMatrices = 3;  // of files from before there were tags and places
+constexpr size_t kScoredRows = 1024;  // at a time
 
 // Two files that do not go together, or one that stands for itself.
 [[noreturn]] void misfit(const std::string& what, const std::string& path,
@@ -29,13 +30,14 @@ constexpr size_t kScoredRows = 1024;        // at a time
                 "the owners must share their data anew, or the job must name other owners");
 }
 
-bool has_tags(const ShareFile& file) {
-    return file.matrices.size() > kTagsAt && file.matrices[kTagsAt].cols > 0;
+bool has(const ShareFile& file, size_t matrix) {
+    return file.matrices.size() > matrix && file.matrices[matrix].cols > 0;
 }
+bool has_tags(const ShareFile& file) { return has(file, kTagsAt); }
 
 void require_data(const ShareFile& file, const std::string& path) {
     const size_t matrices = file.matrices.size();
-    if (file.kind != "data" || matrices < kMatricesWithoutTags || matrices > kMatricesOfData) {
+    if (file.kind != "data" || matrices < kLeastMatrices || matrices > kMatricesOfData) {
         misfit("is a file of " + file.kind + ", expected data", path);
     }
     const size_t rows = file.matrices[kFeaturesAt].rows;
@@ -45,8 +47,10 @@ void require_data(const ShareFile& file, const std::string& path) {
     }
     const size_t keys = file.matrices[kKeysAt].cols;
     if (keys != 0 && keys != kKeyColumns) misfit("its keys have another form", path);
-    if (has_tags(file) && file.matrices[kTagsAt].cols != 1) {
-        misfit("its tags have another form", path);
+    for (size_t at : {kTagsAt, kPlacesAt}) {
+        if (has(file, at) && file.matrices[at].cols != 1) {
+            misfit("its tags or places have another form", path);
+        }
     }
 }
 
@@ -116,7 +120,7 @@ SharedMatrix beside(std::span<const SharedMatrix> parts) {
 // labels, and tags if they are kept.
 SharedMatrix table_of(const ShareFile& file, bool with_keys, Tags tags) {
     const std::span<const SharedMatrix> all = file.matrices;
-    const size_t end = tags == Tags::kKept ? all.size() : kTagsAt;
+    const size_t end = tags == Tags::kKept ? std::min(all.size(), kPlacesAt) : kTagsAt;
     const size_t begin = with_keys ? kKeysAt : kFeaturesAt;
     return beside(all.subspan(begin, end - begin));
 }
@@ -144,10 +148,17 @@ AlignedData columns_of_owners(std::span<const ShareFile> files, const SharedMatr
     return out;
 }
 
+std::vector<std::string> names_of(std::span<const ShareFile> files) {
+    std::vector<std::string> out;
+    for (const ShareFile& file : files) out.push_back(file.name);
+    return out;
+}
+
 AlignedData align_vertically(Party& party, std::span<const ShareFile> files, Tags tags) {
     std::vector<SharedMatrix> tables;
     for (const ShareFile& file : files) tables.push_back(table_of(file, true, tags));
-    return columns_of_owners(files, open_count_and_keep(party, inner_join(party, tables)), tags);
+    return columns_of_owners(
+        files, open_count_and_keep(party, inner_join(party, tables, names_of(files))), tags);
 }
 
 // The sum of coefficient times (hash of owner 0 - hash of this owner) over all rows.
@@ -197,13 +208,31 @@ AlignedData put_side_by_side(Party& party, std::span<const ShareFile> files, Tag
     return columns_of_owners(files, stack_columns(columns), tags);
 }
 
+// The owner's rows in the order of its table.
+SharedMatrix in_order(Party& party, const ShareFile& file, SharedMatrix table) {
+    if (!has(file, kPlacesAt)) return table;
+    try {
+        return rows_at_places(party, file.matrices[kPlacesAt], table);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::kInvalid) throw;
+        throw Error(ErrorCode::kInvalid, "the table of " + file.name + ": " + error.message(),
+                    "its owner must share it anew");
+    }
+}
+
 AlignedData align_horizontally(Party& party, std::span<const ShareFile> files, bool distinct,
                                Tags tags) {
+    const Tags order = tags;
     if (!std::all_of(files.begin(), files.end(), has_tags)) tags = Tags::kDropped;
     std::vector<SharedMatrix> tables;
-    for (const ShareFile& file : files) tables.push_back(table_of(file, distinct, tags));
+    const bool ordered = order == Tags::kKept && !distinct;
+    for (const ShareFile& file : files) {
+        SharedMatrix table = table_of(file, distinct, tags);
+        tables.push_back(ordered ? in_order(party, file, std::move(table)) : std::move(table));
+    }
     const SharedMatrix rows =
-        distinct ? open_count_and_keep(party, distinct_rows(party, tables)) : stack_rows(tables);
+        distinct ? open_count_and_keep(party, distinct_rows(party, tables, names_of(files)))
+                 : stack_rows(tables);
     return columns_of_owners(files.first(1), rows, tags);
 }
 

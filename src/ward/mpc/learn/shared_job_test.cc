@@ -174,6 +174,50 @@ TEST(SharedJob, TagsOfRowsUnderOneAnotherAreOneColumn) {
     });
 }
 
+// Rows that were shared in the order of their hashes come out in the order of the owner's table.
+TEST(SharedJob, ResultsOnEachRowHaveTheOrderOfTheTable) {
+    const auto put = [](Files files, const std::vector<Ring>& places) {
+        RingMatrix column(places.size(), 1);
+        std::copy(places.begin(), places.end(), column.values.begin());
+        Random random = testonly::seeded_random(77);
+        const auto parts = split(column, random);
+        for (size_t i = 0; i < 3; ++i) files[i].matrices.push_back(parts[i]);
+        return files;
+    };
+    const std::vector<Ring> order = {2, 0, 3, 1};
+    const std::vector<Files> one = {put(tagged("a", 0, 4, 1, false, 900), order)};
+    const std::vector<Files> two = {one[0], put(tagged("b", 50, 4, 1, false, 100), {3, 2, 1, 0})};
+    const std::vector<Files> wrong = {one[0], put(tagged("b", 50, 4, 1, false, 100), {3, 2, 2, 0})};
+    for (Security security : {Security::kSemiHonest, Security::kMalicious}) {
+        run_local(
+            [&](Party& party) {
+                const auto parts = [&](const std::vector<Files>& owners) {
+                    return part(owners, party.index());
+                };
+                const AlignedData all =
+                    align(party, parts(two), Alignment::kHorizontal, false, Tags::kKept);
+                const RingMatrix x = open(party, all.features), tags = open(party, all.tags);
+                for (size_t r = 0; r < 4; ++r) {
+                    EXPECT_EQ(decode(x.values[order[r]]) * 64, static_cast<double>(r));
+                    EXPECT_EQ(tags.values[order[r]], 900 + r);
+                    EXPECT_EQ(decode(x.values[7 - r]) * 64, static_cast<double>(50 + r));
+                }
+                const AlignedData own =
+                    align(party, parts(one), Alignment::kNone, false, Tags::kKept);
+                EXPECT_EQ(decode(open(party, own.features).values[2]), 0);
+                EXPECT_EQ(open(party, align(party, parts(one), Alignment::kNone, false).features)
+                              .values[2],
+                          encode_constant(2.0 / 64));
+                EXPECT_THAT(testonly::message_of([&] {
+                                (void)align(party, parts(wrong), Alignment::kHorizontal, false,
+                                            Tags::kKept);
+                            }),
+                            HasSubstr("the table of b: two rows have one place"));
+            },
+            {.security = security});
+    }
+}
+
 TEST(SharedJob, RefusesScoresThatNobodyCouldTellApart) {
     const Files a = owner("a", 0, 20, 2, false), b = owner("b", 10, 25, 2, false);
     const auto refused = [&](const std::vector<Files>& owners, Alignment alignment, bool distinct) {
