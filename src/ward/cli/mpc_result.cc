@@ -93,9 +93,11 @@ std::string statistics_json(const About& about, const std::vector<mpc::RingMatri
             {"epsilon", epsilon},
             {"delta", file.statistics_delta},
             {"statement",
-             "all figures together are differentially private for one row replaced by one that "
-             "adds nothing, against who sees them and one party that follows the protocol; the "
-             "number of rows is public"}};
+             std::string("all figures together are differentially private for one row replaced by "
+                         "one that adds nothing, against who sees them and one party ") +
+                 (file.security == mpc::Security::kMalicious ? "that may deviate"
+                                                             : "that follows the protocol") +
+                 "; the number of rows is public"}};
     }
     return out.dump(2) + "\n";
 }

@@ -10,7 +10,7 @@
 namespace ward::mpc {
 namespace {
 
-constexpr std::string_view kMagic = "ward-mpc-state/2";
+constexpr std::string_view kMagic = "ward-mpc-state/3";
 constexpr uint64_t kMaxMatrices = 1 << 16;
 constexpr uint64_t kMaxValues = uint64_t{1} << 40;
 
@@ -68,6 +68,7 @@ Bytes encode_checkpoint(const Checkpoint& checkpoint) {
     Writer out;
     out.number(checkpoint.step);
     out.number(checkpoint.run);
+    out.number(checkpoint.finished ? 1 : 0);
     for (const SecretBytes* key : {&checkpoint.keys.own, &checkpoint.keys.next}) {
         out.number(key->size());
         out.raw(key->reveal().data(), key->size());
@@ -90,6 +91,9 @@ Checkpoint decode_checkpoint(ByteView bytes) {
     Checkpoint out;
     out.step = in.number();
     out.run = in.number();
+    const uint64_t finished = in.number();
+    if (finished > 1) throw Error(ErrorCode::kCorrupt, "a checkpoint with an unknown flag");
+    out.finished = finished == 1;
     for (SecretBytes* key : {&out.keys.own, &out.keys.next}) {
         const uint64_t size = in.number();
         if (size != KeyStream::kKeyBytes) {

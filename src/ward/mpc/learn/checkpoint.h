@@ -24,7 +24,8 @@ namespace ward::mpc {
 
 struct Checkpoint {
     uint64_t step = 0;
-    uint64_t run = 0;  // number of the run whose steps led here (checkpoint_resume.h)
+    uint64_t run = 0;       // number of the run whose steps led here (checkpoint_resume.h)
+    bool finished = false;  // the last one of a job whose result may have been opened
     Party::Keys keys;
     std::string data_digest;  // of what this party brings; empty for none
     std::vector<SharedMatrix> state;

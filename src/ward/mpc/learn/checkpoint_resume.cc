@@ -26,6 +26,7 @@ Resumption::Resumption(Party& party, const CheckpointPlace& place, uint64_t ever
       every_steps_(every_steps),
       data_digest_(std::move(data_digest)),
       fresh_steps_(job.options.clipping_norm > 0),
+      marks_last_(fresh_steps_ && party.security() == Security::kMalicious),
       run_keys_(party.keys()),
       fresh_keys_(party.keys()) {
     if (every_steps == 0) {
@@ -63,7 +64,7 @@ void Resumption::restore() {
                             std::to_string(checkpoint.step),
                         "give the same data, or remove the checkpoints to begin anew");
         }
-        state_ = {checkpoint.step, std::move(checkpoint.state)};
+        state_ = {checkpoint.step, checkpoint.finished, std::move(checkpoint.state)};
         log_info("going on from the state of step " + std::to_string(state_.step));
         if (party_.security() == Security::kSemiHonest) {
             run_keys_ = std::move(checkpoint.keys);
@@ -87,14 +88,15 @@ void Resumption::end_step(uint64_t steps_done, const Network& network) {
 }
 
 void Resumption::end_steps(uint64_t steps_done, const Network& network) {
-    if (state_.step != steps_done) save(steps_done, network.state());
+    const bool mark = marks_last_ && !state_.finished;
+    if (state_.step != steps_done || mark) save(steps_done, network.state(), mark);
     party_.synchronize();
     party_.begin_step(steps_done);
 }
 
-void Resumption::save(uint64_t step, std::vector<SharedMatrix> matrices) {
+void Resumption::save(uint64_t step, std::vector<SharedMatrix> matrices, bool finished) {
     party_.verify();
-    Checkpoint checkpoint = {step, run_, {}, data_digest_, std::move(matrices)};
+    Checkpoint checkpoint = {step, run_, finished, {}, data_digest_, std::move(matrices)};
     if (party_.security() == Security::kSemiHonest) {
         checkpoint.keys = copy_of(run_keys_);
     } else {  // not to be used again
@@ -105,17 +107,20 @@ void Resumption::save(uint64_t step, std::vector<SharedMatrix> matrices) {
     present_step_ = step;
     present_is_damaged_ = false;
     state_.step = step;
+    state_.finished = finished;
 }
 
 std::optional<size_t> Resumption::last_common(const std::vector<Checkpoint>& found) {
-    // A piece of the number of this run, then step and run of up to two files, then every_steps_.
-    constexpr size_t kWords = 6;
+    // A piece of the number of this run, then step and run of up to two files, then every_steps_,
+    // then the step of a finished state.
+    constexpr size_t kWords = 7;
     RingVector own(kWords, 0), theirs[2] = {RingVector(kWords, 0), RingVector(kWords, 0)};
     own[0] = party_.random().next_u64();
     own[5] = every_steps_;
     for (size_t i = 0; i < found.size(); ++i) {
         own[1 + 2 * i] = found[i].step;
         own[2 + 2 * i] = found[i].run;
+        if (found[i].finished) own[6] = found[i].step;
     }
     Party::Round round(party_);
     for (int other : {1, 2}) round.send((party_.index() + other) % 3, own);
@@ -144,6 +149,11 @@ std::optional<size_t> Resumption::last_common(const std::vector<Checkpoint>& fou
     }
     // One save that not all have made is no loss, more are.
     const uint64_t step = best ? found[*best].step : 0;
+    if ((own[6] > step) + (theirs[0][6] > step) + (theirs[1][6] > step) >= 2) {
+        throw Error(ErrorCode::kRefused,
+                    "this private job has come to its end, and a party has lost the last state",
+                    "its model may have been opened, and another one would be a second release");
+    }
     if (newest - step <= every_steps_) return best;
     throw Error(ErrorCode::kRefused,
                 "a party has a checkpoint of step " + std::to_string(newest) +

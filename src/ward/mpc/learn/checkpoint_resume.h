@@ -26,6 +26,10 @@
 // differs from that of an uninterrupted run by dither and noise. Of what was done twice only the
 // second time has an effect, and before anything is opened all three have saved the last state, so
 // that a job that fails behind it opens the same model again. The guarantee is that of one model.
+// With kMalicious and private training a party could say that it has not saved the last state, to
+// have another model made after it has seen the first one. So that state is marked as finished:
+// when anything is opened, both honest parties have such a state, and a party that is told of two
+// of them does not go on from an earlier step.
 //
 // Thread safety: as Party. Errors: kRefused as above and when the data of this party has changed,
 // those of checkpoint.h.
@@ -64,9 +68,10 @@ class Resumption {
   private:
     struct State {
         uint64_t step = 0;  // 0: from the beginning, without matrices
+        bool finished = false;
         std::vector<SharedMatrix> matrices;
     };
-    void save(uint64_t step, std::vector<SharedMatrix> matrices);
+    void save(uint64_t step, std::vector<SharedMatrix> matrices, bool finished = false);
     std::vector<Checkpoint> load_whole();
     // The place of the last common one among `found`, if any. Also draws the number of this run.
     std::optional<size_t> last_common(const std::vector<Checkpoint>& found);
@@ -79,6 +84,7 @@ class Resumption {
     uint64_t every_steps_;
     std::string data_digest_;
     bool fresh_steps_;        // private training
+    bool marks_last_;         // as finished
     Party::Keys run_keys_;    // of the first start; these are saved
     Party::Keys fresh_keys_;  // of this start
     State state_;

@@ -109,7 +109,7 @@ TEST_F(CheckpointTest, ResumedRunsGiveTheVeryModel) {
 }
 
 TEST_F(CheckpointTest, OfAnotherJobKeyOrPartyDoesNotOpen) {
-    const Checkpoint checkpoint = {7, 1, {SecretBytes(32), SecretBytes(32)}, "digest", {}};
+    const Checkpoint checkpoint = {7, 1, false, {SecretBytes(32), SecretBytes(32)}, "digest", {}};
     save_checkpoint(place(0), checkpoint);
     ASSERT_EQ(load_checkpoints(place(0)).size(), 1u);
     EXPECT_EQ(load_checkpoints(place(0))[0].step, 7u);
@@ -128,7 +128,7 @@ TEST_F(CheckpointTest, EveryChangedByteIsNoticed) {
     SharedMatrix matrix(2, 2);
     matrix.first = {1, 2, 3, 4};
     matrix.second = {5, 6, 7, 8};
-    save_checkpoint(place(0), {3, 1, {SecretBytes(32), SecretBytes(32)}, "d", {matrix}});
+    save_checkpoint(place(0), {3, 1, false, {SecretBytes(32), SecretBytes(32)}, "d", {matrix}});
     const std::vector<Checkpoint> good = load_checkpoints(place(0));
     EXPECT_EQ(good[0].state[0].second, matrix.second);
     EXPECT_EQ(good[0].data_digest, "d");
@@ -145,7 +145,7 @@ TEST_F(CheckpointTest, EveryChangedByteIsNoticed) {
 
 TEST_F(CheckpointTest, KeepsTheOneBefore) {
     for (uint64_t step : {5, 10, 15}) {
-        save_checkpoint(place(0), {step, 1, {SecretBytes(32), SecretBytes(32)}, "", {}});
+        save_checkpoint(place(0), {step, 1, false, {SecretBytes(32), SecretBytes(32)}, "", {}});
     }
     const std::vector<Checkpoint> found = load_checkpoints(place(0));
     ASSERT_EQ(found.size(), 2u);
@@ -392,7 +392,7 @@ TEST_F(CheckpointTest, PartiesMustSaveAfterAsManySteps) {
 
 // A full disk ends the job with an error, and what was saved before stays.
 TEST_F(CheckpointTest, AFullDiskKeepsTheFilesBefore) {
-    save_checkpoint(place(0), {5, 1, {SecretBytes(32), SecretBytes(32)}, "d", {}});
+    save_checkpoint(place(0), {5, 1, false, {SecretBytes(32), SecretBytes(32)}, "d", {}});
     SharedMatrix large(300, 300);
     std::fill(large.first.begin(), large.first.end(), Ring{1});
     std::fill(large.second.begin(), large.second.end(), Ring{2});
@@ -403,7 +403,8 @@ TEST_F(CheckpointTest, AFullDiskKeepsTheFilesBefore) {
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
     const std::string message = testonly::message_of(
         [&] {
-            save_checkpoint(place(0), {10, 1, {SecretBytes(32), SecretBytes(32)}, "d", {large}});
+            save_checkpoint(place(0),
+                            {10, 1, false, {SecretBytes(32), SecretBytes(32)}, "d", {large}});
         },
         ErrorCode::kIo);
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);
