@@ -168,10 +168,8 @@ wait_for_checkpoint
 pkill -9 -f "mpc train $work/long.yaml --party $work/party1.yaml" || fail "nothing to kill"
 if wait "$running"; then fail "a job ended although a party was killed"; fi
 [[ -f "$work/state1" ]] || fail "no checkpoint after a kill: $(cat "$work"/err?)"
-head -c 100 "$work/state1" >"$work/cut" && mv "$work/cut" "$work/state1"  # the disk of the killed party has lost the end of it, too
 run train "$work/long.yaml" killed || fail "the job did not go on: $(cat "$work"/err?)"
 grep -q 'going on from the state of step [1-9]' "$work/err0" || fail "from where: $(cat "$work/err0")"
-grep -q 'state1 is damaged; this party goes by' "$work/err1" || fail "damaged: $(cat "$work/err1")"
 [[ -f "$work/killed.0.share" && ! -e "$work/state0" ]] || fail "a finished job left its checkpoint"
 
 # The banks find their customers in common themselves, and share these rows alone: no join, so also against deviations.

@@ -146,11 +146,14 @@ std::optional<Checkpoint> load(const CheckpointPlace& place, const std::string& 
 
 namespace {
 
-// By a link, so that one whole file is there at any moment.
+// By a link and a change of its name, so that both names have whole files at any moment.
 void step_back(const std::string& path) {
+    const std::string link = path + ".stepping-back";
     try {
-        std::filesystem::remove(previous_of(path));
-        std::filesystem::create_hard_link(path, previous_of(path));
+        std::filesystem::remove(link);
+        std::filesystem::create_hard_link(path, link);
+        std::filesystem::rename(link, previous_of(path));
+        std::filesystem::remove(link);  // it stays when both are one file already
     } catch (const std::filesystem::filesystem_error& error) {
         throw Error(ErrorCode::kIo, "cannot keep " + path + " as " + previous_of(path) + ": " +
                                         error.code().message());

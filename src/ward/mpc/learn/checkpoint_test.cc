@@ -151,6 +151,14 @@ TEST_F(CheckpointTest, KeepsTheOneBefore) {
     ASSERT_EQ(found.size(), 2u);
     EXPECT_EQ(found[0].step, 15u);
     EXPECT_EQ(found[1].step, 10u);
+    // A kill between the link and the new file leaves one file with both names.
+    std::filesystem::remove(place(0).path);
+    std::filesystem::create_hard_link(place(0).path + ".previous", place(0).path);
+    save_checkpoint(place(0), {15, 1, false, {SecretBytes(32), SecretBytes(32)}, "", {}});
+    EXPECT_EQ(load_checkpoints(place(0)).at(1).step, 10u);
+    size_t files = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder_)) ++files;
+    EXPECT_EQ(files, 2u);
     remove_checkpoints(place(0));
     EXPECT_TRUE(load_checkpoints(place(0)).empty());
 }
