@@ -44,6 +44,7 @@ assert 3.9 < result["epsilon"] <= 4 and result["delta"] == 1e-5 and result["accu
 PY
 "$ward" inspect "$work/private.safetensors" > "$work/inspect"
 grep -q 'is (4, 1e-05)-differentially private' "$work/inspect" || fail "no statement: $(cat "$work/inspect")"
+grep -q "sampler  *none: every example takes part in every step" "$work/inspect" || fail "sampler: $(cat "$work/inspect")"
 grep -q 'no amplification by sampling is claimed' "$work/inspect" || fail "no remark on the batches"
 if grep -q 'DO NOT RELY' "$work/inspect"; then fail "the card contradicts its plan"; fi
 

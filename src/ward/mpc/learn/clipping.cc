@@ -84,29 +84,33 @@ Matrix factors(World& world, const Clipping& clipping, const std::vector<Matrix>
     std::vector<Pair> input_pairs, error_pairs;
     for (const Matrix& x : inputs) input_pairs.push_back({&x, &x});
     for (const Matrix& d : errors) error_pairs.push_back({&d, &d});
+    const Ring units = clipping.division_units();
     // |a|^2 + 1 with 8 fraction bits, not below the right value.
     const Matrix inputs_square =
         plus(world,
              truncate(world, plus(world, row_products(world, input_pairs), Ring{1} << kSquareBits),
                       kSquareBits - kInputBits),
-             1);
+             units);
     Matrix errors_square = row_products(world, error_pairs);
     if (clipping.error_shift() > 0) {
-        errors_square = plus(world, truncate(world, errors_square, clipping.error_shift()), 1);
+        errors_square = plus(world, truncate(world, errors_square, clipping.error_shift()), units);
     }
     const Pair both[] = {{&inputs_square, &errors_square}};
     const Matrix square =
-        plus(world, truncate(world, row_products(world, both), clipping.sum_shift()), 1);
-    return plus(world, evaluate(world, clipping.ladder(), square), ~Ring{0});  // one unit less
+        plus(world, truncate(world, row_products(world, both), clipping.sum_shift()), units);
+    return plus(world, evaluate(world, clipping.ladder(), square), 0 - units);
 }
 
 }  // namespace
 
-Clipping::Clipping(const std::vector<NetworkStep>& steps, double norm)
-    : norm_(require_norm(norm)), ladder_(make_ladder(norm_, largest_square(steps))) {
-    // The factor of a huge gradient may come out as minus one unit, which must not exceed the norm
-    // either.
-    if (std::sqrt(largest_square(steps)) > norm * kOne) {
+Clipping::Clipping(const std::vector<NetworkStep>& steps, double norm, Security security)
+    : norm_(require_norm(norm)),
+      division_units_(security == Security::kMalicious ? 2 : 1),
+      ladder_(make_ladder(norm_, largest_square(steps))) {
+    // The factor of a huge gradient may come out as minus one unit (minus three: 1.5 off and two
+    // less), which must not exceed the norm either.
+    const double most_negative = security == Security::kMalicious ? 3 : 1;
+    if (most_negative * std::sqrt(largest_square(steps)) > norm * kOne) {
         throw Error(ErrorCode::kUnsupported,
                     "the network is too wide for clipping to the norm " + std::to_string(norm),
                     "take a larger clipping norm");

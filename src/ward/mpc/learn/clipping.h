@@ -9,10 +9,14 @@
 // Euclidean norm of at most C, whatever the data and the weights are.
 //   - inputs of hidden layers are capped to [-8, 8] and d to [-1, 1] by comparisons of all 64 bits
 //     (for the gradient only), inputs of the network by their owner, so that nothing wraps around;
-//   - norms are rounded upwards: every division is by dither less than one unit off, and one unit
-//     is added; C / norm is made 2^-9 smaller for the error of the table and its last unit;
+//   - norms are rounded upwards: every division is by dither less than one unit off (1.5 with
+//     Security::kMalicious), and one unit is added (two); C / norm is made 2^-9 smaller for the
+//     error of the table, and one unit (two) for its last division;
 //   - c_i d_i is not divided: its 32 fraction bits go into the product with a_i, so no rounding
 //     comes behind the bound.
+// With kMalicious all of this is verified, and it holds whatever weights a corrupt party's noise
+// has led to: relations that are proved are identities of integers, so they hold, and nobody ends
+// the job, for numbers of any size.
 //
 // Thread safety: value types.
 #pragma once
@@ -33,18 +37,22 @@ class Clipping {
   public:
     // Throws Error kUnsupported unless all steps with weights are dense, kUsage unless 1/16 <= norm
     // <= 256.
-    Clipping(const std::vector<NetworkStep>& steps, double norm);
+    Clipping(const std::vector<NetworkStep>& steps, double norm,
+             Security security = Security::kSemiHonest);
 
     double norm() const { return norm_; }
     const Ladder& ladder() const { return ladder_; }
     // Fraction bits taken away from |d|^2, which has 32, and from the sum over layers.
     int error_shift() const { return error_shift_; }
     int sum_shift() const { return sum_shift_; }
+    // What a division may be off by, rounded up, in units of the last place.
+    Ring division_units() const { return division_units_; }
 
   private:
     double norm_;
     int error_shift_ = 0;
     int sum_shift_ = 0;
+    Ring division_units_ = 1;
     Ladder ladder_;
 };
 

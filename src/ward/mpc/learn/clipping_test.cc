@@ -85,11 +85,12 @@ std::vector<NetworkStep> steps_for(std::vector<size_t> widths) {
 }
 
 // For errors of all sizes: never above the bound, and not far below it.
-TEST(Clipping, TheNormNeverExceedsTheBound) {
+void expect_bounded_norms(Security security) {
     Random random = testonly::seeded_random(3);
     constexpr size_t kRows = 400;
+    const double unit = security == Security::kMalicious ? 0x1p-15 : 0x1p-16;  // of a division
     for (const double norm : {0.0625, 0.5, 1.0, 3.7, 256.0}) {
-        const Clipping clipping(steps_for({6, 4, 2}), norm);
+        const Clipping clipping(steps_for({6, 4, 2}), norm, security);
         std::vector<RingMatrix> inputs = {random_matrix(random, kRows, 6, 8),
                                           random_matrix(random, kRows, 4, 8)};
         std::vector<RingMatrix> errors = {RingMatrix(kRows, 4), RingMatrix(kRows, 2)};
@@ -103,7 +104,7 @@ TEST(Clipping, TheNormNeverExceedsTheBound) {
             }
         }
         std::fill(inputs[0].values.begin(), inputs[0].values.begin() + 6, encode_constant(8));
-        run_local([&](Party& party) {
+        const auto check = [&](Party& party) {
             std::vector<SharedMatrix> a, d;
             for (const RingMatrix& x : inputs) a.push_back(shared(party, x));
             for (const RingMatrix& x : errors) d.push_back(shared(party, x));
@@ -118,12 +119,16 @@ TEST(Clipping, TheNormNeverExceedsTheBound) {
                 EXPECT_GE(factor * whole, -norm) << "row " << r;
                 EXPECT_LE(factor, 1);
                 // 1 % below, one unit of the factor, and what rounding a small norm upwards costs.
-                const double wanted = std::min(1.0, norm / std::sqrt(square + 0x1p-15));
-                EXPECT_GE(factor, 0.99 * wanted - 0x1p-15) << "row " << r;
+                const double wanted = std::min(1.0, norm / std::sqrt(square + 2 * unit));
+                EXPECT_GE(factor, 0.99 * wanted - 2 * unit) << "row " << r;
             }
-        });
+        };
+        run_local(check, {.security = security});
     }
 }
+
+TEST(Clipping, TheNormNeverExceedsTheBound) { expect_bounded_norms(Security::kSemiHonest); }
+TEST(Clipping, TheNormNeverExceedsTheBoundVerified) { expect_bounded_norms(Security::kMalicious); }
 
 TEST(Clipping, RefusesWhatHasNoBound) {
     const auto refused = [](const auto& make, ErrorCode code) {
