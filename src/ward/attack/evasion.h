@@ -15,6 +15,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -39,7 +40,9 @@ struct EvasionOptions {
     bool random_start = false;
     double lower = 0, upper = 1;  // the box of valid inputs
     uint64_t seed = 0;            // of starts and proposals; not secret
-    int64_t batch = 0;            // examples attacked together; 0: as many as 256 MB hold
+    // Examples attacked together; 0: as many as 256 MB hold, with a state 200. Random starts and
+    // proposals of an example depend on its place in its batch.
+    int64_t batch = 0;
     // Go through all steps although the model is fooled before, and hand back the last point: one
     // that is just over the boundary of this model does not fool others. Known to pgd, mi-fgsm,
     // ni-fgsm, di-fgsm and ti-fgsm, which then make one run only.
@@ -47,6 +50,12 @@ struct EvasionOptions {
     // What the attacker can do to each input: tables with columns that cannot change or only grow.
     // Empty: everything. Attacks that do not know of it may find points that then do not count.
     std::vector<Move> moves;
+
+    // File that keeps what was found (evasion_state.h): a run that was killed goes on with the same
+    // call, and ends with the same bits. Empty: none.
+    std::string state;
+    std::string target_mark;     // what the target is; a state of another one is refused
+    std::function<bool()> stop;  // asked before each batch but the first; true: the end, partial
 };
 
 // Examples {n, ...} float32 and their classes {n} int64, on the CPU. Where `wanted` {n} is defined
@@ -79,6 +88,11 @@ class Attack {
 
     // What the attack has seen that makes its figures doubtful, in words.
     virtual std::vector<std::string> flags() const { return {}; }
+
+    // What flags() rests on, as text, for a run that goes on in another process. All else that an
+    // attack knows depends on its options and one call alone.
+    virtual std::string memory() const { return {}; }
+    virtual void remember(const std::string& memory) { static_cast<void>(memory); }
 };
 
 // "fgsm", "pgd", "mi-fgsm", "apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square",
@@ -104,13 +118,14 @@ struct EvasionResult {
     // Why the target ended the run; all figures are then of the examples before, of which `clean`
     // and `robust` have one each. Empty: it did not.
     std::string partial;
+    int64_t resumed = 0;   // examples that the state held
     int64_t rejected = 0;  // claimed by the attack, but out of the ball or the box
     std::vector<std::string> flags;
 };
 
 // Throws Error kInvalid for points that do not fit, kUsage for options out of range, kRefused when
-// the target does not give what the attack needs. A target that fails after the first batch of
-// examples makes the result partial.
+// the target does not give what the attack needs, and what EvasionState throws. A target that fails
+// after the first batch of examples makes the result partial.
 EvasionResult evade(Target& target, Attack& attack, const Points& points,
                     const EvasionOptions& options);
 

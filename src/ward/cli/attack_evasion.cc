@@ -14,6 +14,9 @@
 #include "ward/attack/interval.h"
 #include "ward/audit/metrics.h"
 #include "ward/cli/internal/attack.h"
+#include "ward/cli/internal/output_paths.h"
+#include "ward/cli/internal/signals.h"
+#include "ward/core/digest.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
 #include "ward/nn/torch.h"
@@ -30,7 +33,7 @@ struct Options {
     attack::EvasionOptions evasion;
     std::optional<int64_t> wanted;
     std::vector<std::string> fixed, growing, shrinking;  // columns
-    std::string bits;
+    std::string bits, state;
     std::vector<std::string> others;  // models to transfer to
     bool json = false;
 };
@@ -79,6 +82,7 @@ nlohmann::ordered_json to_json(const Options& options, const attack::EvasionResu
                                    {"seed", options.evasion.seed},
                                    {"examples", result.robust.size()},
                                    {"partial", !result.partial.empty()},
+                                   {"resumed_examples", result.resumed},
                                    {"clean_accuracy", result.clean_accuracy},
                                    {"robust_accuracy", result.robust_accuracy},
                                    {"robust_accuracy_interval", {interval.low, interval.high}},
@@ -183,7 +187,30 @@ std::vector<Transferred> transfer(const Options& options, const AttackTarget& lo
     return all;
 }
 
+// Where what is found is kept, and what must be the same to go on there.
+void keep_state(Options& options) {
+    if (options.state.empty()) return;
+    if (options.target.remote.given()) {
+        throw Error(ErrorCode::kUsage, "--state is for model files",
+                    "of a service --ledger keeps every answer");
+    }
+    const AttackTargetOptions& target = options.target;
+    if (target.model.empty()) return;  // said when it is loaded
+    options.evasion.state = options.state;
+    options.evasion.target_mark = nlohmann::json{sha256_file(target.model),
+                                                 target.mean,
+                                                 target.std,
+                                                 target.access,
+                                                 target.runtime.device,
+                                                 target.runtime.precision}
+                                      .dump();
+    options.evasion.stop = [asked = stop_on_signals()] { return asked->load(); };
+}
+
 void run(Options options) {
+    check_outputs({{"--model", options.target.model}, {"--ledger", options.target.remote.ledger}},
+                  {{"--bits", options.bits}, {"--state", options.state}});
+    keep_state(options);
     options.evasion.all_steps = !options.others.empty();
     options.evasion.norm = attack::parse_norm(options.norm);
     AttackTarget loaded = load_attack_target(options.target);
@@ -218,7 +245,7 @@ void run(Options options) {
                     "only the first " + std::to_string(result.robust.size()) + " of " +
                         std::to_string(points.size()) +
                         " examples were attacked: " + result.partial,
-                    "with --ledger the same command goes on where it stopped");
+                    "with --ledger (services) or --state (files) the same command goes on");
     }
 }
 
@@ -276,6 +303,10 @@ void add_attack_evasion_command(CLI::App& attack) {
         ->delimiter(',');
     command->add_option("--bits", options->bits,
                         "Write one line per example: 1 still right, 0 fooled or wrong");
+    command->add_option("--state", options->state,
+                        "File that keeps what was found: a run that was stopped or killed goes on "
+                        "with the same command, and ends with the same bits. In batches of 200 "
+                        "[--batch]");
     command->add_flag("--json", options->json, "Print one JSON object");
     command->footer(
         "Examples:\n  ward attack evasion --attack autoattack --norm linf --epsilon 0.2 --model "
