@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -101,6 +102,10 @@ class Attack {
 std::unique_ptr<Attack> make_attack(std::string_view name, const EvasionOptions& options);
 std::vector<std::string> attack_names();
 
+// Which of steps, step_size, restarts, eot, momentum and random_start change what an attack does;
+// make_attack refuses others that are set. Throws Error kUsage for unknown names.
+std::vector<std::string> attack_options(std::string_view name, Norm norm);
+
 struct EvasionResult {
     at::Tensor adversarial;    // {n, ...}: the found input, or the original where none was found
     at::Tensor allowed;        // what the attack handed back, whatever the model says of it, where
@@ -112,8 +117,10 @@ struct EvasionResult {
     // When inputs are rounded to 256 levels of the box (inside the ball); NaN where the target died
     // before, and where inputs cannot all move (rounding would move them).
     double robust_accuracy_8bit = 0;
-    double mean_norm = 0, median_norm = 0;  // of the perturbations that fooled
-    double cpu_seconds = 0;                 // of the attack, without the canonical passes
+    // Of the perturbations that fooled; NaN where none did.
+    double mean_norm = std::numeric_limits<double>::quiet_NaN();
+    double median_norm = std::numeric_limits<double>::quiet_NaN();
+    double cpu_seconds = 0;  // of the attack, without the canonical passes
     double forward_per_example = 0, backward_per_example = 0;  // of the attack, over all n
     // Why the target ended the run; all figures are then of the examples before, of which `clean`
     // and `robust` have one each. Empty: it did not.
