@@ -72,7 +72,45 @@ printf 'deadbeef {"query": "' >> paid.ledger
 steal --token-file token --ledger paid.ledger --retries 0 --json > torn.json 2> torn.log || fail "torn tail: $(cat torn.log)"
 grep -q 'torn off' torn.log || fail "a torn tail was not told of"
 
+# Membership of the model behind the service is that of its file, up to the rounding of probabilities; killed and resumed,
+# nothing is paid twice.
+serve members --log members.log
+member() {
+  exec "$ward" attack membership --url "$url" --remote-model model --data digits --count 60 --like logistic --epochs 5 \
+    --shadows 2 --request-size 10 --ledger members.ledger "$@"
+}
+member --rate 200 > killed.json 2> killed.log &
+child=$!
+tries=0
+while [ "$(wc -l < members.log)" -lt 120 ] && [ $tries -lt 300 ]; do
+  sleep 0.05; tries=$((tries + 1))
+done
+kill -9 $child 2> /dev/null || fail "membership ended before it was killed: $(cat killed.log)"
+wait $child 2> /dev/null || true
+(member --json) > members.json 2> members.err || fail "no resume: $(cat members.err)"
+[ -z "$(sort members.log | uniq -d)" ] || fail "membership paid twice"
+"$ward" attack membership --model m.safetensors --data digits --count 60 --like logistic --epochs 5 --shadows 2 --json \
+  > file.json 2> /dev/null
+aucs() { grep -o '"attack":"[a-z-]*","auc":[0-9.]*' "$1" | sed 's/\(\.[0-9][0-9][0-9]\)[0-9]*/\1/'; }
+[ "$(aucs members.json | wc -l)" -eq 8 ] || fail "not 8 attacks: $(cat members.json)"
+[ "$(aucs members.json)" = "$(aucs file.json)" ] || fail "a service is another target: $(aucs members.json) $(aucs file.json)"
+grep -q '"answer":"probabilities"' members.json || fail "probabilities were taken for logits"
+expect 2 "references must be like the target" "$ward" attack membership --url "$url" --remote-model model --data digits --shadows 2
+kill $server
+got=0
+"$ward" attack membership --url "$url" --remote-model model --data digits --count 90 --like logistic --epochs 5 --shadows 2 \
+  --ledger members.ledger --retries 0 --json > dead.json 2> dead.log || got=$?
+[ $got -eq 1 ] || fail "membership on a dead service ends with $got: $(cat dead.log)"
+grep -q '"members":50,"others":50,.*"partial":true' dead.json || fail "what was paid for is lost: $(cat dead.json)"
+
 serve second --answer labels
+"$ward" attack membership --url "$url" --remote-model model --data digits --count 20 --json > member_labels.json 2> /dev/null ||
+  fail "membership by labels"
+grep -q '"answer":"labels"' member_labels.json || fail "labels were taken for scores: $(cat member_labels.json)"
+grep -q '"attack":"label-augment"' member_labels.json || fail "no shifts of images: $(cat member_labels.json)"
+expect 2 "references are compared by scores" "$ward" attack membership --url "$url" --remote-model model --data digits \
+  --like logistic --shadows 2
+expect 3 "lira-online needs scores" "$ward" attack membership --url "$url" --remote-model model --data digits --attacks lira-online
 expect 3 "is the ledger of another target" steal --ledger paid.ledger
 steal --json > labels.json 2> /dev/null
 grep -q '"answer":"labels"' labels.json || fail "labels were taken for scores: $(cat labels.json)"

@@ -55,6 +55,24 @@ bad 2 "nothing says where the model goes" train --data digits --epsilon 1
 bad 2 "exclude each other" "${train[@]}" --data digits --epsilon 1 --no-save
 bad 2 "resume needs" "${train[@]}" --data digits --epsilon 1 --resume
 
+# A flag that would change nothing, and budgets of nothing, are refused before anything is read.
+evasion=(attack evasion --model none --data digits --epsilon 0.1)
+bad 2 "--steps must be > 0, got 0" "${evasion[@]}" --attack pgd --steps 0
+grep -q 'hint: .*pgd takes --steps, --step-size, --restarts' "$work/err" || fail "no hint: $(cat "$work/err")"
+bad 2 "--restarts must be > 0, got 0" "${evasion[@]}" --attack pgd --restarts 0
+bad 2 "--steps must be > 0, got -3" "${evasion[@]}" --attack pgd --steps=-3
+bad 2 "fgsm does not take --steps" "${evasion[@]}" --attack fgsm --steps 5
+bad 2 "square does not take --momentum" "${evasion[@]}" --attack square --momentum 1
+bad 2 "cw does not take --restarts" "${evasion[@]}" --attack cw --restarts 3
+bad 2 "autoattack does not take --steps" "${evasion[@]}" --steps 5
+bad 2 "no attack cw-linf" "${evasion[@]}" --attack cw-linf
+grep -q 'hint: .*--attack cw --norm linf' "$work/err" || fail "no hint: $(cat "$work/err")"
+bad 2 "badnets does not take --warp" attack poison --attack badnets --data digits --warp 2
+bad 2 "gradient-matching does not take --opacity" attack poison --attack gradient-matching --data digits --opacity 0.2
+bad 2 "--restarts must be > 0, got 0" attack poison --attack gradient-matching --data digits --restarts 0
+bad 2 "knockoff does not take --step-size" attack extraction --model none --data digits --step-size 0.1
+bad 2 "exact does not take --queries" attack extraction --attack exact --model none --queries 10
+
 # --no-save and --dry-run need no --out; what prints JSON prints nothing else.
 "$ward" train --data digits --epsilon 4 --epochs 0.1 --no-save --json --progress off >"$work/run.json" 2>/dev/null
 python3 -c 'import json,sys; r=json.load(open(sys.argv[1])); assert 0 < r["test_base_rate"] < 0.2 and r["model"] == ""' "$work/run.json" ||

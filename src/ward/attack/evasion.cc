@@ -6,6 +6,7 @@
 #include <limits>
 #include <string>
 
+#include "ward/attack/evasion_state.h"
 #include "ward/attack/internal/row_kernels.h"
 #include "ward/core/error.h"
 #include "ward/core/progress.h"
@@ -15,7 +16,8 @@ namespace ward::attack {
 namespace {
 
 constexpr int64_t kBatchFloats = int64_t{1} << 23;
-constexpr double kNormSlack = 1e-5;  // relative; rounding of float32 at the edge of the ball
+constexpr int64_t kStateBatch = 200;  // lost at most when a run is killed
+constexpr double kNormSlack = 1e-5;   // relative; rounding of float32 at the edge of the ball
 
 double cpu_now() {
     timespec now{};
@@ -25,6 +27,7 @@ double cpu_now() {
 
 int64_t batch_size(const EvasionOptions& options, const at::Tensor& x) {
     if (options.batch > 0) return options.batch;
+    if (!options.state.empty()) return kStateBatch;
     const int64_t example = std::max<int64_t>(1, x[0].numel());
     return std::clamp<int64_t>(kBatchFloats / example, 32, 10000);
 }
@@ -105,28 +108,83 @@ std::vector<bool> to_bits(const at::Tensor& mask) {
 struct Found {
     at::Tensor x;  // of the first examples, all of them unless `partial` says why not
     std::string partial;
+    PassCounts counts;
+    double cpu_seconds = 0;
+    int64_t resumed = 0;
 };
 
-Found in_batches(Target& target, Attack& attack, const Points& points,
-                 const EvasionOptions& options) {
-    Progress progress(std::string(attack.name()), points.size(), "examples");
-    std::vector<at::Tensor> parts;
-    std::string partial;
-    const int64_t n = points.size(), size = batch_size(options, points.x);
-    for (int64_t first = 0; first < n; first += size) {
-        const at::Tensor rows = torch::arange(first, std::min(n, first + size));
-        try {
-            parts.push_back(attack.perturb(target, points.select(rows)));
-        } catch (const Error& error) {
-            if (parts.empty() || error.code() == ErrorCode::kInternal) throw;
-            partial = error.message();
-            break;
+// The batches of a run, those that a state holds first.
+class Batches {
+  public:
+    Batches(Target& target, Attack& attack, const Points& points, const EvasionOptions& options)
+        : target_(target), attack_(attack), points_(points), options_(options) {
+        if (options.state.empty()) return;
+        state_ = std::make_unique<EvasionState>(options.state,
+                                                evasion_run_digest(attack, points, options));
+        for (const EvasionState::Batch& batch : state_->batches()) {
+            if (!batch.found.sizes().slice(1).equals(points.x.sizes().slice(1)))
+                throw Error(ErrorCode::kCorrupt, options.state + " holds points of another shape");
+            take(batch);
         }
-        progress.update(std::min(n, first + size));
+        if (done_ > points.size())
+            throw Error(ErrorCode::kCorrupt, options.state + " holds too many points");
+        if (parts_.empty()) return;
+        attack_.remember(state_->batches().back().memory);
+        found_.resumed = done_;
     }
-    progress.finish();
-    return {at::cat(parts), partial};
-}
+
+    Found run() {
+        Progress progress(std::string(attack_.name()), points_.size(), "examples");
+        const int64_t n = points_.size(), size = batch_size(options_, points_.x);
+        while (done_ < n && found_.partial.empty()) {
+            if (!parts_.empty() && options_.stop && options_.stop()) {
+                found_.partial = "stopped";
+                break;
+            }
+            try {
+                next(torch::arange(done_, std::min(n, done_ + size)));
+            } catch (const Error& error) {
+                if (parts_.empty() || error.code() == ErrorCode::kInternal) throw;
+                found_.partial = error.message();
+            }
+            progress.update(done_);
+        }
+        progress.finish();
+        found_.x = at::cat(parts_);
+        return std::move(found_);
+    }
+
+  private:
+    void next(const at::Tensor& rows) {
+        const PassCounts before = target_.counts();
+        const double start = cpu_now();
+        EvasionState::Batch batch;
+        batch.found = attack_.perturb(target_, points_.select(rows));
+        batch.cpu_seconds = cpu_now() - start;
+        batch.counts = {target_.counts().forward - before.forward,
+                        target_.counts().backward - before.backward};
+        batch.memory = attack_.memory();
+        if (state_) state_->add(batch);
+        take(batch);
+    }
+
+    void take(const EvasionState::Batch& batch) {
+        parts_.push_back(batch.found);
+        done_ += batch.found.size(0);
+        found_.counts.forward += batch.counts.forward;
+        found_.counts.backward += batch.counts.backward;
+        found_.cpu_seconds += batch.cpu_seconds;
+    }
+
+    Target& target_;
+    Attack& attack_;
+    const Points& points_;
+    const EvasionOptions& options_;
+    std::unique_ptr<EvasionState> state_;
+    std::vector<at::Tensor> parts_;
+    int64_t done_ = 0;
+    Found found_;
+};
 
 // The found inputs that hold in one canonical pass.
 struct Verdict {
@@ -245,9 +303,9 @@ EvasionResult evade(Target& target, Attack& attack, const Points& points,
     if (rows.numel() > 0) {
         Points attacked = points.select(rows);
         target.reset_counts();
-        const double start = cpu_now();
-        const Found found = in_batches(target, attack, attacked, options);
-        result.cpu_seconds = cpu_now() - start;
+        const Found found = Batches(target, attack, attacked, options).run();
+        result.cpu_seconds = found.cpu_seconds;
+        result.resumed = found.resumed;
         if (!found.partial.empty()) {
             result.partial = found.partial;
             examples = rows[found.x.size(0)].item<int64_t>();
@@ -257,8 +315,8 @@ EvasionResult evade(Target& target, Attack& attack, const Points& points,
             result.adversarial = result.adversarial.narrow(0, 0, examples);
         }
         const auto n = static_cast<double>(examples);
-        result.forward_per_example = static_cast<double>(target.counts().forward) / n;
-        result.backward_per_example = static_cast<double>(target.counts().backward) / n;
+        result.forward_per_example = static_cast<double>(found.counts.forward) / n;
+        result.backward_per_example = static_cast<double>(found.counts.backward) / n;
         const Verdict verdict = judge(target, attack, attacked, found.x, options,
                                       result.partial.empty() && options.moves.empty());
         norms = take_over(verdict, attacked, found.x, rows, right, options, result);

@@ -15,6 +15,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -39,7 +41,9 @@ struct EvasionOptions {
     bool random_start = false;
     double lower = 0, upper = 1;  // the box of valid inputs
     uint64_t seed = 0;            // of starts and proposals; not secret
-    int64_t batch = 0;            // examples attacked together; 0: as many as 256 MB hold
+    // Examples attacked together; 0: as many as 256 MB hold, with a state 200. Random starts and
+    // proposals of an example depend on its place in its batch.
+    int64_t batch = 0;
     // Go through all steps although the model is fooled before, and hand back the last point: one
     // that is just over the boundary of this model does not fool others. Known to pgd, mi-fgsm,
     // ni-fgsm, di-fgsm and ti-fgsm, which then make one run only.
@@ -47,6 +51,12 @@ struct EvasionOptions {
     // What the attacker can do to each input: tables with columns that cannot change or only grow.
     // Empty: everything. Attacks that do not know of it may find points that then do not count.
     std::vector<Move> moves;
+
+    // File that keeps what was found (evasion_state.h): a run that was killed goes on with the same
+    // call, and ends with the same bits. Empty: none.
+    std::string state;
+    std::string target_mark;     // what the target is; a state of another one is refused
+    std::function<bool()> stop;  // asked before each batch but the first; true: the end, partial
 };
 
 // Examples {n, ...} float32 and their classes {n} int64, on the CPU. Where `wanted` {n} is defined
@@ -79,6 +89,11 @@ class Attack {
 
     // What the attack has seen that makes its figures doubtful, in words.
     virtual std::vector<std::string> flags() const { return {}; }
+
+    // What flags() rests on, as text, for a run that goes on in another process. All else that an
+    // attack knows depends on its options and one call alone.
+    virtual std::string memory() const { return {}; }
+    virtual void remember(const std::string& memory) { static_cast<void>(memory); }
 };
 
 // "fgsm", "pgd", "mi-fgsm", "apgd-ce", "apgd-dlr", "apgd-t", "fab-t", "square",
@@ -86,6 +101,10 @@ class Attack {
 // for other names and for options that do not fit.
 std::unique_ptr<Attack> make_attack(std::string_view name, const EvasionOptions& options);
 std::vector<std::string> attack_names();
+
+// Which of steps, step_size, restarts, eot, momentum and random_start change what an attack does;
+// make_attack refuses others that are set. Throws Error kUsage for unknown names.
+std::vector<std::string> attack_options(std::string_view name, Norm norm);
 
 struct EvasionResult {
     at::Tensor adversarial;    // {n, ...}: the found input, or the original where none was found
@@ -98,19 +117,22 @@ struct EvasionResult {
     // When inputs are rounded to 256 levels of the box (inside the ball); NaN where the target died
     // before, and where inputs cannot all move (rounding would move them).
     double robust_accuracy_8bit = 0;
-    double mean_norm = 0, median_norm = 0;  // of the perturbations that fooled
-    double cpu_seconds = 0;                 // of the attack, without the canonical passes
+    // Of the perturbations that fooled; NaN where none did.
+    double mean_norm = std::numeric_limits<double>::quiet_NaN();
+    double median_norm = std::numeric_limits<double>::quiet_NaN();
+    double cpu_seconds = 0;  // of the attack, without the canonical passes
     double forward_per_example = 0, backward_per_example = 0;  // of the attack, over all n
     // Why the target ended the run; all figures are then of the examples before, of which `clean`
     // and `robust` have one each. Empty: it did not.
     std::string partial;
+    int64_t resumed = 0;   // examples that the state held
     int64_t rejected = 0;  // claimed by the attack, but out of the ball or the box
     std::vector<std::string> flags;
 };
 
 // Throws Error kInvalid for points that do not fit, kUsage for options out of range, kRefused when
-// the target does not give what the attack needs. A target that fails after the first batch of
-// examples makes the result partial.
+// the target does not give what the attack needs, and what EvasionState throws. A target that fails
+// after the first batch of examples makes the result partial.
 EvasionResult evade(Target& target, Attack& attack, const Points& points,
                     const EvasionOptions& options);
 

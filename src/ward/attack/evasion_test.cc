@@ -29,6 +29,7 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using testonly::LinearModel;
 using testonly::middle_points;
+using ward::testonly::error_of;
 using ward::testonly::message_of;
 
 constexpr int64_t kFeatures = 60, kExamples = 80;
@@ -278,7 +279,64 @@ TEST(Evasion, SaysWhatDoesNotFit) {
                 HasSubstr("not finite"));
     options.steps = 3;
     EXPECT_THAT(message_of([&] { make_attack("autoattack", options); }, ErrorCode::kUsage),
-                HasSubstr("fixes steps"));
+                HasSubstr("autoattack does not take steps"));
+}
+
+// The table of options is that of what attacks do: what stands in it changes points or passes.
+TEST(Evasion, OptionsThatChangeNothingAreRefused) {
+    const Setting s(4);
+    const auto with = [](const std::string& option, bool other, double epsilon) {
+        EvasionOptions options{.epsilon = epsilon};
+        if (option == "steps") options.steps = other ? 40 : 1;
+        if (option == "step_size") options.step_size = other ? 0.5 : 0.001;
+        if (option == "restarts") options.restarts = other ? 3 : 2;
+        if (option == "eot") options.eot = other ? 4 : 2;
+        if (option == "momentum") options.momentum = other ? 0.9 : 0.2;
+        if (option == "random_start") options.random_start = true;
+        return options;
+    };
+    for (const std::string& name : attack_names()) {
+        const Norm norm = name == "ead" ? Norm::kL1 : Norm::kL2;
+        const std::vector<std::string> known = attack_options(name, norm);
+        const auto run = [&](const std::string& option, bool other, double epsilon = 0.1) {
+            EvasionOptions options = with(option, other, epsilon);
+            options.norm = norm;
+            const auto takes = [&](const char* what) {
+                return option != what && std::find(known.begin(), known.end(), what) != known.end();
+            };
+            if (takes("steps")) options.steps = name == "ead" ? 100 : 8;
+            if (takes("restarts")) options.restarts = name == "ead" ? 6 : 1;
+            if (option == "random_start") options.random_start = other;
+            Target target = s.model.target();
+            const at::Tensor found =
+                make_attack(name, options)->perturb(target, s.points.select(torch::arange(6)));
+            return std::make_pair(found, target.counts().forward + target.counts().backward);
+        };
+        for (const std::string option :
+             {"steps", "step_size", "restarts", "eot", "momentum", "random_start"}) {
+            if (std::find(known.begin(), known.end(), option) == known.end()) {
+                EXPECT_THAT(message_of([&] { run(option, true); }, ErrorCode::kUsage),
+                            HasSubstr(name + " does not take " + option));
+                continue;
+            }
+            if (name == "di-fgsm" || name == "ti-fgsm") continue;  // images
+            bool changes = false;
+            for (const double epsilon : {0.1, 0.01, 1.0}) {  // most hold, or most fall
+                const auto a = run(option, false, epsilon), b = run(option, true, epsilon);
+                changes = changes || a.second != b.second || !a.first.equal(b.first);
+            }
+            EXPECT_TRUE(changes) << name << " " << option;
+        }
+    }
+    EXPECT_THAT(attack_options("cw", Norm::kLinf), ::testing::Not(Contains("restarts")));
+}
+
+TEST(Evasion, AnAttackIsNamedWithoutItsNorm) {
+    EXPECT_THAT(
+        error_of([&] { make_attack("cw-linf", {}); }, ErrorCode::kUsage),
+        HasSubstr("no attack cw-linf | it is cw with the norm linf: --attack cw --norm linf"));
+    EXPECT_THAT(error_of([&] { make_attack("fgsm-2", {}); }, ErrorCode::kUsage),
+                HasSubstr("| choose one of fgsm, pgd"));
 }
 
 TEST(AutoAttack, RaisesItsFlags) {

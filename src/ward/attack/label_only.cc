@@ -88,6 +88,15 @@ std::vector<at::Tensor> image_copies(double height, double width) {
     return copies;
 }
 
+std::vector<Generator> one_for_each(int64_t rows, const LabelOnlyOptions& options) {
+    std::vector<Generator> generators;
+    for (int64_t i = 0; i < rows; ++i) {
+        const auto number = static_cast<uint64_t>(options.first + i);
+        generators.emplace_back(options.seed + 0x9e3779b97f4a7c15u * (number + 1));
+    }
+    return generators;
+}
+
 // Scores from how many of the copies keep the label; wrong examples are below all others.
 std::vector<double> shares(const at::Tensor& kept, const at::Tensor& right, int64_t copies) {
     std::vector<double> scores(static_cast<size_t>(kept.numel()));
@@ -106,13 +115,13 @@ std::vector<double> noise_robustness(Target& target, const at::Tensor& x, const 
     check(x, y, population, options);
     const int64_t n = x.size(0);
     const Noise noise(population);
-    Generator generator(options.seed);
+    std::vector<Generator> generators = one_for_each(n, options);
     const at::Tensor right = (target.labels(x) == y).contiguous();
     at::Tensor kept = torch::zeros({n}, at::kLong);
     for (const double scale : kScales) {
         for (int64_t draw = 0; draw < options.draws; ++draw) {
             at::Tensor noisy = x.contiguous().clone();
-            for (int64_t i = 0; i < n; ++i) noise.disturb(scale, generator, row(noisy, i));
+            for (int64_t i = 0; i < n; ++i) noise.disturb(scale, generators[i], row(noisy, i));
             kept += (target.labels(noisy) == y).to(at::kLong);
         }
     }
@@ -148,7 +157,9 @@ std::vector<double> boundary_distances(Target& target, const at::Tensor& x, cons
     std::vector<double> distances(x.size(0), -1);
     const at::Tensor rows = (target.labels(x) == y).nonzero().flatten();
     if (rows.numel() == 0) return distances;
-    EvasionOptions evasion{.norm = Norm::kL2, .steps = options.steps, .seed = options.seed};
+    EvasionOptions evasion{.norm = Norm::kL2,
+                           .steps = options.steps,
+                           .seed = options.seed + static_cast<uint64_t>(options.first)};
     evasion.lower = std::min(population.min().item<double>(), x.min().item<double>());
     evasion.upper = std::max(population.max().item<double>(), x.max().item<double>());
     evasion.epsilon = (evasion.upper - evasion.lower) * std::sqrt(double(row_size(x)));

@@ -35,6 +35,9 @@ struct LabelOnlyOptions {
     int64_t draws = 16;  // noisy copies per scale; 8 scales
     int64_t steps = 10;  // iterations of HopSkipJump
     uint64_t seed = 1;
+    // Number of the first row of x among all that are asked about: the noise of an example depends
+    // on its number and the seed, not on how many are asked about together.
+    int64_t first = 0;
 };
 
 // x {n, ...} float32, y {n} int64. `population` {m, ...} tells the spread of each input.

@@ -209,6 +209,7 @@ const std::vector<Entry>& entries() {
         {"loss", false, false, [](S s, O) { return s.target.log_p; }},
         {"attack-p", false, true, [](S s, O) { return attack_p(s); }},
         {"quantile", false, true, [](S s, O o) { return quantile(s, o); }},
+        {"label-gap", false, false, [](S s, O) { return s.label_gap; }},
         {"label-noise", false, false, [](S s, O) { return s.label_noise; }},
         {"label-augment", false, false, [](S s, O) { return s.label_augment; }},
         {"label-boundary", false, false, [](S s, O) { return s.label_boundary; }},
@@ -241,6 +242,12 @@ void check(const Entry& entry, const MembershipSignals& signals, const Membershi
         throw Error(ErrorCode::kInvalid, entry.name + ": " + what);
     };
     const size_t examples = signals.target.log_p.size();
+    if (needs_labels(entry.name)) {
+        const size_t asked = entry.score(signals, options).size();
+        if (asked == 0 || (examples > 0 && asked != examples))
+            fail("the target was not asked for these labels");
+        return;
+    }
     if (examples == 0) fail("there are no examples");
     if (signals.target.log_odds.size() != examples) fail("log odds and ln p differ in number");
     if (entry.references && signals.references.empty()) fail("there are no reference models");
@@ -251,12 +258,6 @@ void check(const Entry& entry, const MembershipSignals& signals, const Membershi
                                            std::to_string(options.gamma) + " and " +
                                            std::to_string(options.offline_a));
     }
-    if (entry.name == "label-noise" && signals.label_noise.size() != examples)
-        fail("the labels of noisy copies were not asked for");
-    if (entry.name == "label-augment" && signals.label_augment.size() != examples)
-        fail("the labels of shifted and rotated copies were not asked for");
-    if (entry.name == "label-boundary" && signals.label_boundary.size() != examples)
-        fail("the distances to the boundary were not asked for");
     if (!entry.references) return;
     if (signals.held.size() != signals.references.size()) fail("who holds what is not known");
     for (size_t r = 0; r < signals.references.size(); ++r) {
@@ -305,6 +306,11 @@ Confidence confidence_of(const at::Tensor& logits, std::span<const int64_t> labe
                                         : odds - std::log1p(std::exp(odds)));
     }
     return result;
+}
+
+at::Tensor rounded_as(const at::Tensor& logits, double least_probability) {
+    if (least_probability <= 0) return logits;
+    return at::log_softmax(logits.to(at::kDouble), 1).clamp_min(std::log(least_probability));
 }
 
 std::vector<std::string> membership_attack_names() {

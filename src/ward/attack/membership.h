@@ -8,6 +8,7 @@
 //   loss                  target                      Yeom et al. 2018: the loss itself
 //   attack-p              target, population          Ye et al. 2022: rank among the population
 //   quantile              target, population          Bertran et al. 2023: quantile_regression.h
+//   label-gap             labels of the target        Yeom et al. 2018: right or wrong
 //   label-noise           labels of the target        Choquette-Choo et al. 2021: label_only.h
 //   label-augment         labels of the target        the same, shifted and rotated images
 //   label-boundary        labels of the target        the same, distances by HopSkipJump
@@ -45,6 +46,10 @@ struct Confidence {
 // kInvalid for labels out of range or logits that are not finite.
 Confidence confidence_of(const at::Tensor& logits, std::span<const int64_t> labels);
 
+// Logits of the same probabilities, of which those below `least` are raised to it: what a target
+// that rounds would have said. 0: the logits as they are.
+at::Tensor rounded_as(const at::Tensor& logits, double least_probability);
+
 struct MembershipSignals {
     Confidence target;                                      // of the examples in question
     std::vector<double> target_population;                  // ln p
@@ -53,9 +58,9 @@ struct MembershipSignals {
     std::vector<std::vector<uint8_t>> held;  // [reference][example], 1: trained on it
     // quantile: what the regression knows of the examples and the population, {n, features}.
     at::Tensor features, population_features;
-    // label-noise, label-augment and label-boundary, one per example: share of noisy copies, of
-    // shifted and rotated ones, distance.
-    std::vector<double> label_noise, label_augment, label_boundary;
+    // label-gap, label-noise, label-augment and label-boundary, one per example: 1 where the label
+    // is right, share of noisy copies, of shifted and rotated ones, distance.
+    std::vector<double> label_gap, label_noise, label_augment, label_boundary;
 };
 
 struct MembershipOptions {

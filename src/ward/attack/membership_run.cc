@@ -11,7 +11,6 @@
 #include "ward/core/error.h"
 #include "ward/nn/network.h"
 #include "ward/nn/torch.h"
-#include "ward/train/evaluate.h"
 
 namespace ward::attack {
 namespace {
@@ -69,9 +68,21 @@ Parts split(const data::Dataset& members, const data::Dataset& others,
     return parts;
 }
 
-double accuracy_of(const model::Model& model, const data::Dataset& data) {
-    nn::Network network(model);
-    return train::accuracy(train::predict(network, data), data);
+constexpr int64_t kRowsAtOnce = 500;
+
+double share_of(const std::vector<uint8_t>& bits, const std::vector<uint8_t>& among, bool value) {
+    double hits = 0, all = 0;
+    for (size_t i = 0; i < bits.size(); ++i) {
+        if ((among[i] != 0) != value) continue;
+        hits += bits[i];
+        ++all;
+    }
+    return all > 0 ? hits / all : 0;
+}
+
+bool asks(const MembershipRunOptions& options, std::string_view attack) {
+    return std::find(options.attacks.begin(), options.attacks.end(), attack) !=
+           options.attacks.end();
 }
 
 bool suffices(const std::string& attack, const MembershipRunOptions& options,
@@ -88,44 +99,40 @@ bool suffices(const std::string& attack, const MembershipRunOptions& options,
     return pairs >= (own_variance ? 2 : 1);
 }
 
-at::Tensor tensor_of(const data::Dataset& data) {
-    std::vector<int64_t> shape = data.example_shape;
-    shape.insert(shape.begin(), data.size());
-    return torch::from_blob(const_cast<float*>(data.inputs.data()), shape).clone();
+// Of a target that gives labels only; label-boundary is some sixty times as dear.
+std::vector<std::string> cheap_label_attacks(bool images) {
+    return {"label-gap", images ? "label-augment" : "label-noise"};
 }
 
-bool asks(const MembershipRunOptions& options, std::string_view attack) {
-    return std::find(options.attacks.begin(), options.attacks.end(), attack) !=
-           options.attacks.end();
-}
-
-// What the attacks by labels see; nothing where none is asked for. Returns the queries paid.
-int64_t ask_for_labels(const model::Model& model, const data::Dataset& examples,
-                       const data::Dataset& population, const MembershipRunOptions& options,
-                       MembershipSignals& signals) {
-    const bool noise = asks(options, "label-noise"), augment = asks(options, "label-augment");
-    const bool boundary = asks(options, "label-boundary");
-    if (!noise && !augment && !boundary) return 0;
-    if (examples.tokens)
-        throw Error(ErrorCode::kUnsupported, "label-only attacks disturb numbers, not tokens",
-                    "use the attacks by scores");
-    const nn::Network network(model);
-    Target target(network, Access::kLabels);
-    const at::Tensor x = tensor_of(examples), others = tensor_of(population);
-    const at::Tensor y = torch::tensor(examples.labels, at::kLong);
-    if (noise) signals.label_noise = noise_robustness(target, x, y, others, options.labels);
-    if (augment) signals.label_augment = augmentation_robustness(target, x, y);
-    if (boundary) signals.label_boundary = boundary_distances(target, x, y, others, options.labels);
-    return target.counts().forward;
+LabelQuestions questions_of(const MembershipRunOptions& options) {
+    return {.gap = asks(options, "label-gap"),
+            .noise = asks(options, "label-noise"),
+            .augment = asks(options, "label-augment"),
+            .boundary = asks(options, "label-boundary")};
 }
 
 // What quantile regression knows; token numbers are no features.
-void add_features(const model::Model& model, const data::Dataset& examples,
-                  const data::Dataset& population, const MembershipRunOptions& options,
-                  MembershipSignals& signals) {
+void add_features(const data::Dataset& examples, const data::Dataset& population, int64_t classes,
+                  const MembershipRunOptions& options, MembershipSignals& signals) {
     if (examples.tokens || (!options.attacks.empty() && !asks(options, "quantile"))) return;
-    signals.features = regression_features(examples, model.spec.outputs);
-    signals.population_features = regression_features(population, model.spec.outputs);
+    signals.features = regression_features(examples, classes);
+    signals.population_features = regression_features(population, classes);
+}
+
+template <typename T>
+void keep(const std::vector<int64_t>& rows, std::vector<T>& values) {
+    std::vector<T> kept;
+    for (const int64_t row : rows) kept.push_back(values[static_cast<size_t>(row)]);
+    values = std::move(kept);
+}
+
+// References know of all examples; those left over by a target that failed go.
+void keep_answered(const std::vector<int64_t>& rows, MembershipSignals& signals) {
+    for (Confidence& reference : signals.references) {
+        keep(rows, reference.log_p);
+        keep(rows, reference.log_odds);
+    }
+    for (std::vector<uint8_t>& held : signals.held) keep(rows, held);
 }
 
 void add_flags(const MembershipRunOptions& options, int64_t claimed_examples, int64_t trained_on,
@@ -152,7 +159,9 @@ void add_flags(const MembershipRunOptions& options, int64_t claimed_examples, in
                 std::to_string(result.others));
         }
     }
-    if (result.references == 0) add("no references: LiRA and RMIA, which find most, were left out");
+    if (result.labels_only) add("the target gives labels only: attacks by scores find more");
+    if (result.references == 0 && !result.labels_only)
+        add("no references: LiRA and RMIA, which find most, were left out");
     if (result.references > 0 && result.references < 16)
         add("fewer than 16 references: LiRA and RMIA gain from more");
 }
@@ -166,6 +175,20 @@ void fit_batch(int64_t target_examples, int64_t examples, train::TrainOptions& t
         train.batch_size = std::llround(rate * static_cast<double>(examples));
     }
     train.batch_size = std::clamp<int64_t>(train.batch_size, 1, examples);
+}
+
+void check_access(bool labels_only, const MembershipRunOptions& options) {
+    if (!labels_only) return;
+    if (options.shadows.models > 0) {
+        throw Error(ErrorCode::kUsage,
+                    "references are compared by scores, and the target gives labels only",
+                    "ask for no references: --shadows 0");
+    }
+    for (const std::string& attack : options.attacks) {
+        if (needs_labels(attack)) continue;
+        throw Error(ErrorCode::kRefused, attack + " needs scores, and the target gives labels only",
+                    "choose label-gap, label-noise, label-augment or label-boundary");
+    }
 }
 
 void check(const data::Dataset& members, const data::Dataset& others,
@@ -187,49 +210,86 @@ void check(const data::Dataset& members, const data::Dataset& others,
     }
 }
 
+MembershipResult summary_of(const MembershipAnswers& answers, const Parts& parts,
+                            const std::vector<Shadow>& shadows) {
+    MembershipResult result;
+    result.queries = answers.queries;
+    result.label_queries = answers.label_queries;
+    result.probabilities = answers.probabilities;
+    result.partial = answers.partial;
+    result.members = std::count_if(answers.rows.begin(), answers.rows.end(),
+                                   [&](int64_t row) { return row < parts.members; });
+    result.others = std::ssize(answers.rows) - result.members;
+    result.population = parts.population.size();
+    result.references = std::ssize(shadows);
+    result.reference_examples = shadows.empty() ? 0 : parts.pool.size() / 2;
+    for (const Shadow& shadow : shadows) result.references_from_cache += shadow.from_cache ? 1 : 0;
+    return result;
+}
+
 }  // namespace
 
-MembershipResult run_membership(const model::Model& target, const data::Dataset& members,
-                                const data::Dataset& others, const MembershipRunOptions& options) {
+MembershipResult run_membership(const MembershipTarget& target, const data::Dataset& members,
+                                const data::Dataset& others, const MembershipRunOptions& given) {
     const auto start = std::chrono::steady_clock::now();
+    const bool labels_only = target.target.access() == Access::kLabels;
+    MembershipRunOptions options = given;
+    if (labels_only && options.attacks.empty())
+        options.attacks = cheap_label_attacks(members.example_shape.size() == 3);
     check(members, others, options);
     for (const std::string& attack : options.attacks) needs_references(attack);  // known names
+    check_access(labels_only, options);
     const Parts parts = split(members, others, options);
+    std::vector<int64_t> rows(parts.members + parts.others);
+    std::iota(rows.begin(), rows.end(), 0);
+    const data::Dataset examples = data::select_rows(parts.pool, rows);
+    MembershipAnswers answers = ask(target, examples, parts.members, parts.population,
+                                    questions_of(options), options.labels);
+
     std::vector<Shadow> shadows;
     if (options.shadows.models > 0) {
         ShadowOptions fitted = options.shadows;
         fit_batch(members.size(), parts.pool.size() / 2, fitted.train);
         shadows = train_shadows(parts.pool, fitted);
     }
-    const int64_t attacked = parts.members + parts.others;
-    std::vector<int64_t> rows(attacked);
-    std::iota(rows.begin(), rows.end(), 0);
-    const data::Dataset examples = data::select_rows(parts.pool, rows);
-    MembershipSignals signals = membership_signals(target, shadows, examples, parts.population);
-    add_features(target, examples, parts.population, options, signals);
-    std::vector<uint8_t> member(attacked, 0);
-    std::fill(member.begin(), member.begin() + parts.members, uint8_t{1});
-
-    MembershipResult result;
-    result.label_queries = ask_for_labels(target, examples, parts.population, options, signals);
-    result.members = parts.members;
-    result.others = parts.others;
-    result.population = parts.population.size();
-    result.member_accuracy = accuracy_of(target, members);
-    result.other_accuracy = accuracy_of(target, others);
-    result.references = std::ssize(shadows);
-    result.reference_examples = shadows.empty() ? 0 : parts.pool.size() / 2;
-    for (const Shadow& shadow : shadows) result.references_from_cache += shadow.from_cache ? 1 : 0;
+    MembershipSignals& signals = answers.signals;
+    add_references(shadows, examples, parts.population, answers.least_probability, signals);
+    keep_answered(answers.rows, signals);
+    if (!labels_only) {
+        add_features(data::select_rows(examples, answers.rows), parts.population, answers.classes,
+                     options, signals);
+    }
+    MembershipResult result = summary_of(answers, parts, shadows);
+    result.labels_only = labels_only;
+    std::vector<uint8_t> member;
+    for (const int64_t row : answers.rows) member.push_back(row < parts.members ? 1 : 0);
+    result.member_accuracy = share_of(answers.right, member, true);
+    result.other_accuracy = share_of(answers.right, member, false);
     for (const std::string& attack :
          options.attacks.empty() ? membership_attack_names() : options.attacks) {
         if (options.attacks.empty() && !suffices(attack, options, signals)) continue;
         result.attacks.push_back({attack, roc_of(membership_scores(attack, signals, options.scores),
                                                  member, options.roc)});
     }
-    add_flags(options, target.card.training_examples, members.size(), result);
+    add_flags(options, target.trained_on, members.size(), result);
     result.seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     return result;
+}
+
+MembershipResult run_membership(const model::Model& target, const data::Dataset& members,
+                                const data::Dataset& others, const MembershipRunOptions& options) {
+    for (const data::Dataset* part : {&members, &others}) {
+        if (part->example_shape == target.spec.input_shape) continue;
+        throw Error(ErrorCode::kInvalid,
+                    "data set " + part->name + " does not fit model " + target.spec.name,
+                    "give data like those it was trained on");
+    }
+    const nn::Network network(target);
+    Target asked(network, Access::kScores);
+    asked.set_rows_at_once(kRowsAtOnce);
+    return run_membership({.target = asked, .trained_on = target.card.training_examples}, members,
+                          others, options);
 }
 
 }  // namespace ward::attack

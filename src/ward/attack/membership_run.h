@@ -13,6 +13,7 @@
 
 #include "ward/attack/label_only.h"
 #include "ward/attack/membership.h"
+#include "ward/attack/membership_target.h"
 #include "ward/attack/roc.h"
 #include "ward/attack/shadow.h"
 #include "ward/data/dataset.h"
@@ -21,7 +22,9 @@
 namespace ward::attack {
 
 struct MembershipRunOptions {
-    // Empty: all that the references suffice for, but those that pay queries for labels.
+    // Empty: all that the references suffice for, but those that pay queries for labels; of a
+    // target that gives nothing else, label-gap and label-augment or, where there are no images,
+    // label-noise.
     std::vector<std::string> attacks;
     ShadowOptions shadows;  // models = 0: none, and no attacks that need them
     MembershipOptions scores;
@@ -39,16 +42,25 @@ struct AttackedMembership {
 struct MembershipResult {
     std::vector<AttackedMembership> attacks;
     int64_t members = 0, others = 0, population = 0;
-    double member_accuracy = 0, other_accuracy = 0;  // of the target
+    double member_accuracy = 0, other_accuracy = 0;  // of the target, on those attacked
     int64_t references = 0, references_from_cache = 0;
     int64_t reference_examples = 0;  // that each reference was trained on
-    int64_t label_queries = 0;       // that the attacks by labels paid, all examples together
+    int64_t queries = 0;             // that the target answered
+    int64_t label_queries = 0;       // of these, for the attacks by labels
+    bool labels_only = false;        // the target gives nothing else
+    bool probabilities = false;      // it gives probabilities, not logits
+    // Why the target ended it; all figures are then of the examples before. Empty: it did not.
+    std::string partial;
     double seconds = 0;
     std::vector<std::string> flags;  // what makes the figures doubtful, in words
 };
 
 // Throws Error kInvalid (data that do not fit the model, too few examples), kUsage (options out of
-// range) and what train_shadows throws.
+// range; references for a target that gives labels only) and what train_shadows and the target
+// throw. A target that fails after the first block of examples makes the result partial. It is
+// asked before references are trained.
+MembershipResult run_membership(const MembershipTarget& target, const data::Dataset& members,
+                                const data::Dataset& others, const MembershipRunOptions& options);
 MembershipResult run_membership(const model::Model& target, const data::Dataset& members,
                                 const data::Dataset& others, const MembershipRunOptions& options);
 

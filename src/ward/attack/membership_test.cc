@@ -60,7 +60,7 @@ struct World {
         };
         signals.features = tell(difficulty);
         signals.population_features = tell(population);
-        signals.label_noise = signals.label_augment = signals.label_boundary =
+        signals.label_gap = signals.label_noise = signals.label_augment = signals.label_boundary =
             signals.target.log_odds;
         for (int64_t r = 0; r < references; ++r) {
             std::vector<uint8_t> held;
@@ -186,7 +186,7 @@ TEST(Membership, RefusesSignalsThatDoNotFit) {
     EXPECT_THAT(message_of([&] { world.auc("lira-offline"); }),
                 HasSubstr("there are no reference models"));
     world.signals.label_noise.pop_back();
-    EXPECT_THAT(message_of([&] { world.auc("label-noise"); }), HasSubstr("were not asked for"));
+    EXPECT_THAT(message_of([&] { world.auc("label-noise"); }), HasSubstr("was not asked for"));
     world.signals.features = world.signals.features.narrow(0, 0, 3);
     EXPECT_THAT(message_of([&] { world.auc("quantile"); }), HasSubstr("features of each example"));
     world.signals.target_population.clear();

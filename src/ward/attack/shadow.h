@@ -45,8 +45,15 @@ std::vector<Shadow> train_shadows(const data::Dataset& pool, const ShadowOptions
 // The halves that train_shadows uses: [model][example].
 std::vector<std::vector<uint8_t>> shadow_halves(int64_t examples, int64_t models, uint64_t seed);
 
-// Confidence of a model in the right classes of a data set.
-Confidence confidence_of(const model::Model& model, const data::Dataset& data);
+// Confidence of a model in the right classes of a data set; rounded as a target that gives no
+// smaller probabilities would round it.
+Confidence confidence_of(const model::Model& model, const data::Dataset& data,
+                         double least_probability = 0);
+
+// Adds what references know of examples (the first ones of their pool) and of a population.
+void add_references(const std::vector<Shadow>& shadows, const data::Dataset& examples,
+                    const data::Dataset& population, double least_probability,
+                    MembershipSignals& signals);
 
 // Signals of a target and its references about examples in question; `shadows` were trained on a
 // pool whose first examples.size() rows are these examples. An empty population is allowed.

@@ -14,6 +14,10 @@
 #include "ward/attack/interval.h"
 #include "ward/audit/metrics.h"
 #include "ward/cli/internal/attack.h"
+#include "ward/cli/internal/attack_flags.h"
+#include "ward/cli/internal/output_paths.h"
+#include "ward/cli/internal/signals.h"
+#include "ward/core/digest.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
 #include "ward/nn/torch.h"
@@ -30,7 +34,7 @@ struct Options {
     attack::EvasionOptions evasion;
     std::optional<int64_t> wanted;
     std::vector<std::string> fixed, growing, shrinking;  // columns
-    std::string bits;
+    std::string bits, state;
     std::vector<std::string> others;  // models to transfer to
     bool json = false;
 };
@@ -79,12 +83,13 @@ nlohmann::ordered_json to_json(const Options& options, const attack::EvasionResu
                                    {"seed", options.evasion.seed},
                                    {"examples", result.robust.size()},
                                    {"partial", !result.partial.empty()},
+                                   {"resumed_examples", result.resumed},
                                    {"clean_accuracy", result.clean_accuracy},
                                    {"robust_accuracy", result.robust_accuracy},
                                    {"robust_accuracy_interval", {interval.low, interval.high}},
                                    {"robust_accuracy_8bit", number(result.robust_accuracy_8bit)},
-                                   {"mean_norm", result.mean_norm},
-                                   {"median_norm", result.median_norm},
+                                   {"mean_norm", number(result.mean_norm)},
+                                   {"median_norm", number(result.median_norm)},
                                    {"cpu_seconds", result.cpu_seconds},
                                    {"forward_per_example", result.forward_per_example},
                                    {"backward_per_example", result.backward_per_example},
@@ -106,8 +111,12 @@ void print_human(const Options& options, const attack::EvasionResult& result,
         std::printf("                 %.2f %%   when inputs are rounded to 8 bits\n",
                     100 * result.robust_accuracy_8bit);
     }
-    std::printf("perturbation     %.4g mean, %.4g median   (%s norm of those that fooled)\n",
-                result.mean_norm, result.median_norm, options.norm.c_str());
+    if (std::isfinite(result.mean_norm)) {
+        std::printf("perturbation     %.4g mean, %.4g median   (%s norm of those that fooled)\n",
+                    result.mean_norm, result.median_norm, options.norm.c_str());
+    } else {
+        std::printf("perturbation     none fooled the model\n");
+    }
     std::printf(
         "cost             %.1f CPU seconds, %.1f forward and %.1f backward passes per "
         "example\n",
@@ -183,7 +192,57 @@ std::vector<Transferred> transfer(const Options& options, const AttackTarget& lo
     return all;
 }
 
+// The flags of budgets, each with the attacks that it changes.
+std::vector<FlagUse> flag_uses(attack::Norm norm) {
+    std::vector<FlagUse> uses;
+    for (const char* flag :
+         {"--steps", "--step-size", "--restarts", "--eot", "--momentum", "--random-start"}) {
+        std::string option = std::string(flag).substr(2);
+        std::replace(option.begin(), option.end(), '-', '_');
+        FlagUse use{flag, {}};
+        for (const std::string& attack : attack::attack_names()) {
+            const std::vector<std::string> known = attack::attack_options(attack, norm);
+            if (std::find(known.begin(), known.end(), option) != known.end())
+                use.second.push_back(attack);
+        }
+        uses.push_back(std::move(use));
+    }
+    return uses;
+}
+
+void check_budget(const CLI::App& command, const Options& options) {
+    const attack::Norm norm = attack::parse_norm(options.norm);
+    attack::attack_options(options.attack, norm);  // a known name
+    const std::vector<FlagUse> uses = flag_uses(norm);
+    check_flags(command, options.attack, uses);
+    require_positive(command, options.attack, uses,
+                     {"--steps", "--step-size", "--restarts", "--eot", "--batch"});
+}
+
+// Where what is found is kept, and what must be the same to go on there.
+void keep_state(Options& options) {
+    if (options.state.empty()) return;
+    if (options.target.remote.given()) {
+        throw Error(ErrorCode::kUsage, "--state is for model files",
+                    "of a service --ledger keeps every answer");
+    }
+    const AttackTargetOptions& target = options.target;
+    if (target.model.empty()) return;  // said when it is loaded
+    options.evasion.state = options.state;
+    options.evasion.target_mark = nlohmann::json{sha256_file(target.model),
+                                                 target.mean,
+                                                 target.std,
+                                                 target.access,
+                                                 target.runtime.device,
+                                                 target.runtime.precision}
+                                      .dump();
+    options.evasion.stop = [asked = stop_on_signals()] { return asked->load(); };
+}
+
 void run(Options options) {
+    check_outputs({{"--model", options.target.model}, {"--ledger", options.target.remote.ledger}},
+                  {{"--bits", options.bits}, {"--state", options.state}});
+    keep_state(options);
     options.evasion.all_steps = !options.others.empty();
     options.evasion.norm = attack::parse_norm(options.norm);
     AttackTarget loaded = load_attack_target(options.target);
@@ -218,7 +277,7 @@ void run(Options options) {
                     "only the first " + std::to_string(result.robust.size()) + " of " +
                         std::to_string(points.size()) +
                         " examples were attacked: " + result.partial,
-                    "with --ledger the same command goes on where it stopped");
+                    "with --ledger (services) or --state (files) the same command goes on");
     }
 }
 
@@ -228,15 +287,16 @@ void add_budget_options(CLI::App& command, attack::EvasionOptions& options) {
                     "Radius, in the units of the inputs before standardisation (pixels: 0..1)")
         ->required();
     command.add_option("--steps", options.steps,
-                       "Steps, or queries of black-box attacks; 0: its own");
+                       "Steps, or queries of black-box attacks [the attack's own]");
     command.add_option("--step-size", options.step_size, "Length of a step [its own]");
     command.add_option(
         "--restarts", options.restarts,
         "Restarts; of cw, ead and zoo the rounds that find the weight of the margin, without "
-        "which they find little; 0: its own");
+        "which they find little [the attack's own]");
     command.add_option("--eot", options.eot, "Draws per gradient, for models that draw at random")
         ->capture_default_str();
-    command.add_option("--momentum", options.momentum, "Decay factor of mi-fgsm [1]");
+    command.add_option("--momentum", options.momentum,
+                       "Decay factor of mi-, ni-, di- and ti-fgsm [1], of pgd [0]");
     command.add_flag("--random-start", options.random_start,
                      "Begin at a random point also in the first run");
     command.add_option("--seed", options.seed, "Seed of starts and proposals")
@@ -276,13 +336,20 @@ void add_attack_evasion_command(CLI::App& attack) {
         ->delimiter(',');
     command->add_option("--bits", options->bits,
                         "Write one line per example: 1 still right, 0 fooled or wrong");
+    command->add_option("--state", options->state,
+                        "File that keeps what was found: a run that was stopped or killed goes on "
+                        "with the same command, and ends with the same bits. In batches of 200 "
+                        "[--batch]");
     command->add_flag("--json", options->json, "Print one JSON object");
     command->footer(
         "Examples:\n  ward attack evasion --attack autoattack --norm linf --epsilon 0.2 --model "
         "m.pt --data mnist\n"
         "  ward attack evasion --attack pgd --norm l2 --epsilon 0.5 --steps 40 --model "
         "m.safetensors --data digits --json");
-    command->callback([options] { run(*options); });
+    command->callback([options, command] {
+        check_budget(*command, *options);
+        run(*options);
+    });
 }
 
 }  // namespace ward::cli

@@ -12,6 +12,7 @@
 #include "ward/attack/extraction.h"
 #include "ward/audit/render_html.h"
 #include "ward/cli/internal/attack.h"
+#include "ward/cli/internal/attack_flags.h"
 #include "ward/cli/internal/model_file.h"
 #include "ward/cli/internal/output_paths.h"
 #include "ward/core/error.h"
@@ -251,6 +252,22 @@ void run_exact(Options& options) {
     if (!copy.complete) std::printf("partial    the budget of queries ended the search\n");
 }
 
+// Copies are trained on answers; exact extraction solves for them.
+std::vector<FlagUse> flag_uses() {
+    const std::vector<std::string> copies = attack::extraction_names();
+    std::vector<FlagUse> uses = {{"--step-size", {"jacobian"}}, {"--most-queries", {"exact"}}};
+    for (const char* flag : {"--queries", "--pool", "--pool-split", "--answer", "--top-k", "--copy",
+                             "--epochs", "--learning-rate", "--curve", "--price", "--report"})
+        uses.emplace_back(flag, copies);
+    return uses;
+}
+
+void check_attack_flags(const CLI::App& command, const std::string& attack) {
+    const std::vector<std::string> copies = attack::extraction_names();
+    if (attack == "exact" || std::find(copies.begin(), copies.end(), attack) != copies.end())
+        check_flags(command, attack, flag_uses());
+}
+
 void run(Options options) {
     check_outputs({{"--model", options.target.model}, {"--ledger", options.target.remote.ledger}},
                   {{"--out", options.out}, {"--report", options.report}});
@@ -325,7 +342,10 @@ void add_attack_extraction_command(CLI::App& attack) {
         "  ward attack extraction --url https://host --remote-model mnist --token-file token "
         "--ledger paid.ledger --data mnist\n"
         "  ward attack extraction --attack exact --model mlp.safetensors --json");
-    command->callback([options] { run(*options); });
+    command->callback([options, command] {
+        check_attack_flags(*command, options->extraction.attack);
+        run(*options);
+    });
 }
 
 }  // namespace ward::cli

@@ -1,5 +1,6 @@
 // `ward attack poison`: how few changed training examples it takes to plant a backdoor.
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 #include <memory>
@@ -11,6 +12,7 @@
 #include "ward/attack/interval.h"
 #include "ward/attack/poison.h"
 #include "ward/cli/internal/attack.h"
+#include "ward/cli/internal/attack_flags.h"
 #include "ward/cli/internal/model_file.h"
 #include "ward/core/error.h"
 #include "ward/train/recipes.h"
@@ -48,11 +50,18 @@ train::TrainOptions training_of(const Options& options, const data::Dataset& dat
     return run;
 }
 
+// What the rate is a share of.
+std::string share_of(const attack::PoisonOptions& used) {
+    if (attack::has_trigger(used.attack) || used.source_class < 0) return "the training examples";
+    return "those of class " + std::to_string(used.source_class);
+}
+
 void print_json(const Options& options, const attack::PoisonOptions& used,
                 const attack::PoisonResult& result) {
     const bool trigger = attack::has_trigger(used.attack);
     nlohmann::ordered_json out = {{"attack", used.attack},
                                   {"rate", used.rate},
+                                  {"rate_is_share_of", share_of(used)},
                                   {"changed_examples", result.changed},
                                   {"trials", options.trials},
                                   {"clean_accuracy", result.clean_accuracy},
@@ -72,9 +81,9 @@ void print_json(const Options& options, const attack::PoisonOptions& used,
 
 void print_human(const Options& options, const attack::PoisonOptions& used,
                  const attack::PoisonResult& result) {
-    std::printf("attack          %s, %ld training examples changed (rate %.2f %%), %ld trials\n",
+    std::printf("attack          %s, %ld training examples changed (%.2f %% of %s), %ld trials\n",
                 used.attack.c_str(), static_cast<long>(result.changed), 100 * used.rate,
-                static_cast<long>(options.trials));
+                share_of(used).c_str(), static_cast<long>(options.trials));
     std::printf("clean accuracy  %.2f %% without, %.2f %% with poison\n",
                 100 * result.clean_accuracy, 100 * result.poisoned_accuracy);
     if (attack::has_trigger(used.attack)) {
@@ -131,7 +140,8 @@ void print_human(const Options& options, const attack::CleanLabelOptions& used,
                  const attack::CleanLabelResult& result) {
     const bool sleeper = used.attack == "sleeper";
     std::printf(
-        "attack          %s, %ld training examples of class %ld moved (rate %.2f %%), labels kept; "
+        "attack          %s, %ld training examples of class %ld moved (%.2f %% of all), labels "
+        "kept; "
         "%ld trials of %ld trainings\n",
         used.attack.c_str(), static_cast<long>(result.changed),
         static_cast<long>(used.target_class), 100 * used.rate, static_cast<long>(options.trials),
@@ -189,6 +199,36 @@ void run_clean_label(const Options& options, const data::Dataset& train_part,
     }
 }
 
+const std::vector<FlagUse>& flag_uses() {
+    static const std::vector<std::string> kGradients = {"gradient-matching", "sleeper"};
+    static const std::vector<std::string> kCleanLabel = {"feature-collision", "gradient-matching",
+                                                         "sleeper"};
+    static const std::vector<FlagUse> kUses = {
+        {"--source-class", {"label-flip", "feature-collision", "gradient-matching", "sleeper"}},
+        {"--patch", {"badnets", "sleeper"}},
+        {"--opacity", {"blended"}},
+        {"--warp", {"wanet"}},
+        {"--epsilon", kGradients},
+        {"--steps", kCleanLabel},
+        {"--restarts", kGradients},
+        {"--surrogates", kGradients},
+        {"--retrainings", kGradients},
+        {"--beta", {"feature-collision"}},
+        {"--watermark", {"feature-collision"}},
+        {"--pretrained", {"feature-collision"}},
+        {"--trainings", kCleanLabel}};
+    return kUses;
+}
+
+void check_attack_flags(const CLI::App& command, const std::string& attack) {
+    const std::vector<std::string> backdoors = attack::poison_names();
+    if (!attack::is_clean_label(attack) &&
+        std::find(backdoors.begin(), backdoors.end(), attack) == backdoors.end())
+        return;  // said where it is made
+    check_flags(command, attack, flag_uses());
+    require_positive(command, attack, flag_uses(), {"--steps", "--restarts"});
+}
+
 void run(const Options& options) {
     apply(options.runtime);
     const data::LoadedData train_part = data::load_dataset(to_request(options.data, "train"));
@@ -198,10 +238,6 @@ void run(const Options& options) {
     const data::LoadedData test_part = data::load_dataset(request);
     if (attack::is_clean_label(options.poison.attack))
         return run_clean_label(options, train_part.dataset, test_part.dataset);
-    if (options.trainings != 1 || !options.pretrained.empty()) {
-        throw Error(ErrorCode::kUsage, "--trainings and --pretrained are for clean-label attacks",
-                    "--trials trains again with another poison");
-    }
     attack::PoisonOptions poison = options.poison;
     if (options.rate) poison.rate = *options.rate;
     poison.seed = options.seed;
@@ -222,8 +258,10 @@ void add_poison_options(CLI::App& command, Options& options) {
                     "badnets, blended, wanet, label-flip; clean-label: feature-collision, "
                     "gradient-matching, sleeper")
         ->capture_default_str();
-    command.add_option("--rate", options.rate,
-                       "Share of the training examples that are changed [0.05; clean-label: 0.01]");
+    command.add_option(
+        "--rate", options.rate,
+        "Share of the training examples that are changed; label-flip with --source-class: "
+        "share of those of this class [0.05; clean-label: 0.01]");
     command.add_option("--target-class", poison.target_class, "What is to be said in the end")
         ->capture_default_str();
     command.add_option("--source-class", poison.source_class,
@@ -314,7 +352,10 @@ void add_attack_poison_command(CLI::App& attack) {
         "attack poison --attack label-flip --source-class 4 --target-class 9 --rate 0.3 --data "
         "digits --model mlp\n  ward attack poison --attack gradient-matching --target-class 3 "
         "--source-class 8 --data mnist --trials 5 --trainings 3");
-    command->callback([options] { run(*options); });
+    command->callback([options, command] {
+        check_attack_flags(*command, options->poison.attack);
+        run(*options);
+    });
 }
 
 }  // namespace ward::cli

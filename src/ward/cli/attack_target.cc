@@ -67,11 +67,12 @@ attack::Access parse_access(const std::string& name) {
     throw Error(ErrorCode::kUsage, "access must be white-box, scores or labels, got " + name);
 }
 
-void take_examples(const data::Dataset& data, int64_t count, AttackTarget& result) {
+void take_examples(const data::Dataset& data, int64_t count, bool moves_inputs,
+                   AttackTarget& result) {
     if (data.labels.empty())
         throw Error(ErrorCode::kInvalid, "data set " + data.name + " has no labels",
                     "attacks are measured against the right classes; name the column with --label");
-    if (data.tokens)
+    if (data.tokens && moves_inputs)
         throw Error(ErrorCode::kUnsupported, "evasion moves numbers, and these inputs are tokens",
                     "use images, arrays or tables");
     const int64_t n = count > 0 ? std::min(count, data.size()) : data.size();
@@ -138,18 +139,13 @@ attack::Access probe(attack::RemoteModel& remote, const at::Tensor& x, attack::A
 
 }  // namespace
 
-void add_attack_target_options(CLI::App& command, AttackTargetOptions& options) {
+void add_attack_model_options(CLI::App& command, AttackTargetOptions& options) {
     command.add_option("--model", options.model,
                        "Model file (.safetensors, also encrypted), or a TorchScript file that you "
                        "trust: it is a program");
     add_identity_options(command, options.identities);
     add_data_options(command, options.data);
     add_split_options(command, options.data);
-    command.add_option("--split", options.split, "Part of the data: test, train or all")
-        ->capture_default_str();
-    command.add_option("--count", options.count, "Attack the first N examples; 0: all")
-        ->check(CLI::NonNegativeNumber)
-        ->capture_default_str();
     command.add_option(
         "--access", options.access,
         "What the attacker sees of the model: white-box, scores or labels [white-box; "
@@ -163,6 +159,23 @@ void add_attack_target_options(CLI::App& command, AttackTargetOptions& options) 
         ->delimiter(',');
     add_remote_options(command, options.remote);
     add_runtime_options(command, options.runtime);
+}
+
+void add_attack_target_options(CLI::App& command, AttackTargetOptions& options) {
+    add_attack_model_options(command, options);
+    command.add_option("--split", options.split, "Part of the data: test, train or all")
+        ->capture_default_str();
+    command.add_option("--count", options.count, "Attack the first N examples; 0: all")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+}
+
+at::Tensor attacker_inputs(const data::Dataset& data) {
+    std::vector<int64_t> shape = data.example_shape;
+    shape.insert(shape.begin(), data.size());
+    const at::Tensor x = torch::from_blob(const_cast<float*>(data.inputs.data()), shape).clone();
+    const Standardisation how = standardisation_of(data.preprocessing_json);
+    return how.array ? before_standardisation(x, how) : x;
 }
 
 at::Tensor standardised(const at::Tensor& x, const std::vector<double>& mean,
@@ -179,6 +192,7 @@ AttackTarget load_attack_target(const AttackTargetOptions& options) {
     const attack::Access access = access_of(options);
     AttackTarget result;
     data::LoadRequest request = to_request(options.data, options.split);
+    request.preprocessing_json = options.preprocessing_json;
     const std::string& device = options.runtime.device;
     const bool is_script = !options.remote.given() && nn::looks_like_torchscript(options.model);
     if (is_script) {
@@ -190,17 +204,18 @@ AttackTarget load_attack_target(const AttackTargetOptions& options) {
         result.network = std::make_unique<nn::Network>(model);
         result.network->to(device);
         result.network->set_precision(nn::parse_precision(options.runtime.precision));
+        result.origin = model::Model{model.spec, {}, model.card};
     }
     if (result.network == nullptr) {
         data::LoadedData loaded = data::load_dataset(request);
         log_notes(loaded);
         result.part = std::move(loaded.dataset);
     }
-    take_examples(result.part, options.count, result);
+    take_examples(result.part, options.count, options.moves_inputs, result);
     result.classes = static_cast<int64_t>(result.part.class_names.size());
     const Standardisation how = standardisation_of(result.part.preprocessing_json);
     if (how.array) result.x = before_standardisation(result.x, how);
-    find_box(how, result);
+    if (options.moves_inputs) find_box(how, result);
     result.mean = how.mean;
     result.std = how.std;
     attack::Target::Function function;
@@ -244,12 +259,8 @@ AttackInputs load_attack_inputs(const AttackTargetOptions& options, const Attack
                         ", the target's have " + model::shape_text(target.part.example_shape),
                     "give inputs of the same shape");
     }
-    std::vector<int64_t> shape = set.example_shape;
-    shape.insert(shape.begin(), set.size());
     AttackInputs result;
-    result.x = torch::from_blob(const_cast<float*>(set.inputs.data()), shape).clone();
-    const Standardisation how = standardisation_of(set.preprocessing_json);
-    if (how.array) result.x = before_standardisation(result.x, how);
+    result.x = attacker_inputs(set);
     if (!set.labels.empty()) {
         result.y =
             torch::from_blob(const_cast<int64_t*>(set.labels.data()), {set.size()}, at::kLong)

@@ -1,9 +1,7 @@
 // `ward audit`: attack a model in every way that its claims are about, and judge.
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <atomic>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <ctime>
 #include <filesystem>
@@ -21,6 +19,7 @@
 #include "ward/audit/run_experiments.h"
 #include "ward/cli/internal/audit.h"
 #include "ward/cli/internal/commands.h"
+#include "ward/cli/internal/signals.h"
 #include "ward/cli/internal/training_outcome.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
@@ -43,17 +42,6 @@ std::string now_utc() {
     char text[32];
     std::strftime(text, sizeof(text), "%Y-%m-%d %H:%M UTC", &parts);
     return text;
-}
-
-const std::atomic<bool>* stop_on_signals() {
-    static std::atomic<bool> asked{false};
-    const auto handler = [](int signal) {
-        asked = true;
-        std::signal(signal, SIG_DFL);
-    };
-    std::signal(SIGINT, handler);
-    std::signal(SIGTERM, handler);
-    return &asked;
 }
 
 void require_known(const audit::ExperimentSpec& spec, const std::vector<std::string>& names) {

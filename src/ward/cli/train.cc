@@ -1,8 +1,6 @@
 // `ward train`: from a data set to a model file, privately or not.
 #include <CLI/CLI.hpp>
-#include <atomic>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <filesystem>
 #include <iostream>
@@ -18,6 +16,7 @@
 #include "ward/cli/internal/local_digest.h"
 #include "ward/cli/internal/model_options.h"
 #include "ward/cli/internal/output_paths.h"
+#include "ward/cli/internal/signals.h"
 #include "ward/cli/internal/training_outcome.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
@@ -214,18 +213,6 @@ void restate(const dp::PrivacyPlan& claimed, train::TrainResult* result) {
     for (train::CurvePoint& point : result->curve)
         point.epsilon = claimed.epsilon_after(point.step).upper;
     result->plan = claimed;
-}
-
-// Ctrl-C and SIGTERM end the run after its current step; a second one ends the process at once.
-const std::atomic<bool>* stop_on_signals() {
-    static std::atomic<bool> asked{false};
-    const auto handler = [](int signal) {
-        asked = true;
-        std::signal(signal, SIG_DFL);
-    };
-    std::signal(SIGINT, handler);
-    std::signal(SIGTERM, handler);
-    return &asked;
 }
 
 // What would fail after hours of training had better fail now.

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,11 +42,17 @@ struct AttackTargetOptions {
     std::string access;             // empty: white-box, and scores of a model behind HTTP
     int64_t count = 1000;           // the first so many examples; 0: all
     std::vector<double> mean, std;  // TorchScript: what it wants its inputs standardised by
+    // How data are encoded for what is no Ward model; empty: as the loader does.
+    std::string preprocessing_json;
+    bool moves_inputs = true;  // false: tokens are welcome, and no box is wanted
 };
 
+// The target and the data, without --split and --count.
+void add_attack_model_options(CLI::App& command, AttackTargetOptions& options);
 void add_attack_target_options(CLI::App& command, AttackTargetOptions& options);
 
 struct AttackTarget {
+    std::optional<model::Model> origin;           // of a Ward model: spec and card, no weights
     std::unique_ptr<nn::Network> network;         // one of
     std::unique_ptr<nn::ScriptModule> script;     // these
     std::shared_ptr<attack::RemoteModel> remote;  // three
@@ -61,6 +68,9 @@ struct AttackTarget {
 // Sets threads and progress, too. Throws Error kInvalid when the data do not fit the model or have
 // no labels.
 AttackTarget load_attack_target(const AttackTargetOptions& options);
+
+// Inputs of a data set in the attacker's space.
+at::Tensor attacker_inputs(const data::Dataset& data);
 
 // More inputs for the same target, in the attacker's space. Throws Error kInvalid where their shape
 // is another.
