@@ -60,8 +60,9 @@ bool Stagnation::reached(int64_t step, double total) {
     return false;
 }
 
-at::Tensor TanhBox::from_inputs(const at::Tensor& x) const {
-    return at::atanh(((x - lower_) / half_ - 1) * kInside).contiguous();
+at::Tensor from_inputs(const at::Tensor& x, double lower, double upper) {
+    const at::Tensor middle = 2 * (x - lower) / (upper - lower) - 1;
+    return at::atanh(middle * kInside).contiguous();
 }
 
 }  // namespace ward::attack
