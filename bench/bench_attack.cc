@@ -65,6 +65,14 @@ const std::vector<Case>& cases() {
         {"cw", kAny, 300, 50, 0, attack::Norm::kL2},
         {"hopskipjump", kAny, 10, 50, 150, attack::Norm::kL2},
         {"autoattack", 0.2, 0, 200, 350},
+        {"fmn", kAny, 100, 200, 0, attack::Norm::kL2},
+        {"fmn", 0.2, 100, 200, 0},
+        {"cw", 0.2, 300, 50, 0},
+        {"ead", kAny, 100, 50, 0, attack::Norm::kL1},
+        {"spsa", 0.2, 20, 50, 0},
+        {"simba", 0.2, 1000, 50, 0},
+        {"boundary", kAny, 1000, 50, 0, attack::Norm::kL2},
+        {"zoo", kAny, 50, 20, 0, attack::Norm::kL2},
     };
     return kCases;
 }

@@ -1,5 +1,6 @@
 #include "ward/attack/internal/descent_kernels.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ward/attack/internal/lanes.h"
@@ -62,6 +63,19 @@ WARD_SIMD_CLONES void squared_distance_slope(const float* x, const float* x0, co
                                              int64_t n) {
     for (int64_t j = 0; j < n; ++j)
         slope[j] = steep[j] * (2 * (x[j] - x0[j]) - weight * gradient[j]);
+}
+
+WARD_SIMD_CLONES void excess_slope(const float* x, const float* x0, const float* gradient,
+                                   float weight, float bound, float* slope, int64_t n) {
+    for (int64_t j = 0; j < n; ++j) {
+        const float moved = x[j] - x0[j];
+        const float back = moved > bound ? 1.0f : (moved < -bound ? -1.0f : 0.0f);
+        slope[j] = back - weight * gradient[j];
+    }
+}
+
+WARD_SIMD_CLONES void clip_row(float lower, float upper, float* x, int64_t n) {
+    for (int64_t j = 0; j < n; ++j) x[j] = std::min(std::max(x[j], lower), upper);
 }
 
 }  // namespace ward::attack

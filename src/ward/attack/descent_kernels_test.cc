@@ -59,6 +59,18 @@ TEST(DescentKernels, SlopeOfDistanceLessMargin) {
     EXPECT_FLOAT_EQ(slope[1], 0.5f * (2 * -0.75f + 0.5f * 2));
 }
 
+TEST(DescentKernels, SlopeOfWhatIsBeyondTheBoundLessMargin) {
+    const std::vector<float> x = {0.5f, 0.25f, 0.6f}, x0 = {0.0f, 1.0f, 0.5f}, g = {3, -2, 1};
+    std::vector<float> slope(3);
+    excess_slope(x.data(), x0.data(), g.data(), 0.5f, 0.25f, slope.data(), 3);
+    EXPECT_FLOAT_EQ(slope[0], 1 - 1.5f);
+    EXPECT_FLOAT_EQ(slope[1], -1 + 1.0f);
+    EXPECT_FLOAT_EQ(slope[2], -0.5f);
+    std::vector<float> wide = {-1, 0.5f, 2};
+    clip_row(0, 1, wide.data(), 3);
+    EXPECT_EQ(wide, (std::vector<float>{0, 0.5f, 1}));
+}
+
 TEST(DescentKernels, AdamFollowsDoublePrecision) {
     constexpr int64_t kSize = 37, kSteps = 300;
     constexpr double kRate = 0.01;

@@ -54,7 +54,7 @@ void search_weights(int64_t examples, double first, int64_t rounds,
 }
 
 bool Stagnation::reached(int64_t step, double total) {
-    if (step % window_ != 0) return false;
+    if (!due(step)) return false;
     if (total > before_ * 0.9999) return true;
     before_ = total;
     return false;

@@ -108,4 +108,12 @@ WARD_SIMD_CLONES void gaussian_row(uint64_t seed, float* out, int64_t n) {
     }
 }
 
+WARD_SIMD_CLONES void sign_row(uint64_t seed, float* out, int64_t n) {
+    Lanes lanes = seeded(seed);
+    for (int64_t j = 0; j < n; j += 16) {
+        const UInt16 bits = (next(lanes) & 0x80000000u) | 0x3f800000u;  // the sign of 1.0
+        store_some((Float16)bits, out + j, n - j);
+    }
+}
+
 }  // namespace ward::attack

@@ -67,6 +67,21 @@ TEST(RowRandom, DeviatesAreUncorrelated) {
     }
 }
 
+TEST(RowRandom, SignsAreFairAndUncorrelated) {
+    std::vector<float> row(kSize), next(kSize);
+    sign_row(20, row.data(), kSize);
+    sign_row(21, next.data(), kSize);
+    const double error = 4 / std::sqrt(double(kSize));
+    double mean = 0;
+    for (const float v : row) {
+        ASSERT_EQ(std::abs(v), 1.0f);
+        mean += v / double(kSize);
+    }
+    EXPECT_NEAR(mean, 0, error);
+    for (const int64_t lag : {1, 16, 32}) EXPECT_NEAR(correlation(row, row, lag), 0, error) << lag;
+    EXPECT_NEAR(correlation(row, next, 0), 0, error);
+}
+
 TEST(RowRandom, ShortRowsAreTheStartOfLongOnes) {
     const std::vector<float> row = normal_row(3, 100);
     for (const int64_t n : {1, 15, 16, 17, 31, 32, 33, 99}) {

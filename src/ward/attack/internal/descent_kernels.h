@@ -30,4 +30,12 @@ void tanh_inputs(const float* w, float lower, float width, float* x, float* stee
 void squared_distance_slope(const float* x, const float* x0, const float* gradient, float weight,
                             const float* steep, float* slope, int64_t n);
 
+// slope = sign(x - x0) where |x - x0| > bound, less weight gradient: of the sum of what is beyond
+// the bound less the weighted margin.
+void excess_slope(const float* x, const float* x0, const float* gradient, float weight, float bound,
+                  float* slope, int64_t n);
+
+// x back into the box.
+void clip_row(float lower, float upper, float* x, int64_t n);
+
 }  // namespace ward::attack

@@ -49,7 +49,8 @@ void search_weights(int64_t examples, double first, int64_t rounds, const Weight
 class Stagnation {
   public:
     explicit Stagnation(int64_t steps) : window_(std::max<int64_t>(1, steps / 10)) {}
-    bool reached(int64_t step, double total);  // step counts from 1
+    bool due(int64_t step) const { return step % window_ == 0; }  // step counts from 1
+    bool reached(int64_t step, double total);                     // false where it is not due
 
   private:
     int64_t window_;

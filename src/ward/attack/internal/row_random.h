@@ -13,4 +13,7 @@ namespace ward::attack {
 // out[j] is standard normal, |out[j]| < 6.8. Equal seeds give equal rows.
 void gaussian_row(uint64_t seed, float* out, int64_t n);
 
+// out[j] is 1 or -1, each as often.
+void sign_row(uint64_t seed, float* out, int64_t n);
+
 }  // namespace ward::attack
