@@ -20,6 +20,7 @@
 #include <utility>
 #include <vector>
 
+#include "lockstep_cw.h"
 #include "ward/attack/evasion.h"
 #include "ward/core/cpu.h"
 #include "ward/core/progress.h"
@@ -40,6 +41,8 @@ constexpr double kAny = 1e6;
 constexpr int64_t kFullBatch = 200;
 constexpr std::array<int64_t, 7> kBatches = {1, 10, 25, 50, 100, 200, 400};
 constexpr double kLeastSeconds = 2;  // of an attack within one pair
+
+const char* const kPeerRule = "cw-peers";
 
 struct Case {
     std::string attack;
@@ -62,7 +65,11 @@ const std::vector<Case>& cases() {
         {"fab-t", 0.3, 100, 200, 0},
         {"deepfool", kAny, 50, 200, 12, attack::Norm::kL2},
         {"ddn", kAny, 100, 200, 0, attack::Norm::kL2},
-        {"cw", kAny, 300, 50, 0, attack::Norm::kL2},
+        {"cw", kAny, 100, 50, 0, attack::Norm::kL2, 3},
+        {"cw", kAny, 1000, 50, 0, attack::Norm::kL2},
+        {kPeerRule, kAny, 100, 50, 0, attack::Norm::kL2, 3},
+        {kPeerRule, kAny, 1000, 50, 0, attack::Norm::kL2, 9},
+        {kPeerRule, kAny, 10000, 50, 0, attack::Norm::kL2, 9},
         {"hopskipjump", kAny, 10, 50, 150, attack::Norm::kL2},
         {"autoattack", 0.2, 0, 200, 350},
         {"fmn", kAny, 100, 200, 0, attack::Norm::kL2},
@@ -217,6 +224,12 @@ int runs_at_once(double seconds) {
     return std::clamp(static_cast<int>(std::ceil(kLeastSeconds / seconds)), 1, 200);
 }
 
+std::unique_ptr<attack::Attack> attack_of(const Case& wanted,
+                                          const attack::EvasionOptions& options) {
+    return wanted.attack == kPeerRule ? bench::make_lockstep_cw(options)
+                                      : attack::make_attack(wanted.attack, options);
+}
+
 nlohmann::ordered_json run_case(const Subject& subject, const Case& wanted, int pairs) {
     attack::EvasionOptions options;
     options.norm = wanted.norm;
@@ -228,17 +241,18 @@ nlohmann::ordered_json run_case(const Subject& subject, const Case& wanted, int 
     const int64_t n = std::min(wanted.count, subject.x.size(0));
     const attack::Points points{subject.x.narrow(0, 0, n), subject.y.narrow(0, 0, n), {}};
     attack::EvasionResult result;
-    std::vector<double> seconds, overheads;
+    std::vector<double> seconds, bares, overheads;
     for (int pair = 0, runs = 1; pair < pairs; ++pair) {
         double taken = 0, bare = 0;
         for (int run = 0; run < runs; ++run) {
             trace.clear();
-            Recorded recorded(attack::make_attack(wanted.attack, options), trace);
+            Recorded recorded(attack_of(wanted, options), trace);
             result = attack::evade(target, recorded, points, options);
             taken += result.cpu_seconds;
             bare += trace.replay();
         }
         seconds.push_back(taken / runs);
+        bares.push_back(bare / runs);
         overheads.push_back(taken / bare);
         runs = runs_at_once(seconds[0]);
     }
@@ -253,6 +267,7 @@ nlohmann::ordered_json run_case(const Subject& subject, const Case& wanted, int 
         {"images", n},
         {"robust_accuracy", result.robust_accuracy},
         {"cpu_seconds_per_1000", 1000 * median(seconds) / double(n)},
+        {"bare_cpu_seconds_per_1000", 1000 * median(bares) / double(n)},
         {"forward_per_example", result.forward_per_example},
         {"backward_per_example", result.backward_per_example},
         {"mean_norm", result.mean_norm},
