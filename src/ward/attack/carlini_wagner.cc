@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ward/attack/internal/carlini_wagner_linf.h"
+#include "ward/attack/internal/descent_kernels.h"
 #include "ward/attack/internal/margin_search.h"
 #include "ward/attack/internal/nearest.h"
 #include "ward/attack/internal/rows.h"
@@ -19,7 +20,7 @@ constexpr double kLearningRate = 0.01;
 
 class CarliniWagner : public Attack {
   public:
-    explicit CarliniWagner(const EvasionOptions& options) : options_(options), box_(options) {
+    explicit CarliniWagner(const EvasionOptions& options) : options_(options) {
         if (options_.steps == 0) options_.steps = 1000;
         if (options_.restarts == 0) options_.restarts = 9;
         if (options_.step_size == 0) options_.step_size = kLearningRate;
@@ -39,16 +40,26 @@ class CarliniWagner : public Attack {
 
   private:
     struct Walk {
-        at::Tensor w, x, mean, square;  // tanh space, input, moments of Adam
+        at::Tensor w, x, steep;          // tanh space, input, derivative of this by that
+        at::Tensor slope, mean, square;  // of the objective in tanh space, moments of Adam
     };
 
     Walk begin(const Points& points) const {
         Walk walk;
-        walk.w = box_.from_inputs(points.x);
-        walk.x = points.x.clone();
+        walk.w = from_inputs(points.x, options_.lower, options_.upper);
+        walk.x = torch::empty_like(walk.w);
+        walk.steep = torch::empty_like(walk.w);
+        walk.slope = torch::empty_like(walk.w);
         walk.mean = torch::zeros_like(walk.w);
         walk.square = torch::zeros_like(walk.w);
+        for_rows(points.size(), [&](int64_t i) { to_inputs(i, walk); });
         return walk;
+    }
+
+    void to_inputs(int64_t i, Walk& walk) const {
+        tanh_inputs(row(walk.w, i), static_cast<float>(options_.lower),
+                    static_cast<float>(options_.upper - options_.lower), row(walk.x, i),
+                    row(walk.steep, i), row_size(walk.x));
     }
 
     std::vector<bool> descend(Target& target, const Points& points,
@@ -71,10 +82,10 @@ class CarliniWagner : public Attack {
                 total += d * d + weights[i].value() * std::max(0.0, -double(margin[i]));
             }
             if (stagnation.reached(step, total)) break;
-            const AdamStep adam(options_.step_size, step);
+            const AdamRates adam(options_.step_size, step);
             for_rows(n, [&](int64_t i) {
-                update(points.x, pass.gradient, margin[i] < 0 ? weights[i].value() : 0, adam, i,
-                       walk);
+                const double weight = margin[i] < 0 ? weights[i].value() : 0;
+                update(points.x, pass.gradient, weight, adam, i, walk);
             });
         }
         return ever;
@@ -82,20 +93,17 @@ class CarliniWagner : public Attack {
 
     // One step on |x(w) - x0|^2 - weight margin(x(w)).
     void update(const at::Tensor& center, const at::Tensor& gradient, double weight,
-                const AdamStep& adam, int64_t i, Walk& walk) const {
+                const AdamRates& adam, int64_t i, Walk& walk) const {
         const int64_t n = row_size(walk.w);
-        const float *x0 = row(center, i), *g = row(gradient, i);
-        float *w = row(walk.w, i), *x = row(walk.x, i);
-        float *mean = row(walk.mean, i), *square = row(walk.square, i);
-        for (int64_t j = 0; j < n; ++j) {
-            const double d = box_.slope(x[j]) * (2 * (double(x[j]) - x0[j]) - weight * g[j]);
-            w[j] += adam.change(d, mean[j], square[j]);
-            x[j] = box_.input(w[j]);
-        }
+        squared_distance_slope(row(walk.x, i), row(center, i), row(gradient, i),
+                               static_cast<float>(weight), row(walk.steep, i), row(walk.slope, i),
+                               n);
+        adam_move(adam, row(walk.slope, i), row(walk.mean, i), row(walk.square, i), row(walk.w, i),
+                  n);
+        to_inputs(i, walk);
     }
 
     EvasionOptions options_;
-    TanhBox box_;
 };
 
 }  // namespace

@@ -54,14 +54,15 @@ void search_weights(int64_t examples, double first, int64_t rounds,
 }
 
 bool Stagnation::reached(int64_t step, double total) {
-    if (step % window_ != 0) return false;
+    if (!due(step)) return false;
     if (total > before_ * 0.9999) return true;
     before_ = total;
     return false;
 }
 
-at::Tensor TanhBox::from_inputs(const at::Tensor& x) const {
-    return at::atanh(((x - lower_) / half_ - 1) * kInside).contiguous();
+at::Tensor from_inputs(const at::Tensor& x, double lower, double upper) {
+    const at::Tensor middle = 2 * (x - lower) / (upper - lower) - 1;
+    return at::atanh(middle * kInside).contiguous();
 }
 
 }  // namespace ward::attack
