@@ -47,7 +47,7 @@ Bytes draw_selection(const PublicSeed& seed, size_t count) {
     return out;
 }
 
-// Sums of 48 random subsets of each party's noise: a row for each party.
+// Sums of 44 random subsets of each party's noise: a row for each party.
 SharedMatrix subset_sums(const Bytes& selection, const std::array<SharedMatrix, kParties>& noise) {
     const size_t n = noise[0].size();
     RingVector lanes(n * kLanes), sums(internal::kRowSums * kLanes);
