@@ -12,7 +12,6 @@
 #include "ward/mpc/internal/wide_kernels.h"
 #include "ward/mpc/local.h"
 #include "ward/mpc/multiply.h"
-#include "ward/mpc/noise.h"
 #include "ward/mpc/share.h"
 #include "ward/mpc/softmax.h"
 #include "ward/mpc/truncate.h"
@@ -362,16 +361,7 @@ TEST(Verified, OpensToOnePartyOnly) {
         kMaliciously);
 }
 
-TEST(Verified, WhatIsNotCoveredIsRefused) {
-    run_local(
-        [&](Party& party) {
-            const auto refusal = [&](auto action) {
-                return testonly::message_of(action, ErrorCode::kUnsupported);
-            };
-            EXPECT_THAT(refusal([&] { (void)discrete_gaussian_noise(party, 1, 1, 100); }),
-                        HasSubstr("the drawing of noise"));
-        },
-        kMaliciously);
+TEST(Verified, TheFastTruncationIsRefused) {
     EXPECT_THAT(testonly::message_of(
                     [] {
                         run_local([](Party&) {}, {.truncation = Truncation::kFast,
