@@ -51,7 +51,6 @@ Bytes draw_selection(const PublicSeed& seed, size_t count) {
 SharedMatrix subset_sums(const Bytes& selection, const std::array<SharedMatrix, kParties>& noise) {
     const size_t n = noise[0].size();
     RingVector lanes(n * kLanes), sums(internal::kRowSums * kLanes);
-    std::fill(sums.begin(), sums.end(), Ring{0});
     for (size_t i = 0; i < n; ++i) {
         for (size_t p = 0; p < kParties; ++p) {
             lanes[i * kLanes + 2 * p] = noise[p].first[i];
@@ -59,7 +58,7 @@ SharedMatrix subset_sums(const Bytes& selection, const std::array<SharedMatrix, 
         }
         lanes[i * kLanes + 6] = lanes[i * kLanes + 7] = 0;
     }
-    internal::add_row_sums(selection.data(), lanes.data(), n, kLanes, sums.data(), kLanes);
+    internal::row_sums(selection.data(), lanes.data(), n, kLanes, sums.data(), kLanes);
     SharedMatrix out(kParties, internal::kRowSums);
     for (size_t p = 0; p < kParties; ++p) {
         for (size_t r = 0; r < internal::kRowSums; ++r) {

@@ -53,14 +53,15 @@ struct Places {
     std::array<uint16_t, kGroups * kRowSums> of;
 };
 
-// out[r out_stride] += the sums at these places, for the lanes of `lanes`.
+// out[r out_stride] = the sums at these places, for the lanes of `lanes`, with what is there in
+// `kept` lanes.
 WARD_AVX512 void add_sums(const Places& places, const __m512i* sums, size_t groups, __mmask8 lanes,
-                          uint64_t* out, size_t out_stride) {
+                          __mmask8 kept, uint64_t* out, size_t out_stride) {
     const auto* const base = reinterpret_cast<const uint8_t*>(sums);
     for (size_t begin = 0; begin < kRowSums; begin += kInRegisters) {
         __m512i total[kInRegisters];
         for (size_t r = 0; r < kInRegisters; ++r) {
-            total[r] = _mm512_maskz_loadu_epi64(lanes, out + (begin + r) * out_stride);
+            total[r] = _mm512_maskz_loadu_epi64(kept, out + (begin + r) * out_stride);
         }
         for (size_t g = 0; g < groups; ++g) {
             const uint16_t* place = places.of.data() + g * kRowSums + begin;
@@ -79,8 +80,8 @@ __mmask8 first_lanes(size_t count) {
     return static_cast<__mmask8>(count >= 8 ? 0xff : (1u << count) - 1);
 }
 
-WARD_AVX512 void add_row_sums_avx512(const uint8_t* selection, const uint64_t* x, size_t rows,
-                                     size_t cols, uint64_t* out, size_t out_stride) {
+WARD_AVX512 void row_sums_avx512(const uint8_t* selection, const uint64_t* x, size_t rows,
+                                 size_t cols, uint64_t* out, size_t out_stride) {
     __m512i sums[kGroups * kSubsets];
     for (size_t begin = 0; begin < rows; begin += kInBlock) {
         const size_t end = std::min(rows, begin + kInBlock);
@@ -98,7 +99,8 @@ WARD_AVX512 void add_row_sums_avx512(const uint8_t* selection, const uint64_t* x
                 }
                 sums_of_subsets(vectors, sums + g * kSubsets);
             }
-            add_sums(places, sums, groups, lanes, out + c, out_stride);
+            add_sums(places, sums, groups, lanes, begin > 0 ? lanes : __mmask8{0}, out + c,
+                     out_stride);
         }
     }
 }
@@ -126,8 +128,8 @@ WARD_AVX512 inline void transpose_8x8(__m512i* v) {
     }
 }
 
-WARD_AVX512 void add_column_sums_avx512(const uint8_t* selection, const uint64_t* x, size_t rows,
-                                        size_t cols, uint64_t* out, size_t out_stride) {
+WARD_AVX512 void column_sums_avx512(const uint8_t* selection, const uint64_t* x, size_t rows,
+                                    size_t cols, uint64_t* out, size_t out_stride) {
     __m512i sums[kGroups * kSubsets];
     for (size_t begin = 0; begin < cols; begin += kInBlock) {
         const size_t end = std::min(cols, begin + kInBlock);
@@ -147,7 +149,8 @@ WARD_AVX512 void add_column_sums_avx512(const uint8_t* selection, const uint64_t
                 sums_of_subsets(block, sums + g * kSubsets);
                 sums_of_subsets(block + kGroup, sums + (g + 1) * kSubsets);  // unused if too many
             }
-            add_sums(places, sums, groups, lanes, out + j, out_stride);
+            add_sums(places, sums, groups, lanes, begin > 0 ? lanes : __mmask8{0}, out + j,
+                     out_stride);
         }
     }
 }
@@ -155,8 +158,9 @@ WARD_AVX512 void add_column_sums_avx512(const uint8_t* selection, const uint64_t
 
 }  // namespace
 
-void add_row_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
-                           uint64_t* out, size_t out_stride) {
+void row_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                       uint64_t* out, size_t out_stride) {
+    for (size_t r = 0; r < kRowSums; ++r) std::fill_n(out + r * out_stride, cols, uint64_t{0});
     for (size_t j = 0; j < rows; ++j) {
         for (size_t r = 0; r < kRowSums; ++r) {
             const uint64_t factor = selected(selection, j, r);
@@ -165,8 +169,9 @@ void add_row_sums_portable(const uint8_t* selection, const uint64_t* x, size_t r
     }
 }
 
-void add_column_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
-                              uint64_t* out, size_t out_stride) {
+void column_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                          uint64_t* out, size_t out_stride) {
+    for (size_t r = 0; r < kRowSums; ++r) std::fill_n(out + r * out_stride, rows, uint64_t{0});
     for (size_t j = 0; j < rows; ++j) {
         for (size_t c = 0; c < cols; ++c) {
             for (size_t r = 0; r < kRowSums; ++r) {
@@ -176,24 +181,24 @@ void add_column_sums_portable(const uint8_t* selection, const uint64_t* x, size_
     }
 }
 
-void add_row_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
-                  uint64_t* out, size_t out_stride) {
+void row_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols, uint64_t* out,
+              size_t out_stride) {
 #if defined(__x86_64__)
-    if (isa() == Isa::kAvx512) {
-        return add_row_sums_avx512(selection, x, rows, cols, out, out_stride);
+    if (rows > 0 && isa() == Isa::kAvx512) {
+        return row_sums_avx512(selection, x, rows, cols, out, out_stride);
     }
 #endif
-    add_row_sums_portable(selection, x, rows, cols, out, out_stride);
+    row_sums_portable(selection, x, rows, cols, out, out_stride);
 }
 
-void add_column_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
-                     uint64_t* out, size_t out_stride) {
+void column_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                 uint64_t* out, size_t out_stride) {
 #if defined(__x86_64__)
-    if (isa() == Isa::kAvx512) {
-        return add_column_sums_avx512(selection, x, rows, cols, out, out_stride);
+    if (cols > 0 && isa() == Isa::kAvx512) {
+        return column_sums_avx512(selection, x, rows, cols, out, out_stride);
     }
 #endif
-    add_column_sums_portable(selection, x, rows, cols, out, out_stride);
+    column_sums_portable(selection, x, rows, cols, out, out_stride);
 }
 
 }  // namespace ward::mpc::internal

@@ -20,18 +20,18 @@ inline constexpr size_t selection_bytes(size_t rows) {
     return (rows + kRowGroup - 1) / kRowGroup * kRowSums;
 }
 
-// out[r out_stride + c] += sum of x[j cols + c] over all rows j selected for r.
-void add_row_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
-                  uint64_t* out, size_t out_stride);
-// The same of the columns of x, which the selection is of: out[r out_stride + j] += sum of
+// out[r out_stride + c] = sum of x[j cols + c] over all rows j selected for r.
+void row_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols, uint64_t* out,
+              size_t out_stride);
+// The same of the columns of x, which the selection is of: out[r out_stride + j] = sum of
 // x[j cols + c] over all columns c selected for r.
-void add_column_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
-                     uint64_t* out, size_t out_stride);
+void column_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                 uint64_t* out, size_t out_stride);
 
 // The portable variants, for tests.
-void add_row_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
-                           uint64_t* out, size_t out_stride);
-void add_column_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
-                              uint64_t* out, size_t out_stride);
+void row_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                       uint64_t* out, size_t out_stride);
+void column_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                          uint64_t* out, size_t out_stride);
 
 }  // namespace ward::mpc::internal

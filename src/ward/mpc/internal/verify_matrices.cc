@@ -19,8 +19,6 @@ Bytes draw_selection(KeyStream& stream, size_t count) {
     return out;
 }
 
-RingVector zeros(size_t count) { return RingVector(count, Ring{0}); }
-
 size_t padded(size_t length) {
     return (length + kWideLengthStep - 1) / kWideLengthStep * kWideLengthStep;
 }
@@ -51,7 +49,7 @@ void MatrixRelations::clear() {
 
 void MatrixRelations::project(KeyStream& challenge) {
     for (RingVector* part : {&x_.first, &x_.second, &y_.first, &y_.second}) {
-        part->assign(kSide * inner_, Ring{0});
+        part->resize(kSide * inner_);
     }
     for (RingVector* mask : {&own_mask_, &next_mask_, &received_})
         mask->assign(kSide * kSide, Ring{0});
@@ -72,14 +70,20 @@ void MatrixRelations::project_product(const Product& product, KeyStream& challen
     const size_t rows = product.x.rows, inner = product.x.cols, cols = product.y.cols;
     const Bytes left = draw_selection(challenge, rows);
     const Bytes right = draw_selection(challenge, cols);
-    add_row_sums(left.data(), product.x.first.data(), rows, inner, &x_.first[at], inner_);
-    add_row_sums(left.data(), product.x.second.data(), rows, inner, &x_.second[at], inner_);
-    add_column_sums(right.data(), product.y.first.data(), inner, cols, &y_.first[at], inner_);
-    add_column_sums(right.data(), product.y.second.data(), inner, cols, &y_.second[at], inner_);
+    row_sums(left.data(), product.x.first.data(), rows, inner, &x_.first[at], inner_);
+    row_sums(left.data(), product.x.second.data(), rows, inner, &x_.second[at], inner_);
+    column_sums(right.data(), product.y.first.data(), inner, cols, &y_.first[at], inner_);
+    column_sums(right.data(), product.y.second.data(), inner, cols, &y_.second[at], inner_);
+    for (RingVector* part : {&x_.first, &x_.second, &y_.first, &y_.second}) {
+        for (size_t r = 0; r < kSide; ++r) {
+            std::fill_n(&(*part)[r * inner_ + at + inner], padded(inner) - inner, Ring{0});
+        }
+    }
+    RingVector thin(kSide * cols), square(kSide * kSide);
     const auto project_z = [&](const RingVector& z, RingVector& to) {
-        RingVector thin = zeros(kSide * cols);
-        add_row_sums(left.data(), &z[product.offset], rows, cols, thin.data(), cols);
-        add_column_sums(right.data(), thin.data(), kSide, cols, to.data(), kSide);
+        row_sums(left.data(), &z[product.offset], rows, cols, thin.data(), cols);
+        column_sums(right.data(), thin.data(), kSide, cols, square.data(), kSide);
+        for (size_t i = 0; i < square.size(); ++i) to[i] += square[i];
     };
     const Batch& batch = batches_[product.batch];
     project_z(batch.own_mask, own_mask_);

@@ -12,8 +12,7 @@ constexpr size_t kSums = kRowSums;
 // The sums of rows that the selection says.
 RingVector sums_of(const Bytes& selection, const RingVector& x, size_t rows, size_t cols) {
     RingVector out(kSums * cols);
-    std::fill(out.begin(), out.end(), Ring{0});
-    add_row_sums(selection.data(), x.data(), rows, cols, out.data(), cols);
+    row_sums(selection.data(), x.data(), rows, cols, out.data(), cols);
     return out;
 }
 
