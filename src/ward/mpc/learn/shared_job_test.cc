@@ -321,7 +321,7 @@ TEST(SharedJob, GoesOnFromCheckpointsWithTheSameRowsInTheSameOrder) {
     };
     for (double norm : {0.0, 1.0}) {
         job.options.clipping_norm = norm;
-        job.options.noise_multiplier = norm / 1000;
+        job.options.noise_multiplier = norm / 50;  // moves no two runs alike
         std::filesystem::remove_all(folder);
         std::filesystem::create_directories(folder);
         testonly::error_of([&] { (void)run(2); }, ErrorCode::kUsage);
