@@ -48,7 +48,7 @@ expect 2 "--noise-multiplier must be finite and >= 0" "$ward" attack gradient-in
 expect 2 "changes none of the examples" "$ward" attack poison --data digits --rate 1e-9
 expect 2 "to the same class changes nothing" "$ward" attack poison --data digits --attack label-flip --source-class 1 --target-class 1
 expect 2 "source and target must be two of the classes" "$ward" attack poison --data digits --attack sleeper --source-class 0
-expect 2 "are for clean-label attacks" "$ward" attack poison --data digits --trainings 3
+expect 2 "badnets does not take --trainings" "$ward" attack poison --data digits --trainings 3
 expect 2 "--batch must be 1 to 10, got 11" "$ward" attack gradient-inversion --data digits --batch 11
 expect 2 "--budget" "$ward" audit m.safetensors --data digits --budget -1
 expect 2 "is not a number >= 0" "$ward" attack extraction --model m.safetensors --data digits --price -1
