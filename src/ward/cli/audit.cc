@@ -105,6 +105,7 @@ void print_human(const audit::Judgement& judgement, const std::filesystem::path&
 }
 
 void run(Options options) {
+    const std::atomic<bool>* stop = stop_on_signals();
     apply(options.subject.runtime);
     // Files that are wrong are found before hours of work.
     audit::Gates gates;
@@ -124,8 +125,7 @@ void run(Options options) {
     const audit::AuditPlan plan = choose_plan(options, subject);
     const std::vector<audit::ExperimentResult> results = audit::run_experiments(
         plan, [&](const audit::ExperimentSpec& spec) { return subject.run(spec); },
-        {(folder / "audit.state.json").string(), subject.fingerprint(plan), options.fresh,
-         stop_on_signals()});
+        {(folder / "audit.state.json").string(), subject.fingerprint(plan), options.fresh, stop});
     const audit::ModelClaims claims = subject.claims();
     const audit::Judgement judgement = audit::judge(claims, results, gates);
     const audit::AuditFacts facts = facts_of(options, subject, plan, results);

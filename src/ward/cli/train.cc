@@ -273,6 +273,7 @@ void print_plan(const std::optional<dp::PrivacyPlan>& claimed, bool json) {
 void run(const Options& options, const std::string& command_line) {
     check_files(options);
     is_private(options);  // a usage error before the data is read
+    const std::atomic<bool>* stop = options.dry_run ? nullptr : stop_on_signals();
     apply(options.runtime);
     data::LoadRequest request = to_request(options.data, "train");
     request.max_per_group = options.max_per_group;
@@ -297,7 +298,7 @@ void run(const Options& options, const std::string& command_line) {
         log_info(
             "while it trains, the epsilon shown is that of single rows; the one for groups "
             "follows");
-    run.stop = stop_on_signals();
+    run.stop = stop;
     train::TrainResult result = train::train(loaded.dataset, run, test ? &test->dataset : nullptr);
     if (groups) restate(*groups, &result);
     TrainingOutcome outcome{loaded, test, run, std::move(result), command_line, options.runtime};
