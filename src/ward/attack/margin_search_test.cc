@@ -9,6 +9,7 @@
 #include "ward/attack/evasion.h"
 #include "ward/attack/internal/margin_search.h"
 #include "ward/attack/testing/linear_target.h"
+#include "ward/core/error.h"
 #include "ward/core/progress.h"
 #include "ward/core/testing/errors.h"
 #include "ward/nn/torch.h"
@@ -27,6 +28,7 @@ using testonly::middle_points;
 using ward::testonly::message_of;
 
 constexpr int64_t kFeatures = 36, kExamples = 40;
+constexpr int64_t kMostCalls = 100000;  // several times what any attack here may need
 
 // All of class 0, far enough from the boundary for steps of the attacks' own size.
 struct Setting {
@@ -39,9 +41,17 @@ struct Setting {
     at::Tensor x = middle_points(kExamples, kFeatures, 8);
     Points points{x, at::Tensor(), at::Tensor()};
 
+    // Ends a search that does not end by itself.
     EvasionResult attack(const std::string& name, const EvasionOptions& options,
                          Access access = Access::kWhiteBox) const {
-        Target target = model.target(access);
+        int64_t calls = 0;
+        Target target(
+            [&](const at::Tensor& rows) {
+                if (++calls > kMostCalls)
+                    throw Error(ErrorCode::kInternal, name + " does not come to an end");
+                return model.logits(rows);
+            },
+            access);
         return evade(target, *make_attack(name, options), points, options);
     }
 
@@ -72,6 +82,63 @@ TEST(MarginSearch, EadFindsTheSparseNearestPoint) {
     EXPECT_THAT(
         message_of([] { make_attack("ead", {.norm = Norm::kL2}); }, ErrorCode::kUnsupported),
         HasSubstr("l1 only"));
+}
+
+TEST(MarginSearch, CarliniWagnerFindsTheNearestPoint) {
+    const Setting s;
+    const EvasionOptions options{.norm = Norm::kL2, .epsilon = 100};
+    const EvasionResult result = s.attack("cw", options);
+    s.expect_near(result, 2, 1.01);
+    EXPECT_LE(result.backward_per_example, 9 * 201);
+    // Also where few steps are allowed, and none of the constants of the paper is near.
+    Setting steep;
+    steep.model.weight *= 1000;
+    steep.model.bias *= 1000;
+    steep.expect_near(
+        steep.attack("cw", {.norm = Norm::kL2, .epsilon = 100, .steps = 100, .restarts = 3}), 2,
+        1.05);
+}
+
+// Each example has constants and an end of its own: what stands beside it changes nothing.
+TEST(MarginSearch, CarliniWagnerTreatsExamplesAlone) {
+    const Setting s;
+    const EvasionOptions options{.norm = Norm::kL2, .epsilon = 100, .steps = 60};
+    const EvasionResult all = s.attack("cw", options);
+    double backward = 0;
+    for (int64_t i = 0; i < kExamples; ++i) {
+        Target target = s.model.target();
+        const auto one = evade(target, *make_attack("cw", options),
+                               s.points.select(torch::tensor({i})), options);
+        EXPECT_TRUE(at::allclose(one.adversarial[0], all.adversarial[i], 0, 2e-3)) << i;
+        backward += one.backward_per_example / kExamples;
+    }
+    EXPECT_NEAR(all.backward_per_example, backward, 0.05 * backward);
+}
+
+TEST(MarginSearch, CarliniWagnerReachesTheWantedClass) {
+    const LinearModel model = LinearModel::make(5, kFeatures, 7);
+    const at::Tensor x = middle_points(kExamples, kFeatures, 8);
+    Points points{x, model.logits(x).argmax(1), at::Tensor()};
+    points = points.select((points.y != 3).nonzero().flatten());
+    points.wanted = torch::full_like(points.y, 3);
+    const EvasionOptions options{.norm = Norm::kL2, .epsilon = 100};
+    Target target = model.target();
+    const auto result = evade(target, *make_attack("cw", options), points, options);
+    EXPECT_EQ(result.robust_accuracy, 0);
+    EXPECT_TRUE((target.labels(result.adversarial) == 3).all().item<bool>());
+}
+
+TEST(MarginSearch, APlateauIsWhereNothingLowerWasFound) {
+    Plateau falling(50), wandering(50);
+    std::vector<int64_t> ends;
+    for (int64_t step = 0; step <= 30; ++step) {
+        EXPECT_FALSE(falling.reached(step, 1 - 1e-3 * double(step)));
+        if (wandering.reached(step, step < 12 ? 10.0 - double(step) : 5.0 + double(step % 2)))
+            ends.push_back(step);
+    }
+    EXPECT_EQ(wandering.window(), 5);
+    // Up to step 10 something lower is found; from 11 on the least is what step 11 has found.
+    EXPECT_THAT(ends, ::testing::ElementsAre(20, 25, 30));
 }
 
 TEST(MarginSearch, CarliniWagnerLinfIsNearlyExact) {
