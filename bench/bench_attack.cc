@@ -67,7 +67,7 @@ const std::vector<Case>& cases() {
         {"deepfool", kAny, 50, 200, 12, attack::Norm::kL2},
         {"ddn", kAny, 100, 200, 0, attack::Norm::kL2},
         {"cw", kAny, 100, 50, 0, attack::Norm::kL2, 3},
-        {"cw", kAny, 0, 50, 0, attack::Norm::kL2},
+        {"cw", kAny, 200, 50, 0, attack::Norm::kL2, 9},
         {kPeerRule, kAny, 100, 50, 0, attack::Norm::kL2, 3},
         {kPeerRule, kAny, 1000, 50, 0, attack::Norm::kL2, 9},
         {kPeerRule, kAny, 10000, 50, 0, attack::Norm::kL2, 9},
@@ -323,12 +323,14 @@ int main(int argc, char** argv) {
     std::string model, data = "mnist", only;
     bool json = false;
     int pairs = 3;
+    bool peers = false;
     app.add_option("--model", model, "TorchScript file that takes pixels in 0..1 [a random CNN]");
     app.add_option("--data", data, "Its data set")->capture_default_str();
     app.add_option("--only", only, "Run the attacks alone whose names begin so");
     app.add_option("--pairs", pairs, "Attack and replay this often in turn")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
+    app.add_flag("--peers", peers, "Also make the passes of the peers' rule of C&W (minutes)");
     app.add_flag("--json", json, "Print one JSON document");
     CLI11_PARSE(app, argc, argv);
     nn::set_threads(1);
@@ -345,6 +347,7 @@ int main(int argc, char** argv) {
         }
         for (const Case& wanted : cases()) {
             if (!only.empty() && wanted.attack.rfind(only, 0) != 0) continue;
+            if (wanted.attack == kPeerRule && !peers) continue;
             const auto line = run_case(subject, wanted, pairs);
             if (!json) print_line(line);
             out["attacks"].push_back(line);
