@@ -40,7 +40,8 @@ using namespace ward;
 constexpr double kAny = 1e6;
 constexpr int64_t kFullBatch = 200;
 constexpr std::array<int64_t, 7> kBatches = {1, 10, 25, 50, 100, 200, 400};
-constexpr double kLeastSeconds = 2;  // of an attack within one pair
+constexpr double kLeastSeconds = 2;   // of an attack within one pair
+constexpr double kMostSeconds = 120;  // of an attack in all pairs, after which no more begin
 
 const char* const kPeerRule = "cw-peers";
 
@@ -66,7 +67,7 @@ const std::vector<Case>& cases() {
         {"deepfool", kAny, 50, 200, 12, attack::Norm::kL2},
         {"ddn", kAny, 100, 200, 0, attack::Norm::kL2},
         {"cw", kAny, 100, 50, 0, attack::Norm::kL2, 3},
-        {"cw", kAny, 1000, 50, 0, attack::Norm::kL2},
+        {"cw", kAny, 200, 50, 0, attack::Norm::kL2, 9},
         {kPeerRule, kAny, 100, 50, 0, attack::Norm::kL2, 3},
         {kPeerRule, kAny, 1000, 50, 0, attack::Norm::kL2, 9},
         {kPeerRule, kAny, 10000, 50, 0, attack::Norm::kL2, 9},
@@ -242,7 +243,8 @@ nlohmann::ordered_json run_case(const Subject& subject, const Case& wanted, int 
     const attack::Points points{subject.x.narrow(0, 0, n), subject.y.narrow(0, 0, n), {}};
     attack::EvasionResult result;
     std::vector<double> seconds, bares, overheads;
-    for (int pair = 0, runs = 1; pair < pairs; ++pair) {
+    double spent = 0;
+    for (int pair = 0, runs = 1; pair < pairs && spent < kMostSeconds; ++pair) {
         double taken = 0, bare = 0;
         for (int run = 0; run < runs; ++run) {
             trace.clear();
@@ -251,6 +253,7 @@ nlohmann::ordered_json run_case(const Subject& subject, const Case& wanted, int 
             taken += result.cpu_seconds;
             bare += trace.replay();
         }
+        spent += taken;
         seconds.push_back(taken / runs);
         bares.push_back(bare / runs);
         overheads.push_back(taken / bare);
@@ -274,8 +277,31 @@ nlohmann::ordered_json run_case(const Subject& subject, const Case& wanted, int 
         {"overhead", median(overheads)},
         {"overhead_least", *std::min_element(overheads.begin(), overheads.end())},
         {"overhead_full_batches", median(seconds) / full}};
+    line["steps"] = std::to_string(options.restarts) + " x " + std::to_string(options.steps);
     if (wanted.bar > 0 && subject.script) line["bar"] = wanted.bar;
     return line;
+}
+
+// C&W beside the passes alone that the peers' rule makes, budget by budget: [] where not both ran.
+nlohmann::ordered_json against_peers(const nlohmann::ordered_json& lines) {
+    nlohmann::ordered_json own, out = nlohmann::ordered_json::array();
+    for (const auto& line : lines)
+        if (line["attack"] == "cw" && line["norm"] == "l2") own.push_back(line);
+    for (const auto& peer : lines) {
+        if (peer["attack"] != kPeerRule) continue;
+        for (const auto& line : own) {
+            const double seconds = line["cpu_seconds_per_1000"],
+                         bare = peer["bare_cpu_seconds_per_1000"];
+            out.push_back({{"steps", line["steps"]},
+                           {"peer_steps", peer["steps"]},
+                           {"seconds_over_bare_peer", seconds / bare},
+                           {"robust_accuracy", line["robust_accuracy"]},
+                           {"peer_robust_accuracy", peer["robust_accuracy"]},
+                           {"mean_norm", line["mean_norm"]},
+                           {"peer_mean_norm", peer["mean_norm"]}});
+        }
+    }
+    return out;
 }
 
 void print_line(const nlohmann::ordered_json& line) {
@@ -297,12 +323,14 @@ int main(int argc, char** argv) {
     std::string model, data = "mnist", only;
     bool json = false;
     int pairs = 3;
+    bool peers = false;
     app.add_option("--model", model, "TorchScript file that takes pixels in 0..1 [a random CNN]");
     app.add_option("--data", data, "Its data set")->capture_default_str();
-    app.add_option("--only", only, "Run this attack alone");
+    app.add_option("--only", only, "Run the attacks alone whose names begin so");
     app.add_option("--pairs", pairs, "Attack and replay this often in turn")
         ->check(CLI::Range(1, 1000))
         ->capture_default_str();
+    app.add_flag("--peers", peers, "Also make the passes of the peers' rule of C&W (minutes)");
     app.add_flag("--json", json, "Print one JSON document");
     CLI11_PARSE(app, argc, argv);
     nn::set_threads(1);
@@ -318,10 +346,15 @@ int main(int argc, char** argv) {
                         "full", "mean norm");
         }
         for (const Case& wanted : cases()) {
-            if (!only.empty() && wanted.attack != only) continue;
+            if (!only.empty() && wanted.attack.rfind(only, 0) != 0) continue;
+            if (wanted.attack == kPeerRule && !peers) continue;
             const auto line = run_case(subject, wanted, pairs);
             if (!json) print_line(line);
             out["attacks"].push_back(line);
+        }
+        for (const auto& line : against_peers(out["attacks"])) {
+            if (!json) std::printf("# %s\n", line.dump().c_str());
+            out["cw_against_peers"].push_back(line);
         }
         const Trace trace(subject);
         for (const int64_t rows : kBatches) {

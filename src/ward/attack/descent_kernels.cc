@@ -10,23 +10,6 @@ namespace {
 
 constexpr double kBeta1 = 0.9, kBeta2 = 0.999;
 constexpr float kTiny = 1e-8f;
-constexpr float kMostExponent = 80;  // exp of it is finite in single precision
-
-// exp(a) for |a| <= 80: a = k ln 2 + r with |r| <= 0.35, the power of two by its bits, the rest by
-// the series up to r^7, of which what is left out is below 6e-9.
-WARD_INLINE Float16 exp_within(Float16 a) {
-    const Float16 k = to_whole(a * 1.44269504f);
-    const Float16 r = (a - k * 0.693359375f) - k * -2.12194440e-4f;  // ln 2 in two parts
-    Float16 series = Float16{} + 1.0f / 5040;
-    series = series * r + 1.0f / 720;
-    series = series * r + 1.0f / 120;
-    series = series * r + 1.0f / 24;
-    series = series * r + 1.0f / 6;
-    series = series * r + 0.5f;
-    series = series * r + 1.0f;
-    series = series * r + 1.0f;
-    return (Float16)((Int16)series + __builtin_convertvector(k, Int16) * (1 << 23));
-}
 
 }  // namespace
 
@@ -48,21 +31,9 @@ WARD_SIMD_CLONES void adam_move(const AdamRates& rates, const float* slope, floa
     }
 }
 
-WARD_SIMD_CLONES void tanh_inputs(const float* w, float lower, float width, float* x, float* steep,
-                                  int64_t n) {
-    for (int64_t j = 0; j < n; j += 16) {
-        const Float16 twice = within(-2 * load_some(w + j, n - j), -kMostExponent, kMostExponent);
-        const Float16 e = exp_within(twice), share = 1 / (1 + e);
-        store_some(lower + width * share, x + j, n - j);
-        store_some(2 * width * share * (e * share), steep + j, n - j);
-    }
-}
-
 WARD_SIMD_CLONES void squared_distance_slope(const float* x, const float* x0, const float* gradient,
-                                             float weight, const float* steep, float* slope,
-                                             int64_t n) {
-    for (int64_t j = 0; j < n; ++j)
-        slope[j] = steep[j] * (2 * (x[j] - x0[j]) - weight * gradient[j]);
+                                             float weight, float* slope, int64_t n) {
+    for (int64_t j = 0; j < n; ++j) slope[j] = 2 * (x[j] - x0[j]) - weight * gradient[j];
 }
 
 WARD_SIMD_CLONES void excess_slope(const float* x, const float* x0, const float* gradient,

@@ -8,8 +8,6 @@
 namespace ward::attack {
 namespace {
 
-constexpr double kInside = 0.999999;  // keeps the inverse of tanh finite at the edges of the box
-
 LossRows margin_rows(const at::Tensor& logits, const at::Tensor& y, const at::Tensor& wanted) {
     if (!wanted.defined()) return evaluate_loss(Loss::kMargin, logits, y, at::Tensor());
     // Over all other classes, not only the right one: a third class may stand above both.
@@ -60,9 +58,13 @@ bool Stagnation::reached(int64_t step, double total) {
     return false;
 }
 
-at::Tensor from_inputs(const at::Tensor& x, double lower, double upper) {
-    const at::Tensor middle = 2 * (x - lower) / (upper - lower) - 1;
-    return at::atanh(middle * kInside).contiguous();
+bool Plateau::reached(int64_t step, double total) {
+    least_ = std::min(least_, total);
+    if (step == 0 || step % window_ != 0) return false;
+    const bool flat = !(least_ <= 0.9999 * before_);
+    before_ = std::min(before_, least_);
+    least_ = INFINITY;
+    return flat;
 }
 
 }  // namespace ward::attack

@@ -1,6 +1,6 @@
 // What attacks share that weigh a margin against a distance: the pass that tells the margin and its
-// gradient, the weight of the margin found by bisection, Adam on single coordinates, the box undone
-// by tanh (rows of it: descent_kernels.h).
+// gradient, the weight of the margin found by bisection, Adam on single coordinates (on
+// rows: descent_kernels.h).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -57,6 +57,19 @@ class Stagnation {
     double before_ = INFINITY;
 };
 
+// Ends a descent that wanders: whose least objective over a tenth of its steps is not 0.01 % below
+// the least one before.
+class Plateau {
+  public:
+    explicit Plateau(int64_t steps) : window_(std::max<int64_t>(1, steps / 10)) {}
+    int64_t window() const { return window_; }
+    bool reached(int64_t step, double total);  // to be called at every step, from 0 on
+
+  private:
+    int64_t window_;
+    double before_ = INFINITY, least_ = INFINITY;
+};
+
 // One step of Adam (Kingma and Ba 2015, algorithm 1), coordinate by coordinate.
 class AdamStep {
   public:
@@ -76,9 +89,5 @@ class AdamStep {
     static constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kTiny = 1e-8;
     double rate_, bias1_, bias2_;
 };
-
-// w with x = lower + (upper - lower) (tanh(w) + 1) / 2, so that every w lies in the box; x is drawn
-// in by a millionth, that w is finite at its edges.
-at::Tensor from_inputs(const at::Tensor& x, double lower, double upper);
 
 }  // namespace ward::attack
