@@ -126,6 +126,14 @@ void require_width(int bits) {
                 "a comparison must be of 2 to 64 bits, got " + std::to_string(bits));
 }
 
+void require_fits(Ring end, int bits) {
+    const int unused = 64 - bits;
+    if (static_cast<int64_t>(end << unused) >> unused == static_cast<int64_t>(end)) return;
+    throw Error(ErrorCode::kUsage, "a number to compare with has more than " +
+                                       std::to_string(bits) +
+                                       " bits: " + std::to_string(static_cast<int64_t>(end)));
+}
+
 }  // namespace
 
 SharedBits bit_xor(const SharedBits& x, const SharedBits& y) {
@@ -175,6 +183,7 @@ SharedBits at_least(Party& party, const SharedMatrix& x, std::span<const Ring> e
     const TrafficLedger::Scope scope(party.ledger(), "compare");
     require_width(bits);
     if (ends.empty()) throw Error(ErrorCode::kUsage, "a comparison needs at least one number");
+    for (const Ring end : ends) require_fits(end, bits);
     if (party.verifier() != nullptr) {
         return internal::verified_at_least(party, x, ends, static_cast<size_t>(bits));
     }

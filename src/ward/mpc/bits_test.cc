@@ -187,6 +187,9 @@ TEST(Bits, RefusesWrongCountsAndWidths) {
             HasSubstr("5 bits and 6 values"));
         EXPECT_THAT(testonly::message_of([&] { at_least(party, x, {}, 32); }, ErrorCode::kUsage),
                     HasSubstr("at least one number"));
+        const Ring wide[] = {1, 128};
+        EXPECT_THAT(testonly::message_of([&] { at_least(party, x, wide, 8); }, ErrorCode::kUsage),
+                    HasSubstr("more than 8 bits: 128"));
     });
 }
 

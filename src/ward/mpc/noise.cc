@@ -74,6 +74,8 @@ bool opens_as_one(Party& party, const SharedBits& bits) {
 }
 
 void require_bounded(Party& party, const std::array<SharedMatrix, kParties>& noise, Ring bound) {
+    // No party gives its piece of the coin before all hold their shares of all noise.
+    party.synchronize();
     const Bytes selection = draw_selection(open_coin(party), noise[0].size());
     const SharedMatrix sums = subset_sums(selection, noise);
     // Sum + B and B - sum, for each party its own, one behind the other.

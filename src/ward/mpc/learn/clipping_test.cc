@@ -57,6 +57,30 @@ TEST(Clip, CapsWhateverADivisionCanGive) {
     }
 }
 
+// What an owner who deviates may have shared: nothing leaves the bounds.
+TEST(Clip, KeepsEveryNumberOf64BitsInTheBounds) {
+    const Ring bound = 3 << kFractionBits, half = Ring{1} << 63;
+    RingMatrix x(1, 64 + 9);
+    for (size_t k = 0; k < 64; ++k) x.values[k] = Ring{1} << k;
+    const Ring edges[] = {half,     half + 5,     half - 5,           half + bound,    half - bound,
+                          half - 1, half + 65536, 0 - (half - 65536), half + 2 * bound};
+    std::copy(std::begin(edges), std::end(edges), x.values.begin() + 64);
+    const RingVector bounds(x.size(), bound);
+    Twin twin(testonly::seeded_random(1));
+    for (Security security : {Security::kSemiHonest, Security::kMalicious}) {
+        run_local(
+            [&](Party& party) {
+                const RingMatrix got = open(party, cap(party, shared(party, x), bounds));
+                EXPECT_EQ(got.values, cap(twin, x, bounds).values);
+                for (size_t i = 0; i < x.size(); ++i) {
+                    const auto value = static_cast<int64_t>(got.values[i]);
+                    EXPECT_LE(std::abs(value), static_cast<int64_t>(bound)) << x.values[i];
+                }
+            },
+            {.security = security});
+    }
+}
+
 TEST(Clip, RowProductsAreExact) {
     Random random = testonly::seeded_random(2);
     const RingMatrix x = random_matrix(random, 3, 5, 4), y = random_matrix(random, 3, 5, 4);

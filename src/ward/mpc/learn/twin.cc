@@ -151,8 +151,11 @@ RingMatrix select(Twin&, const PlainBits& bits, const RingMatrix& x) {
 RingMatrix cap(Twin&, const RingMatrix& x, const RingVector& bounds) {
     RingMatrix out = x;
     for (size_t i = 0; i < out.size(); ++i) {
-        if (is_negative(bounds[i] - x.values[i])) out.values[i] = bounds[i];
-        if (is_negative(x.values[i] + bounds[i])) out.values[i] = 0 - bounds[i];
+        if (is_negative(bounds[i] - x.values[i])) {
+            out.values[i] = bounds[i];
+        } else if (is_negative(x.values[i] + bounds[i])) {
+            out.values[i] = 0 - bounds[i];
+        }
     }
     return out;
 }
