@@ -33,13 +33,15 @@ constexpr double kMaxAdamNoise = 48;  // whose mean square, with a third party's
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::kUsage, message); }
 
 void require_exact(const Party& party) {
-    party.require_semi_honest("the noise of private training");
     if (party.truncation() == Truncation::kExact) return;
     throw Error(ErrorCode::kUnsupported,
                 "the fast truncation can be far off, so clipping has no bound with it",
                 "take the exact truncation");
 }
 void require_exact(const Twin&) {}
+
+Security security_of(const Party& party) { return party.security(); }
+Security security_of(const Twin&) { return Security::kSemiHonest; }
 
 // 1 / max(sqrt(v), kAdamFloor) for v with 24 fraction bits, which the ladder takes for 256 v with
 // 16. Relative error below 2^-8.
@@ -119,7 +121,7 @@ template <typename World>
 void BasicNetwork<World>::begin_clipping() {
     require_exact(context_);
     check_adam();
-    clipping_.emplace(steps_, options_.clipping_norm);
+    clipping_.emplace(steps_, options_.clipping_norm, security_of(context_));
     const double sum = options_.clipping_norm * (static_cast<double>(options_.batch_size) +
                                                  kNoiseTail * options_.noise_multiplier);
     const double kept = options_.optimizer == Optimizer::kSgd ? 1 - options_.momentum : 1;
