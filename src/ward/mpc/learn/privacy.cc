@@ -54,7 +54,7 @@ std::vector<std::string> privacy_remarks(Security security) {
         "examples is public",
         security == Security::kMalicious
             ? "the guarantee holds against one of the three computing parties even if it deviates "
-              "from the protocol, but for a probability of 2^-42 per step, not against two that "
+              "from the protocol, but for a probability of 2^-41 per step, not against two that "
               "collude"
             : "the guarantee holds against one of the three computing parties as long as it "
               "follows the protocol, not against two that collude",

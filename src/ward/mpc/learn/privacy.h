@@ -16,7 +16,7 @@
 // Against whom: whoever sees the model and all noisy sums, and one of the three parties: it knows
 // its own third of the noise, and what the two others add has the variance accounted for. It must
 // follow the protocol, unless the job has Security::kMalicious (noise.h, clipping.h; the checks
-// fail with a probability of 2^-42 each, which comes on top of delta). Two parties that collude
+// fail with a probability of 2^-41 each, which comes on top of delta). Two parties that collude
 // learn everything. Thread safety: free functions.
 #pragma once
 
