@@ -83,7 +83,7 @@ void run_mpc_local(const Options& options) {
     const mpc::NetworkWeights initial = mpc::initial_weights(job.shape, random);
     const Outcome outcome = train_locally(file, job, initial, train_set);
     if (!options.out.empty()) {
-        save_job_model(job, outcome.result.network, train_set, options.out);
+        save_job_model(job, file.security, outcome.result.network, train_set, options.out);
     }
     nlohmann::ordered_json found = {{"accuracy", mpc::accuracy(outcome.result.network, test_set)}};
     if (options.twin) {

@@ -104,7 +104,8 @@ void run_node(const Options& options) {
     try {
         result = take_part(party, party_file, job, own ? &*own : nullptr);
         party.synchronize();  // nobody writes before all have finished
-        if (!options.out.empty()) save_job_model(job, result.network, *own, options.out);
+        if (!options.out.empty())
+            save_job_model(job, job_file.security, result.network, *own, options.out);
         party.synchronize();  // nobody removes what leads there before all have written
     } catch (const std::exception& error) {
         party.fail("it has ended with an error of its own");  // its text names own files

@@ -131,7 +131,8 @@ void reveal_model(const About& about, std::vector<mpc::RingMatrix> matrices,
     data::Dataset data = about.data;
     data.name = name;
     if (data.class_names.size() < 2) data.class_names = {"0", "1"};
-    save_job_model(job, network_of(job.shape, std::move(matrices)), data, out);
+    save_job_model(job, mpc::parse_job(about.job, "the job of the result").security,
+                   network_of(job.shape, std::move(matrices)), data, out);
     std::cout << "model of " << about.rows << " rows of " << about.shape.features << " inputs in "
               << out << "\n";
 }

@@ -214,6 +214,48 @@ TEST(Deviations, OfStepsOfTrainingAreCaughtOrWithoutEffect) {
     expect_caught(learned, near, trials_or(18));
 }
 
+// A private step of a convolution and a dense layer. Noise of another size than was drawn may pass
+// within its bound, which moves a weight by less than 0.01 here.
+NetworkShape private_images() {
+    using Kind = NetworkLayer::Kind;
+    return {.widths = {},
+            .image = {3, 3, 1},
+            .layers = {{.kind = Kind::kConvolution, .outputs = 1, .kernel = 2},
+                       {.kind = Kind::kRelu},
+                       {.kind = Kind::kDense, .outputs = 2}}};
+}
+
+TrainOptions private_options() {
+    TrainOptions options = options_of(Optimizer::kSgd);
+    options.clipping_norm = 0.5;
+    options.noise_multiplier = 0x1p-12;  // 8 units
+    return options;
+}
+
+RingVector learned_privately(Party& party) {
+    Network network(party, private_images(), initial(private_images()), private_options());
+    network.train_step(shared(party, 0, images()), shared(party, 1, labels()));
+    const NetworkWeights got = network.reveal(party);
+    RingVector out;
+    append_all(out, got.weights, got.biases);
+    return out;
+}
+
+TEST(Deviations, OfPrivateStepsAreCaughtOrWithoutEffect) {
+    Twin twin(testonly::seeded_random(5));
+    TwinNetwork network(twin, private_images(), initial(private_images()), private_options());
+    network.train_step(images(), labels());
+    RingVector expected;
+    append_all(expected, network.weights(), network.biases());
+    const auto near = [&](const RingVector& opened, const std::string& what) {
+        ASSERT_EQ(opened.size(), expected.size()) << what;
+        for (size_t i = 0; i < opened.size(); ++i) {
+            ASSERT_NEAR(decode(opened[i]), decode(expected[i]), 0.01) << what << ", value " << i;
+        }
+    };
+    expect_caught(learned_privately, near, trials_or(18));
+}
+
 // ---- statistics and functions
 
 const std::vector<double> kColumn = {0.5, 3, 1, 0.25, 2};

@@ -78,7 +78,9 @@ void Resumption::restore() {
 }
 
 uint64_t Resumption::begin_steps(Network& network) {
-    if (fresh_steps_) party_.restore_keys(copy_of(fresh_keys_));
+    // With kMalicious the keys are those of this start in any case.
+    const bool changed = fresh_steps_ && party_.security() == Security::kSemiHonest;
+    if (changed) party_.restore_keys(copy_of(fresh_keys_));
     if (state_.step > 0) network.restore(std::move(state_.matrices), state_.step);
     return state_.step;
 }

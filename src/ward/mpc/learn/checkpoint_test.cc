@@ -284,6 +284,26 @@ TEST_F(CheckpointTest, APrivateModelIsOpenedAgainAndNotMadeAgain) {
     EXPECT_EQ(epochs_done, 0);
 }
 
+// A party that has seen the model says that it lacks the last state, to have another one made.
+TEST_F(CheckpointTest, AVerifiedPrivateJobMakesNoSecondModel) {
+    options_.security = Security::kMalicious;
+    job_.options.clipping_norm = 1;
+    job_.options.noise_multiplier = 1;
+    const NetworkWeights one = run([](int, int) {});
+    expect_equal(run([](int, int) {}), one);  // opened again, not made again
+    std::filesystem::rename(place(1).path + ".previous", place(1).path);
+    EXPECT_THAT(testonly::message_of([&] { (void)run([](int, int) {}); }, ErrorCode::kRefused),
+                HasSubstr("a party has lost the last state"));
+    // Before the end a lost save is no harm.
+    for (int party : {0, 1, 2}) remove_checkpoints(place(party));
+    const auto die = [](int party, int epochs) {
+        if (party == 2 && epochs == 1) throw Error(ErrorCode::kUsage, "killed");
+    };
+    testonly::error_of([&] { (void)run(die); }, ErrorCode::kUsage);
+    std::filesystem::rename(place(1).path + ".previous", place(1).path);
+    EXPECT_FALSE(run([](int, int) {}).weights.empty());
+}
+
 // Party 1 fails twice while it saves the same step, so that it keeps the state before only.
 TEST_F(CheckpointTest, TwoFailuresOfOneSaveLeaveTheStateBefore) {
     const auto die = [](int party, int epochs) {

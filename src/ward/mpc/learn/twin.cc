@@ -11,8 +11,6 @@
 namespace ward::mpc {
 namespace {
 
-constexpr int kSplineShift = Spline::kTermBits - kFractionBits;
-
 bool is_negative(Ring value) { return static_cast<int64_t>(value) < 0; }
 
 }  // namespace
@@ -207,7 +205,7 @@ RingMatrix discrete_gaussian_noise(Twin& twin, size_t rows, size_t cols, double 
 
 RingMatrix evaluate(Twin& twin, const Spline& spline, RingMatrix x) {
     for (Ring& value : x.values) value = spline.evaluate_raw(value);
-    twin.divide(x.values, kSplineShift);
+    twin.divide(x.values, spline.shift());
     return x;
 }
 
