@@ -29,13 +29,5 @@ WARD_INLINE void store_some(Float16 v, float* target, int64_t count) {
 }
 
 WARD_INLINE Double16 widen(Float16 v) { return __builtin_convertvector(v, Double16); }
-WARD_INLINE Float16 within(Float16 v, float low, float high) {
-    const Float16 least = Float16{} + low, most = Float16{} + high;
-    v = v < least ? least : v;
-    return v > most ? most : v;
-}
-
-// Whole numbers in v, |v| < 2^22, by rounding to nearest: adding 1.5 * 2^23 does it.
-WARD_INLINE Float16 to_whole(Float16 v) { return (v + 12582912.0f) - 12582912.0f; }
 
 }  // namespace ward::attack
