@@ -84,7 +84,7 @@ function(ward_test name)
   if(arg_WHOLE)
     add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
     # As programs do (nn/runtime.h): waiting threads give way, or a busy machine slows the tests tenfold.
-    set_tests_properties(${name} PROPERTIES TIMEOUT 600 ENVIRONMENT GOMP_SPINCOUNT=20000)
+    set_tests_properties(${name} PROPERTIES TIMEOUT 600 ENVIRONMENT GOMP_SPINCOUNT=1000)
   else()
     gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
   endif()

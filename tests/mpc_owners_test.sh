@@ -76,7 +76,7 @@ parties() { for i in 0 1 2; do party "$i" $(files "$@" | sed "s/INDEX/$i/") >"$w
 
 # Two banks: 300 customers in common; neither bank nor party learns which.
 : >"$work/owners"
-share bank-a schema-a --id customer --no-labels --by-hash || fail "share: $(cat "$work/err")"
+share bank-a schema-a --id customer --no-labels || fail "share: $(cat "$work/err")"
 share bank-b schema-b --id customer
 grep -q '^- {name: bank-b, id: [0-9a-f]\{64\}}$' "$work/owners" || fail "owners: $(cat "$work/owners")"
 if grep -q 'C17' "$work"/sealed/*; then fail "a share file shows an identifier"; fi
@@ -90,9 +90,75 @@ grep -q '"rows":300,' "$work/out1" || fail "rows in common: $(cat "$work/out1")"
 grep -q 'training on shares' "$work/err2" || fail "no progress at party 2"
 "$ward" mpc reveal "$work"/banks.{0,1,2}.share -i "$work/recipient.key" --out "$work/banks.safetensors" >"$work/out"
 "$ward" inspect "$work/banks.safetensors" | grep -q 'bank-a and bank-b' || fail "the card does not name the owners"
+# The model reads a table with the columns of both banks, by the bounds of both schemas.
+python3 - "$work" <<'ROWS' || fail "the model of two banks does not fit a joined table"
+import csv, json, struct, sys
+work = sys.argv[1]
+raw = open(f"{work}/banks.safetensors", "rb").read()
+metadata = json.loads(raw[8:8 + struct.unpack("<Q", raw[:8])[0]])["__metadata__"]
+columns = json.loads(metadata["ward_preprocessing"])["schema"]["columns"]
+assert [c["name"] for c in columns] == ["a", "b", "c", "d", "default"] and columns[0]["max"] == 10, columns
+assert json.loads(metadata["ward_card"])["training_examples"] == 300, metadata
+read = lambda name: {r["customer"]: r for r in csv.DictReader(open(f"{work}/{name}.csv"))}
+a, b = read("bank-a"), read("bank-b")
+with open(f"{work}/joined.csv", "w") as out:
+    out.write("d,customer,default,b,a,c\n")  # found by their names
+    for c in a:
+        if c in b: out.write(",".join([b[c]["d"], c, b[c]["default"], a[c]["b"], a[c]["a"], b[c]["c"]]) + "\n")
+ROWS
+if "$ward" evaluate --help | grep -q -- --split; then  # with LibTorch
+    "$ward" evaluate "$work/banks.safetensors" --data "$work/joined.csv" --split all --json >"$work/out" 2>"$work/err" ||
+        fail "evaluate: $(cat "$work/err")"
+    python3 -c 'import json, sys; assert json.load(open(sys.argv[1]))["accuracy"] > 0.9' "$work/out" || fail "$(cat "$work/out")"
+fi
 expect 2 "do not go into a .csv file" "$ward" mpc reveal "$work"/banks.{0,1}.share -i "$work/recipient.key" --out "$work/x.csv"
-expect 1 "none of the identities" "$ward" mpc reveal "$work"/banks.{0,1}.share -i "$work/stranger.key" --out "$work/x"
+expect 1 "--identity takes the key file of a recipient" "$ward" mpc reveal "$work"/banks.{0,1}.share -i "$work/stranger.key" --out "$work/x"
 expect 3 "has rows of an owner" "$ward" mpc reveal "$work"/sealed/bank-a.{0,0}.share -i "$work/shares0.key" --out "$work/x"
+
+# The rows in common are scored; bank-a gets the scores of its customers with their names, and nobody else can.
+new_scores() {  # security
+    run predict "$work/score-banks.yaml" both --model "$work/banks.@.share" || fail "predict: $(cat "$work"/err?)"
+    "$ward" mpc reveal "$work"/both.{0,1,2}.share -i "$work/recipient.key" --out "$work/both.csv" >"$work/out"
+    "$ward" mpc reveal "$work"/both.{0,1}.share -i "$work/recipient.key" --tags "$work/tags-a.csv" --out "$work/of-a.csv" >"$work/out"
+    python3 - "$work" <<'ROWS' || fail "scores of rows in common: $(head -3 "$work"/both.csv "$work"/of-a.csv)"
+import csv, sys
+read = lambda name: list(csv.DictReader(open(f"{sys.argv[1]}/{name}.csv")))
+labels = {r["customer"]: r["default"] for r in read("bank-b")}
+a, both, of_a = read("bank-a"), read("both"), read("of-a")
+common = [r["customer"] for r in a if r["customer"] in labels]
+assert [r["customer"] for r in of_a] == common and len(common) == 300   # in the order of its table
+right = sum((float(r["yes"]) > 0.5) == (labels[r["customer"]] == "yes") for r in of_a)
+assert right > 0.9 * len(common), right
+assert list(both[0]) == ["row of bank-a", "no", "yes"]
+named = {r["row of bank-a"]: r["customer"] for r in read("tags-a")}
+assert {named[r["row of bank-a"]]: r["yes"] for r in both} == {r["customer"]: r["yes"] for r in of_a}
+ROWS
+}
+mkdir "$work/scored"
+cp "$work/owners" "$work/owners-untagged"
+: >"$work/owners"
+folder=$work/scored share bank-a schema-a --id customer --no-labels --tags "$work/tags-a.csv" || fail "share: $(cat "$work/err")"
+folder=$work/scored share bank-b schema-b --id customer --no-labels
+[[ $(stat -c %a "$work/tags-a.csv") == 600 ]] || fail "the owner's tags can be read by others"
+for i in 0 1 2; do party "$i" "$work"/scored/bank-{a,b}."$i".share >"$work/party$i.yaml"; done
+for security in semi-honest malicious; do
+    job 'align: vertical' "security: $security" >"$work/score-banks.yaml"
+    new_scores
+done
+sed 's/bank-a/bank-z/' "$work/tags-a.csv" >"$work/tags-z.csv"
+head -200 "$work/tags-a.csv" >"$work/tags-some.csv"
+expect 1 'has "row of bank-z", the scores have "row of bank-a"' "$ward" mpc reveal "$work"/both.{0,1}.share \
+    -i "$work/recipient.key" --tags "$work/tags-z.csv" --out "$work/x.csv"
+expect 1 "only some of the rows" "$ward" mpc reveal "$work"/both.{0,1}.share \
+    -i "$work/recipient.key" --tags "$work/tags-some.csv" --out "$work/x.csv"
+mv "$work/owners-untagged" "$work/owners"
+job 'align: vertical' >"$work/untagged.yaml"
+parties bank-a bank-b
+expect 1 "bank-a.1.share: its rows have no tags" "$ward" mpc predict "$work/untagged.yaml" --party "$work/party1.yaml" \
+    --model "$work/banks.1.share" --out "$work/x"
+
+sed "s/shares1.key/stranger.key/" "$work/party1.yaml" >"$work/wrong.yaml"
+expect 1 "shares_key: in the party file" "$ward" mpc train "$work/banks.yaml" --party "$work/wrong.yaml" --out "$work/x"
 
 # A party is killed in the middle; all three started again, the job goes on from their checkpoints to its end.
 for i in 0 1 2; do party_checkpoints "$i" >>"$work/party$i.yaml"; done
@@ -103,6 +169,7 @@ pkill -9 -f "mpc train $work/long.yaml --party $work/party1.yaml" || fail "nothi
 if wait "$running"; then fail "a job ended although a party was killed"; fi
 [[ -f "$work/state1" ]] || fail "no checkpoint after a kill: $(cat "$work"/err?)"
 run train "$work/long.yaml" killed || fail "the job did not go on: $(cat "$work"/err?)"
+grep -q 'going on from the state of step [1-9]' "$work/err0" || fail "from where: $(cat "$work/err0")"
 [[ -f "$work/killed.0.share" && ! -e "$work/state0" ]] || fail "a finished job left its checkpoint"
 
 # The banks find their customers in common themselves, and share these rows alone: no join, so also against deviations.
@@ -169,6 +236,10 @@ for column in exact["columns"]:
 assert private["privacy"]["epsilon"] <= 1 and private["columns"][0]["counts"] != [180, 180]
 assert any(abs(p["mean"] - e["mean"]) > 1e-3 for p, e in zip(private["columns"], exact["columns"]))
 PY
+job 'align: horizontal' 'security: malicious' 'statistics: {bound: 1, edges: [0.5], epsilon: 3, delta: 1e-6}' >"$work/sure.yaml"
+run statistics "$work/sure.yaml" sure || fail "verified private statistics: $(cat "$work"/err?)"
+"$ward" mpc reveal "$work"/sure.{0,1,2}.share -i "$work/recipient.key" --out "$work/sure.json" >"$work/out"
+grep -q 'one party that may deviate' "$work/sure.json" || fail "statement: $(cat "$work/sure.json")"
 
 # New patients are scored by the shared model; the recipient alone sees the scores.
 : >"$work/owners"
@@ -212,6 +283,12 @@ expect 1 "hospital-0.1.share and $work/sealed/hospital-1.1.share: have 4 and 3 i
 sed -i 's/id: ..../id: 0000/' "$work/misfit.yaml"
 expect 1 "none of this party's shares is the data of hospital-0" \
     "$ward" mpc train "$work/misfit.yaml" --party "$work/party1.yaml" --out "$work/x"
+# Values outside the bounds of the schema, which training would move to the bound, are refused by row and column.
+sed '3s/^P221,[^,]*,/P221,10.5,/' "$work/hospital-2.csv" >"$work/beyond.csv"
+expect 1 "beyond.csv row 1, column 'a': 10.5 is outside the declared bounds 0 to 10" "$ward" mpc share "$work/beyond.csv" \
+    --as beyond --schema "$work/schema-h.yaml" --id patient --to "${readers[@]}" --out "$work/none"
+share beyond schema-h --id patient --clamp || fail "share --clamp: $(cat "$work/err")"
+grep -q '1 values lay outside' "$work/err" || fail "clamped in silence: $(cat "$work/err")"
 python3 -c 'import sys
 open(sys.argv[1], "wb").write(b"\x93NUMPY\x01\x00F\x00" + b"{\"descr\": \"<f4\", \"fortran_order\": False, \"shape\": (2, 2), }".ljust(69) + b"\n"
     + __import__("struct").pack("<4f", 1, 2, 3, 40000))' "$work/wide.npy"

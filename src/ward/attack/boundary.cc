@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ward/attack/internal/nearest.h"
+#include "ward/attack/internal/row_random.h"
 #include "ward/attack/internal/rows.h"
 #include "ward/core/error.h"
 #include "ward/nn/torch.h"
@@ -40,7 +41,7 @@ struct Walk {
 
 class Boundary : public Attack {
   public:
-    explicit Boundary(const EvasionOptions& options) : options_(options) {
+    explicit Boundary(const EvasionOptions& options) : options_(options), ball_(ball_of(options)) {
         if (options_.norm != Norm::kL2)
             throw Error(ErrorCode::kUnsupported, "boundary knows the norm l2 only",
                         "use hopskipjump for linf");
@@ -68,7 +69,7 @@ class Boundary : public Attack {
                                row_size(x));
             const at::Tensor first = points.fooled_by_labels(target.labels(trial)).contiguous();
             for (int64_t i = 0; i < x.size(0); ++i)
-                trial[i].copy_(trial[i] + walks[i].forward.value * (points.x[i] - trial[i]));
+                step_forward(row(points.x, i), walks[i].forward.value, row(trial, i), row_size(x));
             const at::Tensor second = points.fooled_by_labels(target.labels(trial)).contiguous();
             nearest.offer_all(second, trial, owner);
             for (int64_t i = 0; i < x.size(0); ++i) {
@@ -76,7 +77,7 @@ class Boundary : public Attack {
                 const bool stayed = first.data_ptr<bool>()[i], nearer = second.data_ptr<bool>()[i];
                 walks[i].aside.note(stayed);
                 if (stayed) walks[i].forward.note(nearer);
-                if (nearer) x[i].copy_(trial[i]);
+                if (nearer) std::copy_n(row(trial, i), row_size(x), row(x, i));
             }
         }
         return nearest.points();
@@ -129,27 +130,26 @@ class Boundary : public Attack {
     void step_aside(const float* center, double size, Generator& generator, float* x,
                     int64_t n) const {
         const double distance = std::max(row_distance(x, center, n, Norm::kL2), 1e-12);
-        std::vector<double> step(static_cast<size_t>(n));
-        double along = 0, norm = 0;
-        for (int64_t j = 0; j < n; ++j) {
-            step[j] = gaussian(generator);
-            along += step[j] * (x[j] - center[j]) / distance;
-        }
-        for (int64_t j = 0; j < n; ++j) {
-            step[j] -= along * (x[j] - center[j]) / distance;
-            norm += step[j] * step[j];
-        }
-        const double scale = size * distance / std::max(std::sqrt(norm), 1e-12);
-        const double back = 1 / std::sqrt(1 + size * size);
-        for (int64_t j = 0; j < n; ++j) {
-            const double moved = x[j] - center[j] + scale * step[j];
-            x[j] =
-                std::clamp(static_cast<float>(center[j] + back * moved),
-                           static_cast<float>(options_.lower), static_cast<float>(options_.upper));
-        }
+        std::vector<float> step(static_cast<size_t>(n)), away(static_cast<size_t>(n));
+        gaussian_row(generator(), step.data(), n);
+        add_difference(x, center, away.data(), n);
+        const auto along =
+            static_cast<float>(dot(step.data(), away.data(), n) / (distance * distance));
+        for (int64_t j = 0; j < n; ++j) step[j] -= along * away[j];
+        const double norm = std::max(row_norm(step.data(), n, Norm::kL2), 1e-12);
+        const auto scale = static_cast<float>(size * distance / norm);
+        const auto back = static_cast<float>(1 / std::sqrt(1 + size * size));
+        for (int64_t j = 0; j < n; ++j) step[j] = away[j] * (back - 1) + back * scale * step[j];
+        probe(ball_, x, 1, step.data(), n);
+        std::copy(step.begin(), step.end(), x);
+    }
+
+    static void step_forward(const float* center, double share, float* x, int64_t n) {
+        for (int64_t j = 0; j < n; ++j) x[j] += static_cast<float>(share) * (center[j] - x[j]);
     }
 
     EvasionOptions options_;
+    Ball ball_;
 };
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "ward/attack/internal/descent_kernels.h"
 #include "ward/attack/internal/margin_search.h"
 #include "ward/attack/internal/nearest.h"
 #include "ward/attack/internal/rows.h"
@@ -35,8 +36,9 @@ enum class Next : int8_t {
 // All rows that are still under way.
 struct Rows {
     Points points;
-    at::Tensor owner, x, mean, square;  // place of the example, input, moments of Adam
-    at::Tensor start;                   // x where the descents with this tau begin
+    at::Tensor owner, x;             // place of the example, input
+    at::Tensor slope, mean, square;  // of the objective, moments of Adam
+    at::Tensor start;                // x where the descents with this tau begin
     std::vector<Descent> descents;
 
     void restart(int64_t i, int64_t steps) {
@@ -54,8 +56,8 @@ struct Rows {
             if (next[i] != Next::kDone) left.push_back(descents[i]);
         }
         if (left.size() == descents.size()) return;
-        keep_rows(stays,
-                  {&points.x, &points.y, &points.wanted, &owner, &x, &mean, &square, &start});
+        keep_rows(stays, {&points.x, &points.y, &points.wanted, &owner, &x, &slope, &mean, &square,
+                          &start});
         descents = std::move(left);
     }
 };
@@ -99,6 +101,7 @@ class CarliniWagnerLinf : public Attack {
         rows.owner = torch::arange(points.size());
         rows.x = points.x.clone();
         rows.start = points.x.clone();
+        rows.slope = torch::empty_like(rows.x);
         rows.mean = torch::zeros_like(rows.x);
         rows.square = torch::zeros_like(rows.x);
         rows.descents.assign(static_cast<size_t>(points.size()),
@@ -118,7 +121,8 @@ class CarliniWagnerLinf : public Attack {
             const bool enough = descent.tau < kLeastTau * (options_.upper - options_.lower);
             return enough ? Next::kDone : Next::kStep;
         }
-        const bool stuck = descent.stagnation.reached(descent.step, objective(margin, i, rows));
+        const bool stuck = descent.stagnation.due(descent.step) &&
+                           descent.stagnation.reached(descent.step, objective(margin, i, rows));
         if (!stuck && descent.step < options_.steps) return Next::kStep;
         descent.weight *= kWeightFactor;
         if (descent.weight > kLastWeight * (1 + 1e-9)) return Next::kDone;
@@ -139,18 +143,14 @@ class CarliniWagnerLinf : public Attack {
     // One step on sum_j max(0, |x_j - x0_j| - tau) - c margin.
     void update(const at::Tensor& gradient, bool active, int64_t i, Rows& rows) const {
         Descent& descent = rows.descents[i];
-        const AdamStep adam(options_.step_size, ++descent.step);
+        const AdamRates adam(options_.step_size, ++descent.step);
         const int64_t n = row_size(rows.x);
-        const float *x0 = row(rows.points.x, i), *g = row(gradient, i);
-        float *x = row(rows.x, i), *mean = row(rows.mean, i), *square = row(rows.square, i);
-        const double weight = active ? descent.weight : 0;
-        for (int64_t j = 0; j < n; ++j) {
-            const double moved = double(x[j]) - x0[j];
-            const double back = std::abs(moved) > descent.tau ? (moved > 0 ? 1 : -1) : 0;
-            const float to = x[j] + adam.change(back - weight * g[j], mean[j], square[j]);
-            x[j] = std::clamp(to, static_cast<float>(options_.lower),
-                              static_cast<float>(options_.upper));
-        }
+        const auto weight = static_cast<float>(active ? descent.weight : 0);
+        float *x = row(rows.x, i), *slope = row(rows.slope, i);
+        excess_slope(x, row(rows.points.x, i), row(gradient, i), weight,
+                     static_cast<float>(descent.tau), slope, n);
+        adam_move(adam, slope, row(rows.mean, i), row(rows.square, i), x, n);
+        clip_row(static_cast<float>(options_.lower), static_cast<float>(options_.upper), x, n);
     }
 
     EvasionOptions options_;

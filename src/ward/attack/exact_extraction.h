@@ -10,7 +10,8 @@
 //      neurons were found with the wrong sign, as relu(-z) = relu(z) - z;
 //   4. the last layer by least squares.
 // A linear part that is left over (neurons that never switch near the queries, or more neurons than
-// inputs) is kept: 2 further neurons per output carry it.
+// inputs) is kept: 2 further neurons per output carry it. A target that is linear everywhere is
+// copied too, and said to be linear.
 //
 // Threat: real-valued outputs (logits, or any affine function of them) in full precision for inputs
 // of the attacker's choice, also outside the range of valid ones. Budget: queries; some 2 (inputs +
@@ -45,6 +46,8 @@ struct ExactExtraction {
     at::Tensor weight2, bias2;  // {outputs, neurons}, {outputs}
     int64_t neurons = 0;        // found by their bends; further ones carry a linear part
     bool linear_part = false;   // whether there is one
+    // Nothing bends: the target is a linear function wherever it was asked, and was copied as such.
+    bool linear() const { return neurons == 0 && linear_part; }
     bool complete = true;       // false: the budget of queries ended the search
     int64_t queries = 0, lines = 0;
     double max_error = 0;  // largest difference of an output over the check points, N(0, 1) inputs

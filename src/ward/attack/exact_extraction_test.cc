@@ -93,6 +93,27 @@ TEST(ExactExtraction, EndsWithItsBudgetAndSaysSo) {
     EXPECT_LE(copy.queries, 1500 + 51 + 4 * (8 + 2 + 1)) << "only the last fit goes beyond";
 }
 
+TEST(ExactExtraction, ALinearModelIsCopiedAndSaidToBeLinear) {
+    const at::Tensor weight = at::randn({3, 20}, at::make_generator<at::CPUGeneratorImpl>(4),
+                                        at::TensorOptions().dtype(at::kDouble));
+    const ExactOracle oracle = [&](const at::Tensor& x) { return x.mm(weight.t()) + 0.25; };
+    ExactExtractionOptions options;
+    options.check_points = 1000;
+    const ExactExtraction copy = extract_exactly(oracle, 20, options);
+    EXPECT_TRUE(copy.linear());
+    EXPECT_EQ(copy.neurons, 0);
+    EXPECT_TRUE(copy.complete);
+    EXPECT_LT(copy.max_error, 1e-10);
+    // A network that bends is not, whatever else it holds.
+    const ExactOracle bent = [&](const at::Tensor& x) {
+        return x.mm(weight.t()) + at::relu(x.narrow(1, 0, 1) + x.narrow(1, 1, 1));
+    };
+    const ExactExtraction other = extract_exactly(bent, 20, options);
+    EXPECT_FALSE(other.linear());
+    EXPECT_TRUE(other.linear_part);
+    EXPECT_EQ(other.neurons, 1);
+}
+
 TEST(ExactExtraction, RefusesWhatItCannotCopy) {
     const ExactOracle rounded = [](const at::Tensor& x) {
         return at::relu(x.sum(1, true)).mul(10).round() / 10;

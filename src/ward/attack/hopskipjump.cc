@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "ward/attack/internal/nearest.h"
+#include "ward/attack/internal/row_random.h"
 #include "ward/attack/internal/rows.h"
 #include "ward/core/error.h"
 #include "ward/nn/torch.h"
@@ -15,7 +16,59 @@ namespace {
 constexpr int64_t kFirstQueries = 100, kMostQueries = 10000;
 constexpr int64_t kStartTries = 100;  // random images tried as a start
 constexpr int64_t kMostBisections = 25, kMostHalvings = 15;
-constexpr int64_t kFloatsAtOnce = 1 << 23;  // of queries held in memory
+
+// The sum of u_q = probe - x over the probes of one example, and over those of them that fool.
+class ProbeSums {
+  public:
+    explicit ProbeSums(int64_t n) : few_(n), few_fooled_(n), all_(n), fooled_(n) {}
+
+    void add(const float* probe, const float* x, bool fools, int64_t n) {
+        add_difference(probe, x, few_.data(), n);
+        if (fools) add_difference(probe, x, few_fooled_.data(), n);
+        ++queries_;
+        hits_ += fools ? 1 : 0;
+        if (queries_ % kFew == 0) carry();
+    }
+
+    // Of the sum over q of (phi_q - mean phi) u_q with phi_q = +-1; where all agree, of phi_q u_q.
+    void direction(float* out, int64_t n) {
+        carry();
+        const double mean = 2 * double(hits_) / double(queries_) - 1;
+        const bool agree = hits_ == 0 || hits_ == queries_;
+        for (int64_t j = 0; j < n; ++j) {
+            out[j] =
+                static_cast<float>(agree ? mean * all_[j] : 2 * fooled_[j] - (1 + mean) * all_[j]);
+        }
+    }
+
+  private:
+    static constexpr int64_t kFew = 64;  // that are summed up in single precision
+
+    void carry() {
+        for (size_t j = 0; j < all_.size(); ++j) {
+            all_[j] += static_cast<double>(few_[j]);
+            fooled_[j] += static_cast<double>(few_fooled_[j]);
+        }
+        std::fill(few_.begin(), few_.end(), 0.0f);
+        std::fill(few_fooled_.begin(), few_fooled_.end(), 0.0f);
+    }
+
+    std::vector<float> few_, few_fooled_;
+    std::vector<double> all_, fooled_;
+    int64_t queries_ = 0, hits_ = 0;
+};
+
+// Labels alone: what tells whether answers are those that are wanted.
+Points labels_only(const Points& points, const at::Tensor& rows) {
+    return {at::Tensor(), points.y.index_select(0, rows),
+            points.targeted() ? points.wanted.index_select(0, rows) : at::Tensor()};
+}
+
+std::vector<int64_t> with_rows(const at::Tensor& x, int64_t rows) {
+    std::vector<int64_t> shape = x.sizes().vec();
+    shape[0] = rows;
+    return shape;
+}
 
 class HopSkipJump : public Attack {
   public:
@@ -118,72 +171,67 @@ class HopSkipJump : public Attack {
     }
 
     // Probe length: a share of the distance that keeps the estimate local (section IV.C).
-    double probe(double distance, int64_t t, int64_t n) const {
+    double probe_length(double distance, int64_t t, int64_t n) const {
         if (t == 1) return 0.1 * (options_.upper - options_.lower);
         const double theta = tolerance(n);
         return options_.norm == Norm::kL2 ? std::sqrt(double(n)) * theta * distance
                                           : double(n) * theta * distance;
     }
 
+    // The direction at the boundary for each example, of unit length (L2) or its sign (Linf).
+    // Probes of all examples share pieces of as many as the model takes at once: what one piece
+    // needs stays in the cache from the draw to the sum.
     at::Tensor estimate(Target& target, const Points& points, const at::Tensor& x, int64_t t,
                         Generator& generator) const {
-        const int64_t n = row_size(x);
+        const int64_t rows = x.size(0), n = row_size(x);
         const auto queries = std::min<int64_t>(
             kMostQueries, static_cast<int64_t>(double(kFirstQueries) * std::sqrt(double(t))));
-        at::Tensor direction = torch::zeros(x.sizes());
-        const int64_t group = std::max<int64_t>(1, kFloatsAtOnce / (queries * n));
-        for (int64_t first = 0; first < x.size(0); first += group) {
-            const int64_t rows = std::min(group, x.size(0) - first);
-            estimate_group(target, points.select(torch::arange(first, first + rows)),
-                           x.narrow(0, first, rows), queries, t, generator,
-                           direction.narrow(0, first, rows));
+        const int64_t total = rows * queries;
+        const int64_t pieces = (total + target.rows_at_once() - 1) / target.rows_at_once();
+        const uint64_t seed = generator();
+        const std::vector<double> lengths = probe_lengths(points, x, t);
+        std::vector<ProbeSums> sums(static_cast<size_t>(rows), ProbeSums(n));
+        for (int64_t piece = 0; piece < pieces; ++piece) {
+            const int64_t first = total * piece / pieces, last = total * (piece + 1) / pieces;
+            const at::Tensor owner = torch::arange(first, last).div(queries, "floor").to(at::kLong);
+            at::Tensor probes = torch::empty(with_rows(x, last - first));
+            for_rows(last - first, [&](int64_t q) {
+                const int64_t i = (first + q) / queries;
+                float* out = row(probes, q);
+                gaussian_row(seed + static_cast<uint64_t>(first + q), out, n);
+                const double norm = std::max(row_norm(out, n, Norm::kL2), 1e-12);
+                probe(ball_, row(x, i), static_cast<float>(lengths[i] / norm), out, n);
+            });
+            const at::Tensor hit = fooled(target, labels_only(points, owner), probes);
+            for (int64_t q = 0; q < last - first; ++q) {
+                const int64_t i = (first + q) / queries;
+                sums[i].add(row(probes, q), row(x, i), hit.data_ptr<bool>()[q], n);
+            }
         }
+        at::Tensor direction = torch::empty(x.sizes());
+        for_rows(rows, [&](int64_t i) {
+            sums[i].direction(row(direction, i), n);
+            to_unit(row(direction, i), n);
+        });
         return direction;
     }
 
-    void estimate_group(Target& target, const Points& points, const at::Tensor& x, int64_t queries,
-                        int64_t t, Generator& generator, const at::Tensor& direction) const {
-        const int64_t rows = x.size(0), n = row_size(x);
-        const at::Tensor owner = torch::arange(rows).repeat_interleave(queries);
-        const Points many = points.select(owner);
-        at::Tensor probes = torch::empty(many.x.sizes());
-        at::Generator noise = at::make_generator<at::CPUGeneratorImpl>(generator());
-        probes.normal_(0, 1, noise);
-        for_rows(probes.size(0), [&](int64_t q) {
-            const int64_t i = q / queries;
-            const double distance = row_distance(row(x, i), row(points.x, i), n, options_.norm);
-            const double length = std::max(row_norm(row(probes, q), n, Norm::kL2), 1e-12);
-            const auto scale = static_cast<float>(probe(distance, t, n) / length);
-            for (int64_t j = 0; j < n; ++j)
-                row(probes, q)[j] =
-                    std::clamp(row(x, i)[j] + scale * row(probes, q)[j], ball_.lower, ball_.upper);
-        });
-        const at::Tensor hit = fooled(target, many, probes);
-        for_rows(rows, [&](int64_t i) {
-            average(hit.data_ptr<bool>() + i * queries, row(probes, i * queries), row(x, i),
-                    queries, n, row(direction, i));
-        });
+    std::vector<double> probe_lengths(const Points& points, const at::Tensor& x, int64_t t) const {
+        std::vector<double> lengths;
+        const int64_t n = row_size(x);
+        for (int64_t i = 0; i < x.size(0); ++i) {
+            lengths.push_back(
+                probe_length(row_distance(row(x, i), row(points.x, i), n, options_.norm), t, n));
+        }
+        return lengths;
     }
 
-    // Mean of (phi_q - mean phi) u_q, or +- mean u_q where all agree; of unit length (L2), or its
-    // sign (Linf).
-    void average(const bool* hit, const float* probes, const float* x, int64_t queries, int64_t n,
-                 float* out) const {
-        double mean = 0;
-        for (int64_t q = 0; q < queries; ++q) mean += (hit[q] ? 1.0 : -1.0) / double(queries);
-        const bool agree = std::abs(mean) > 1 - 1e-9;
-        std::vector<double> sum(n, 0);
-        for (int64_t q = 0; q < queries; ++q) {
-            const double weight = agree ? mean : (hit[q] ? 1.0 : -1.0) - mean;
-            for (int64_t j = 0; j < n; ++j) sum[j] += weight * (probes[q * n + j] - x[j]);
-        }
-        for (int64_t j = 0; j < n; ++j) out[j] = static_cast<float>(sum[j]);
-        const auto length = static_cast<float>(std::max(row_norm(out, n, Norm::kL2), 1e-30));
+    void to_unit(float* direction, int64_t n) const {
+        const auto length = static_cast<float>(std::max(row_norm(direction, n, Norm::kL2), 1e-30));
         for (int64_t j = 0; j < n; ++j) {
-            if (options_.norm == Norm::kL2)
-                out[j] /= length;
-            else
-                out[j] = out[j] > 0 ? 1.0f : (out[j] < 0 ? -1.0f : 0.0f);
+            const float d = direction[j];
+            direction[j] =
+                options_.norm == Norm::kL2 ? d / length : (d > 0 ? 1.0f : (d < 0 ? -1.0f : 0.0f));
         }
     }
 

@@ -8,8 +8,6 @@
 namespace ward::attack {
 namespace {
 
-constexpr double kInside = 0.999999;  // keeps the inverse of tanh finite at the edges of the box
-
 LossRows margin_rows(const at::Tensor& logits, const at::Tensor& y, const at::Tensor& wanted) {
     if (!wanted.defined()) return evaluate_loss(Loss::kMargin, logits, y, at::Tensor());
     // Over all other classes, not only the right one: a third class may stand above both.
@@ -54,14 +52,19 @@ void search_weights(int64_t examples, double first, int64_t rounds,
 }
 
 bool Stagnation::reached(int64_t step, double total) {
-    if (step % window_ != 0) return false;
+    if (!due(step)) return false;
     if (total > before_ * 0.9999) return true;
     before_ = total;
     return false;
 }
 
-at::Tensor TanhBox::from_inputs(const at::Tensor& x) const {
-    return at::atanh(((x - lower_) / half_ - 1) * kInside).contiguous();
+bool Plateau::reached(int64_t step, double total) {
+    least_ = std::min(least_, total);
+    if (step == 0 || step % window_ != 0) return false;
+    const bool flat = !(least_ <= 0.9999 * before_);
+    before_ = std::min(before_, least_);
+    least_ = INFINITY;
+    return flat;
 }
 
 }  // namespace ward::attack

@@ -9,6 +9,7 @@
 #include "ward/attack/evasion.h"
 #include "ward/attack/internal/margin_search.h"
 #include "ward/attack/testing/linear_target.h"
+#include "ward/core/error.h"
 #include "ward/core/progress.h"
 #include "ward/core/testing/errors.h"
 #include "ward/nn/torch.h"
@@ -27,6 +28,18 @@ using testonly::middle_points;
 using ward::testonly::message_of;
 
 constexpr int64_t kFeatures = 36, kExamples = 40;
+constexpr int64_t kMostCalls = 20000;  // several times what any attack here may need
+
+// Ends a search that does not end by itself.
+Target limited(const LinearModel& model, Access access = Access::kWhiteBox) {
+    return Target(
+        [&model, calls = int64_t{0}](const at::Tensor& rows) mutable {
+            if (++calls > kMostCalls)
+                throw Error(ErrorCode::kInternal, "the attack does not come to an end");
+            return model.logits(rows);
+        },
+        access);
+}
 
 // All of class 0, far enough from the boundary for steps of the attacks' own size.
 struct Setting {
@@ -41,7 +54,7 @@ struct Setting {
 
     EvasionResult attack(const std::string& name, const EvasionOptions& options,
                          Access access = Access::kWhiteBox) const {
-        Target target = model.target(access);
+        Target target = limited(model, access);
         return evade(target, *make_attack(name, options), points, options);
     }
 
@@ -74,6 +87,63 @@ TEST(MarginSearch, EadFindsTheSparseNearestPoint) {
         HasSubstr("l1 only"));
 }
 
+TEST(MarginSearch, CarliniWagnerFindsTheNearestPoint) {
+    const Setting s;
+    const EvasionOptions options{.norm = Norm::kL2, .epsilon = 100};
+    const EvasionResult result = s.attack("cw", options);
+    s.expect_near(result, 2, 1.01);
+    EXPECT_LE(result.backward_per_example, 9 * 201);
+    // Also where few steps are allowed, and none of the constants of the paper is near.
+    Setting steep;
+    steep.model.weight *= 1000;
+    steep.model.bias *= 1000;
+    steep.expect_near(
+        steep.attack("cw", {.norm = Norm::kL2, .epsilon = 100, .steps = 100, .restarts = 3}), 2,
+        1.15);
+}
+
+// Each example has constants and an end of its own: what stands beside it changes nothing.
+TEST(MarginSearch, CarliniWagnerTreatsExamplesAlone) {
+    const Setting s;
+    const EvasionOptions options{.norm = Norm::kL2, .epsilon = 100, .steps = 60};
+    const EvasionResult all = s.attack("cw", options);
+    double backward = 0;
+    for (int64_t i = 0; i < kExamples; ++i) {
+        Target target = limited(s.model);
+        const auto one = evade(target, *make_attack("cw", options),
+                               s.points.select(torch::tensor({i})), options);
+        EXPECT_TRUE(at::allclose(one.adversarial[0], all.adversarial[i], 0, 2e-3)) << i;
+        backward += one.backward_per_example / kExamples;
+    }
+    EXPECT_NEAR(all.backward_per_example, backward, 0.05 * backward);
+}
+
+TEST(MarginSearch, CarliniWagnerReachesTheWantedClass) {
+    const LinearModel model = LinearModel::make(5, kFeatures, 7);
+    const at::Tensor x = middle_points(kExamples, kFeatures, 8);
+    Points points{x, model.logits(x).argmax(1), at::Tensor()};
+    points = points.select((points.y != 3).nonzero().flatten());
+    points.wanted = torch::full_like(points.y, 3);
+    const EvasionOptions options{.norm = Norm::kL2, .epsilon = 100};
+    Target target = limited(model);
+    const auto result = evade(target, *make_attack("cw", options), points, options);
+    EXPECT_EQ(result.robust_accuracy, 0);
+    EXPECT_TRUE((target.labels(result.adversarial) == 3).all().item<bool>());
+}
+
+TEST(MarginSearch, APlateauIsWhereNothingLowerWasFound) {
+    Plateau falling(50), wandering(50);
+    std::vector<int64_t> ends;
+    for (int64_t step = 0; step <= 30; ++step) {
+        EXPECT_FALSE(falling.reached(step, 1 - 1e-3 * double(step)));
+        if (wandering.reached(step, step < 12 ? 10.0 - double(step) : 5.0 + double(step % 2)))
+            ends.push_back(step);
+    }
+    EXPECT_EQ(wandering.window(), 5);
+    // Up to step 10 something lower is found; from 11 on the least is what step 11 has found.
+    EXPECT_THAT(ends, ::testing::ElementsAre(20, 25, 30));
+}
+
 TEST(MarginSearch, CarliniWagnerLinfIsNearlyExact) {
     const Setting s;
     const EvasionOptions options{.norm = Norm::kLinf, .epsilon = 100, .steps = 200};
@@ -89,7 +159,7 @@ TEST(MarginSearch, CarliniWagnerLinfReachesTheWantedClass) {
     points = points.select((points.y != 3).nonzero().flatten());
     points.wanted = torch::full_like(points.y, 3);
     const EvasionOptions options{.norm = Norm::kLinf, .epsilon = 1, .steps = 200};
-    Target target = model.target();
+    Target target = limited(model);
     const auto result = evade(target, *make_attack("cw", options), points, options);
     EXPECT_EQ(result.robust_accuracy, 0);
     EXPECT_TRUE((target.labels(result.adversarial) == 3).all().item<bool>());

@@ -1,15 +1,32 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <limits>
 #include <vector>
 
+#include "ward/attack/internal/lanes.h"
 #include "ward/attack/internal/row_kernels.h"
-#include "ward/core/simd.h"
 
 namespace ward::attack {
 namespace {
 
 constexpr int kMostSweeps = 60;
+
+// Of sizes at(i, count), 16 of them from i on, of which `count` count and the rest is 0.
+template <class At>
+WARD_INLINE double norm_of(int64_t n, Norm norm, At at) {
+    Double16 lanes{};
+    for (int64_t i = 0; i < n; i += 16) {
+        const Double16 v = at(i, n - i), size = v < 0 ? -v : v;
+        if (norm == Norm::kLinf) lanes = size > lanes ? size : lanes;
+        if (norm == Norm::kL2) lanes += v * v;
+        if (norm == Norm::kL1) lanes += size;
+    }
+    double total = 0;
+    for (int lane = 0; lane < 16; ++lane)
+        total = norm == Norm::kLinf ? std::max(total, lanes[lane]) : total + lanes[lane];
+    return norm == Norm::kL2 ? std::sqrt(total) : total;
+}
 
 float sign_of(float v) { return v > 0 ? 1.0f : (v < 0 ? -1.0f : 0.0f); }
 
@@ -99,17 +116,19 @@ struct Rooms {
     float room(int64_t i) const { return speed(i) > 0 ? ball.upper - x[i] : x[i] - ball.lower; }
 };
 
+// Of the coordinates that are stuck at lambda, size * room; of the others their share of the slope.
 WARD_SIMD_CLONES void plane_sweep(const float* size, const float* room, float lambda, bool weighted,
                                   int64_t n, double* full, double* free) {
-    float filled = 0, open = 0;
-    for (int64_t i = 0; i < n; ++i) {
-        const float reach = weighted ? lambda * size[i] : lambda;
-        const bool stuck = reach >= room[i];
-        filled += stuck ? size[i] * room[i] : 0.0f;
-        open += stuck ? 0.0f : (weighted ? size[i] * size[i] : size[i]);
+    Float16 filled{}, open{};
+    for (int64_t i = 0; i < n; i += 16) {
+        const Float16 s = load_some(size + i, n - i), r = load_some(room + i, n - i);
+        const Float16 one = Float16{} + 1, weight = weighted ? s : one;
+        const auto stuck = lambda * weight >= r;
+        filled += stuck ? s * r : Float16{};
+        open += stuck ? Float16{} : s * weight;
     }
-    *full = filled;
-    *free = open;
+    *full = add_lanes(filled);
+    *free = add_lanes(open);
 }
 
 // lambda with sum |w_i| min(lambda s_i, room_i) = gap, where s_i is 1 (Linf) or |w_i| (L2). The sum
@@ -143,34 +162,37 @@ void plane_l1(const float* size, const float* room, double gap, float* length, i
 }  // namespace
 
 WARD_SIMD_CLONES double row_norm(const float* x, int64_t n, Norm norm) {
-    double total = 0;
-    float most = 0;
-    for (int64_t i = 0; i < n; ++i) {
-        const double v = x[i];
-        if (norm == Norm::kLinf) most = std::max(most, std::abs(x[i]));
-        if (norm == Norm::kL2) total += v * v;
-        if (norm == Norm::kL1) total += std::abs(v);
-    }
-    if (norm == Norm::kLinf) return most;
-    return norm == Norm::kL2 ? std::sqrt(total) : total;
+    return norm_of(
+        n, norm, [x](int64_t i, int64_t count) __attribute__((always_inline)) {
+            return widen(load_some(x + i, count));
+        });
 }
 
 WARD_SIMD_CLONES double row_distance(const float* a, const float* b, int64_t n, Norm norm) {
-    double total = 0, most = 0;
-    for (int64_t i = 0; i < n; ++i) {
-        const double v = static_cast<double>(a[i]) - b[i];
-        if (norm == Norm::kLinf) most = std::max(most, std::abs(v));
-        if (norm == Norm::kL2) total += v * v;
-        if (norm == Norm::kL1) total += std::abs(v);
-    }
-    if (norm == Norm::kLinf) return most;
-    return norm == Norm::kL2 ? std::sqrt(total) : total;
+    return norm_of(
+        n, norm, [ a, b ](int64_t i, int64_t count) __attribute__((always_inline)) {
+            return widen(load_some(a + i, count)) - widen(load_some(b + i, count));
+        });
 }
 
 WARD_SIMD_CLONES double dot(const float* a, const float* b, int64_t n) {
+    Double16 lanes{};
+    for (int64_t i = 0; i < n; i += 16)
+        lanes += widen(load_some(a + i, n - i)) * widen(load_some(b + i, n - i));
     double total = 0;
-    for (int64_t i = 0; i < n; ++i) total += static_cast<double>(a[i]) * b[i];
+    for (int lane = 0; lane < 16; ++lane) total += lanes[lane];
     return total;
+}
+
+WARD_SIMD_CLONES void probe(const Ball& ball, const float* x, float scale, float* point,
+                            int64_t n) {
+    const float lower = ball.lower, upper = ball.upper;
+    for (int64_t i = 0; i < n; ++i)
+        point[i] = std::min(std::max(x[i] + scale * point[i], lower), upper);
+}
+
+WARD_SIMD_CLONES void add_difference(const float* a, const float* b, float* sum, int64_t n) {
+    for (int64_t i = 0; i < n; ++i) sum[i] += a[i] - b[i];
 }
 
 void project(const Ball& ball, const float* center, float* x, int64_t n) {

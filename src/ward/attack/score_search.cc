@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "ward/attack/internal/margin_search.h"
+#include "ward/attack/internal/row_random.h"
 #include "ward/attack/internal/rows.h"
 #include "ward/core/error.h"
 #include "ward/nn/torch.h"
@@ -60,24 +61,58 @@ class Spsa : public Attack {
     }
 
   private:
+    // Mean over pairs of the change of the margin along the direction, times the direction. As many
+    // pairs go through the model together as it takes at once.
     at::Tensor estimate(Target& target, const Points& points, const at::Tensor& x,
                         Generator& generator) const {
-        const double distance = kDistance * (options_.upper - options_.lower);
+        const int64_t rows = x.size(0);
+        const int64_t at_once = std::clamp<int64_t>(target.rows_at_once() / (2 * rows), 1, kPairs);
         at::Tensor slope = torch::zeros_like(x);
-        for (int64_t pair = 0; pair < kPairs; ++pair) {
-            at::Tensor direction = torch::empty_like(x);
-            float* d = direction.data_ptr<float>();
-            for (int64_t j = 0; j < direction.numel(); ++j) d[j] = random_sign(generator);
-            const at::Tensor both =
-                target.logits(at::cat({x + distance * direction, x - distance * direction}));
-            const int64_t n = x.size(0);
-            const at::Tensor change =
-                margin_of(points, both.narrow(0, 0, n)) - margin_of(points, both.narrow(0, n, n));
-            std::vector<int64_t> shape(static_cast<size_t>(x.dim()), 1);
-            shape[0] = n;
-            slope += direction * (change / (2 * distance * kPairs)).view(shape);
+        for (int64_t pair = 0; pair < kPairs; pair += at_once) {
+            const int64_t count = std::min(at_once, kPairs - pair);
+            const at::Tensor probes = paired_probes(x, count, generator());
+            const at::Tensor logits = target.logits(probes);
+            for (int64_t k = 0; k < count; ++k) {
+                const auto margin = [&](int64_t block) {
+                    return margin_of(points, logits.narrow(0, block * rows, rows));
+                };
+                add_slopes(probes.narrow(0, 2 * k * rows, 2 * rows),
+                           margin(2 * k) - margin(2 * k + 1), slope);
+            }
         }
         return slope;
+    }
+
+    double distance() const { return kDistance * (options_.upper - options_.lower); }
+
+    // For each pair first all rows of x moved along a direction of their own, then against it.
+    at::Tensor paired_probes(const at::Tensor& x, int64_t pairs, uint64_t seed) const {
+        const int64_t rows = x.size(0), n = row_size(x);
+        at::Tensor probes = at::cat(std::vector<at::Tensor>(2 * pairs, x));
+        for_rows(pairs * rows, [&](int64_t r) {
+            thread_local std::vector<float> direction;
+            direction.resize(static_cast<size_t>(n));
+            sign_row(seed + static_cast<uint64_t>(r), direction.data(), n);
+            const int64_t place = r / rows * 2 * rows + r % rows;
+            float *up = row(probes, place), *down = row(probes, place + rows);
+            for (int64_t j = 0; j < n; ++j) {
+                const float step = static_cast<float>(distance()) * direction[j];
+                up[j] += step;
+                down[j] -= step;
+            }
+        });
+        return probes;
+    }
+
+    void add_slopes(const at::Tensor& pair, const at::Tensor& change, at::Tensor& slope) const {
+        const int64_t rows = slope.size(0), n = row_size(slope);
+        const double share = 1 / (4 * distance() * distance() * double(kPairs));
+        for (int64_t i = 0; i < rows; ++i) {
+            const float *up = row(pair, i), *down = row(pair, i + rows);
+            const auto weight = static_cast<float>(share * change.data_ptr<float>()[i]);
+            float* out = row(slope, i);
+            for (int64_t j = 0; j < n; ++j) out[j] += weight * (up[j] - down[j]);
+        }
     }
 
     EvasionOptions options_;

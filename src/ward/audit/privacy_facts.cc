@@ -31,7 +31,7 @@ PrivacyFacts privacy_facts(const dp::PrivacyPlan& plan, bool bounds_read_from_da
     facts.unit = plan.settings().unit == dp::PrivacyUnit::kExample ? "example" : "group";
     facts.adjacency = "add or remove one " + facts.unit;
     facts.max_contributions = plan.settings().max_contributions;
-    facts.sampler = "poisson";
+    facts.sampler = plan.sampling_rate() < 1 ? "poisson" : kNoSampler;
     facts.noise_multiplier = plan.noise_multiplier();
     facts.clipping = clipping_name(plan.settings().clipping);
     facts.clipping_norm = plan.clipping_norm();

@@ -9,6 +9,9 @@
 
 namespace ward::audit {
 
+// PrivacyFacts::sampler of a plan that draws nothing.
+inline constexpr const char* kNoSampler = "none: every example takes part in every step";
+
 // Figures of the whole plan and its statement, with what it does not cover.
 PrivacyFacts privacy_facts(const dp::PrivacyPlan& plan, bool bounds_read_from_data);
 

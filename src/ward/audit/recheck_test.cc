@@ -44,6 +44,20 @@ TEST(Recheck, AgreesWithWhatThePlanGives) {
     EXPECT_FALSE(recheck(sample_privacy()).possible);
 }
 
+// Nothing is drawn where every example takes part; earlier cards called it Poisson sampling.
+TEST(Recheck, APlanThatTakesEveryExampleHasNoSampler) {
+    dp::PlanRequest request = plan().settings();
+    EXPECT_EQ(privacy_facts(plan(), false).sampler, "poisson");
+    request.expected_batch = request.examples;
+    PrivacyFacts facts = privacy_facts(dp::PrivacyPlan::create(request), false);
+    EXPECT_EQ(facts.sampler, kNoSampler);
+    facts.sampler = "poisson";
+    EXPECT_THAT(recheck(facts).disagreements, IsEmpty());
+    EXPECT_EQ(shown_facts(facts, recheck(facts)).sampler, kNoSampler);
+    facts.sampler = "shuffle";
+    EXPECT_THAT(recheck(facts).disagreements, ElementsAre(HasSubstr("the sampler is recorded")));
+}
+
 TEST(Recheck, FindsFiguresThatDoNotFollowFromThePlan) {
     const PrivacyFacts honest = privacy_facts(plan(), false);
     PrivacyFacts facts = honest;

@@ -41,7 +41,7 @@ struct PrivacyFacts {
     std::string adjacency;          // "add or remove one example"
     std::string unit;               // "example", "group"
     int64_t max_contributions = 1;  // examples of one group at most
-    std::string sampler;            // "poisson"
+    std::string sampler;            // "poisson", or kNoSampler of privacy_facts.h
     double noise_multiplier = 0;
     std::string clipping;  // "flat", "per-layer", "automatic", "adaptive"; may be empty
     double clipping_norm = 0;

@@ -232,6 +232,7 @@ void run_exact(Options& options) {
                                   {"queries", copy.queries},
                                   {"neurons", copy.neurons},
                                   {"linear_part", copy.linear_part},
+                                  {"linear", copy.linear()},
                                   {"partial", !copy.complete},
                                   {"max_error", copy.max_error},
                                   {"output_scale", copy.output_scale},
@@ -243,10 +244,15 @@ void run_exact(Options& options) {
                   << "\n";
         return;
     }
+    if (copy.linear()) {
+        std::printf(
+            "linear     the model is a linear function of its inputs wherever it was asked: "
+            "there are no neurons to find, and inputs + 1 queries copy it\n");
+    }
     std::printf("neurons    %ld found by %ld queries on %ld lines, %.1f s%s\n",
                 static_cast<long>(copy.neurons), static_cast<long>(copy.queries),
                 static_cast<long>(copy.lines), copy.seconds,
-                copy.linear_part ? "; a linear part is left" : "");
+                copy.linear_part && !copy.linear() ? "; a linear part is left" : "");
     std::printf("max error  %.3g over %ld random inputs (outputs are %.3g, root mean square)\n",
                 copy.max_error, static_cast<long>(options.exact.check_points), copy.output_scale);
     if (!copy.complete) std::printf("partial    the budget of queries ended the search\n");

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "ward/cli/internal/commands.h"
+#include "ward/cli/internal/data_options.h"
 #include "ward/cli/internal/mpc_model.h"
 #include "ward/cli/internal/mpc_node.h"
 #include "ward/cli/internal/mpc_share.h"
@@ -46,7 +47,9 @@ data::Dataset load_part(const mpc::JobFile& file, const char* split) {
     request.split = split;
     request.label = file.label;
     request.schema = file.schema;
-    return data::load_dataset(request).dataset;
+    data::LoadedData loaded = data::load_dataset(request);
+    log_notes(loaded);
+    return std::move(loaded.dataset);
 }
 
 Outcome train_locally(const mpc::JobFile& file, const mpc::TrainingJob& job,
@@ -80,7 +83,7 @@ void run_mpc_local(const Options& options) {
     const mpc::NetworkWeights initial = mpc::initial_weights(job.shape, random);
     const Outcome outcome = train_locally(file, job, initial, train_set);
     if (!options.out.empty()) {
-        save_job_model(job, outcome.result.network, train_set, options.out);
+        save_job_model(job, file.security, outcome.result.network, train_set, options.out);
     }
     nlohmann::ordered_json found = {{"accuracy", mpc::accuracy(outcome.result.network, test_set)}};
     if (options.twin) {

@@ -36,7 +36,8 @@ crypto::AgeKeys load_share_keys(const std::string& path) {
     return keys;
 }
 
-mpc::ShareFile open_share_file(const std::string& path, const crypto::AgeKeys& keys) {
+mpc::ShareFile open_share_file(const std::string& path, const crypto::AgeKeys& keys,
+                               const std::string& keys_from) {
     std::error_code ignored;
     const uint64_t size = std::filesystem::file_size(path, ignored);
     if (ignored || size > kMaxShareFileBytes) {
@@ -48,7 +49,9 @@ mpc::ShareFile open_share_file(const std::string& path, const crypto::AgeKeys& k
     try {
         crypto::age_decrypt(source, plain, keys);
     } catch (const Error& error) {
-        throw Error(error.code(), path + ": " + error.message(), error.hint());
+        const bool other_keys = error.code() == ErrorCode::kInvalid;
+        throw Error(error.code(), path + ": " + error.message(),
+                    other_keys ? keys_from : error.hint());
     }
     return mpc::parse_share_file(plain.bytes(), path);
 }

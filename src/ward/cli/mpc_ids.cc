@@ -6,10 +6,9 @@
 #include "ward/data/csv.h"
 
 namespace ward::cli {
-namespace {
 
-std::vector<std::string> read_column(const std::string& path, const data::CsvFormat& format,
-                                     const std::string& name) {
+std::vector<std::string> read_text_column(const std::string& path, const data::CsvFormat& format,
+                                          const std::string& name) {
     const data::Table table = data::read_csv_untyped(path, format, name);
     const data::Column* column = table.find(name);
     if (column == nullptr) throw Error(ErrorCode::kInvalid, path + " has no column " + name);
@@ -20,11 +19,24 @@ std::vector<std::string> read_column(const std::string& path, const data::CsvFor
     return out;
 }
 
-}  // namespace
+std::string csv_quoted(const std::string& text) {
+    std::string out = "\"";
+    for (char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
+    return out + "\"";
+}
+
+data::CsvFormat written_format() {
+    data::CsvFormat format;
+    format.delimiter = ',';
+    format.trim = false;
+    format.missing.clear();
+    return format;
+}
 
 std::vector<std::string> read_ids(const data::LoadRequest& request, const std::string& column) {
     const auto chosen = data::choose_schema(request);
-    return read_column(request.data, chosen ? chosen->schema.format : data::CsvFormat(), column);
+    return read_text_column(request.data, chosen ? chosen->schema.format : data::CsvFormat(),
+                            column);
 }
 
 std::vector<int64_t> rows_of_ids(const std::vector<std::string>& ids, const std::string& wanted,
@@ -32,12 +44,7 @@ std::vector<int64_t> rows_of_ids(const std::vector<std::string>& ids, const std:
     std::unordered_map<std::string, int64_t> row_of;
     for (size_t row = 0; row < ids.size(); ++row) row_of[ids[row]] = static_cast<int64_t>(row);
     std::vector<int64_t> out;
-    // As `ward mpc intersect` writes it: every value quoted, none of them missing.
-    data::CsvFormat format;
-    format.delimiter = ',';
-    format.trim = false;
-    format.missing.clear();
-    for (const std::string& id : read_column(wanted, format, column)) {
+    for (const std::string& id : read_text_column(wanted, written_format(), column)) {
         const auto found = row_of.find(id);
         if (found == row_of.end()) {
             throw Error(ErrorCode::kInvalid, wanted + ": the table has no row of \"" + id + "\"",

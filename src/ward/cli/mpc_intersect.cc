@@ -70,14 +70,9 @@ void write_common(const Options& options, const std::vector<std::string>& ids,
     for (size_t row : rows) common.push_back(ids[row]);
     std::sort(common.begin(), common.end());
     AtomicFile file(options.out, AtomicFile::Readers::kOwner);
-    const auto quoted = [](const std::string& text) {
-        std::string out = "\"";
-        for (char c : text) out += c == '"' ? std::string("\"\"") : std::string(1, c);
-        return out + "\"";
-    };
-    std::string text = quoted(options.id_column) + "\n";
-    for (const std::string& id : common) text += quoted(id) + "\n";
-    file.write(ByteView(reinterpret_cast<const uint8_t*>(text.data()), text.size()));
+    std::string text = csv_quoted(options.id_column) + "\n";
+    for (const std::string& id : common) text += csv_quoted(id) + "\n";
+    file.write(text);
     file.commit();
 }
 

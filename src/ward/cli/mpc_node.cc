@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 
+#include "ward/cli/internal/data_options.h"
 #include "ward/cli/internal/mpc_model.h"
 #include "ward/cli/internal/mpc_shared.h"
 #include "ward/cli/internal/output_paths.h"
@@ -43,7 +44,9 @@ std::optional<data::Dataset> load_own(const mpc::PartyFile& party, const mpc::Jo
     request.data = party.data;
     request.label = file.label;
     request.schema = file.schema;
-    data::Dataset set = data::load_dataset(request).dataset;
+    data::LoadedData loaded = data::load_dataset(request);
+    log_notes(loaded);
+    data::Dataset set = std::move(loaded.dataset);
     if (static_cast<size_t>(set.size()) == job.examples &&
         static_cast<size_t>(set.example_size()) == job.shape.inputs()) {
         return set;
@@ -101,7 +104,8 @@ void run_node(const Options& options) {
     try {
         result = take_part(party, party_file, job, own ? &*own : nullptr);
         party.synchronize();  // nobody writes before all have finished
-        if (!options.out.empty()) save_job_model(job, result.network, *own, options.out);
+        if (!options.out.empty())
+            save_job_model(job, job_file.security, result.network, *own, options.out);
         party.synchronize();  // nobody removes what leads there before all have written
     } catch (const std::exception& error) {
         party.fail("it has ended with an error of its own");  // its text names own files

@@ -1,13 +1,15 @@
 #include "ward/cli/internal/mpc_result.h"
 
-#include <cmath>
+#include <algorithm>
 #include <filesystem>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "ward/cli/internal/mpc_files.h"
+#include "ward/cli/internal/mpc_joint_data.h"
 #include "ward/cli/internal/mpc_model.h"
+#include "ward/cli/internal/mpc_scores.h"
 #include "ward/cli/internal/mpc_share.h"
 #include "ward/cli/internal/output_paths.h"
 #include "ward/core/digest.h"
@@ -56,29 +58,6 @@ About parse_about(const std::string& text, const std::string& where) {
     }
 }
 
-// The joint table: the encoding is kept where it is one owner's, or the same at all.
-data::Dataset joint_data(const mpc::JobFile& file, std::span<const mpc::ShareFile> owners) {
-    data::Dataset out;
-    size_t inputs = 0;
-    for (const mpc::ShareFile& owner : owners) {
-        const data::Dataset own = data_from_about(owner.about, owner.name);
-        if (!own.class_names.empty()) out.class_names = own.class_names;
-        out.bounds_read_from_data = out.bounds_read_from_data || own.bounds_read_from_data;
-        if (file.alignment != mpc::Alignment::kHorizontal && owners.size() > 1) {
-            for (const std::string& name : own.feature_names) {
-                out.feature_names.push_back(owner.name + "/" + name);
-            }
-            inputs += owner.matrices[mpc::kFeaturesAt].cols;
-            continue;
-        }
-        out.feature_names = own.feature_names;
-        out.example_shape = own.example_shape;
-        out.preprocessing_json = own.preprocessing_json;
-    }
-    if (inputs > 0) out.example_shape = {static_cast<int64_t>(inputs)};
-    return out;
-}
-
 std::string names_of(const mpc::JobFile& file) {
     std::string out;
     for (const mpc::JobFile::Owner& owner : file.owners) {
@@ -114,9 +93,11 @@ std::string statistics_json(const About& about, const std::vector<mpc::RingMatri
             {"epsilon", epsilon},
             {"delta", file.statistics_delta},
             {"statement",
-             "all figures together are differentially private for one row replaced by one that "
-             "adds nothing, against who sees them and one party that follows the protocol; the "
-             "number of rows is public"}};
+             std::string("all figures together are differentially private for one row replaced by "
+                         "one that adds nothing, against who sees them and one party ") +
+                 (file.security == mpc::Security::kMalicious ? "that may deviate"
+                                                             : "that follows the protocol") +
+                 "; the number of rows is public"}};
     }
     return out.dump(2) + "\n";
 }
@@ -149,38 +130,11 @@ void reveal_model(const About& about, std::vector<mpc::RingMatrix> matrices,
     job.examples = about.rows;
     data::Dataset data = about.data;
     data.name = name;
-    data.labels.assign(about.rows, 0);  // only their number is used
     if (data.class_names.size() < 2) data.class_names = {"0", "1"};
-    save_job_model(job, network_of(job.shape, std::move(matrices)), data, out);
+    save_job_model(job, mpc::parse_job(about.job, "the job of the result").security,
+                   network_of(job.shape, std::move(matrices)), data, out);
     std::cout << "model of " << about.rows << " rows of " << about.shape.features << " inputs in "
               << out << "\n";
-}
-
-// Probabilities of the classes, one row per line.
-std::string score_table(const std::vector<std::string>& classes, const mpc::RingMatrix& scores) {
-    std::string text;
-    const size_t columns = scores.cols == 1 ? 2 : scores.cols;
-    for (size_t c = 0; c < columns; ++c) {
-        text += (c > 0 ? "," : "") + (c < classes.size() ? classes[c] : std::to_string(c));
-    }
-    text += "\n";
-    for (size_t r = 0; r < scores.rows; ++r) {
-        std::vector<double> powers(columns);
-        double sum = 0, largest = -1e300;
-        const auto score = [&](size_t c) {
-            if (scores.cols == 1) return c == 0 ? 0.0 : mpc::decode(scores.values[r]);
-            return mpc::decode(scores.values[r * scores.cols + c]);
-        };
-        for (size_t c = 0; c < columns; ++c) largest = std::max(largest, score(c));
-        for (size_t c = 0; c < columns; ++c) sum += powers[c] = std::exp(score(c) - largest);
-        for (size_t c = 0; c < columns; ++c) {
-            char number[32];
-            std::snprintf(number, sizeof(number), "%s%.6f", c > 0 ? "," : "", powers[c] / sum);
-            text += number;
-        }
-        text += "\n";
-    }
-    return text;
 }
 
 // A result under the file name of another kind would be taken for it.
@@ -198,33 +152,42 @@ void require_name(const std::string& kind, const std::string& path) {
 struct RevealOptions {
     std::vector<std::string> files;
     std::string identity;
+    std::string tags;
     std::string out;
 };
 
 void run_reveal(const RevealOptions& options) {
-    std::vector<NamedPath> inputs = {{"--identity", options.identity}};
+    std::vector<NamedPath> inputs = {{"--identity", options.identity}, {"--tags", options.tags}};
     for (const std::string& path : options.files) inputs.push_back({"a share", path});
     check_outputs(inputs, {{"--out", options.out}});
     const crypto::AgeKeys keys = load_share_keys(options.identity);
     std::vector<mpc::ShareFile> files;
-    for (const std::string& path : options.files) files.push_back(open_share_file(path, keys));
+    for (const std::string& path : options.files)
+        files.push_back(open_share_file(
+            path, keys, "--identity takes the key file of a recipient that the job names"));
     if (files.front().kind == "data") {
         throw Error(ErrorCode::kRefused, options.files.front() + " has rows of an owner",
                     "only results are revealed");
     }
     require_name(files.front().kind, options.out);
+    const bool scores = files.front().kind == "scores";
+    if (!options.tags.empty() && !scores) {
+        throw Error(ErrorCode::kUsage, "--tags goes with scores, got a " + files.front().kind);
+    }
     std::vector<mpc::RingMatrix> matrices = mpc::combine(files);
     const About about = parse_about(files.front().about, options.files.front());
     if (files.front().kind == "model") {
         return reveal_model(about, std::move(matrices), files.front().name, options.out);
     }
-    const bool scores = files.front().kind == "scores";
+    const std::string text =
+        scores ? score_table(files.front().about, about.data.class_names, matrices, options.tags)
+               : statistics_json(about, matrices);
     AtomicFile out(options.out, AtomicFile::Readers::kOwner);
-    out.write(scores ? score_table(about.data.class_names, matrices.at(0))
-                     : statistics_json(about, matrices));
+    out.write(text);
     out.commit();
-    std::cout << files.front().kind << " of " << (scores ? matrices.at(0).rows : about.rows)
-              << " rows in " << options.out << "\n";
+    const auto lines = static_cast<size_t>(std::count(text.begin(), text.end(), '\n'));
+    std::cout << files.front().kind << " of " << (scores ? lines - 1 : about.rows) << " rows in "
+              << options.out << "\n";
 }
 
 }  // namespace
@@ -292,6 +255,8 @@ void add_mpc_reveal(CLI::App& group) {
         ->expected(2, 3);
     command->add_option("-i,--identity", options->identity, "Key file of a recipient of the job")
         ->required();
+    command->add_option("--tags", options->tags,
+                        "File of an owner (`ward mpc share --tags`): scores name its rows");
     command
         ->add_option("--out", options->out,
                      "Model (.safetensors), scores (.csv) or statistics (.json)")

@@ -9,6 +9,7 @@
 
 #include "ward/cli/internal/mpc_files.h"
 #include "ward/cli/internal/mpc_result.h"
+#include "ward/cli/internal/mpc_scores.h"
 #include "ward/cli/internal/output_paths.h"
 #include "ward/cli/internal/passphrase.h"
 #include "ward/core/digest.h"
@@ -35,7 +36,8 @@ OwnersData load_owners(const mpc::PartyFile& party, const mpc::JobFile& job,
                        const crypto::AgeKeys& keys) {
     OwnersData out;
     std::vector<mpc::ShareFile> found;
-    for (const std::string& path : party.shares) found.push_back(open_share_file(path, keys));
+    for (const std::string& path : party.shares)
+        found.push_back(open_share_file(path, keys, kKeysOfParty));
     for (const mpc::JobFile::Owner& owner : job.owners) {
         size_t i = 0;
         while (i < found.size() && (found[i].name != owner.name || found[i].id != owner.id)) ++i;
@@ -126,7 +128,9 @@ void run_predict(const PredictOptions& options) {
     const OwnersData data = load_owners(party_file, file, keys);
     const mpc::SharedDataShape shape =
         mpc::require_fit(data.files, data.paths, file.alignment, file.distinct, false);
-    const mpc::ShareFile model_file = open_share_file(options.shared.model, keys);
+    const std::vector<size_t> tagged =
+        mpc::require_tags(data.files, data.paths, file.alignment, file.distinct);
+    const mpc::ShareFile model_file = open_share_file(options.shared.model, keys, kKeysOfParty);
     const SharedModel model = shared_model(model_file, options.shared.model);
     if (model.network.shape.inputs() != shape.features) {
         throw Error(ErrorCode::kInvalid,
@@ -149,11 +153,12 @@ void run_predict(const PredictOptions& options) {
         .job = digest, .truncation = file.truncation, .security = file.security};
     with_party(party_file, party_options, [&](mpc::Party& party) {
         const auto start = std::chrono::steady_clock::now();
-        const mpc::AlignedData rows = mpc::align(party, data.files, file.alignment, file.distinct);
+        const mpc::AlignedData rows =
+            mpc::align(party, data.files, file.alignment, file.distinct, mpc::Tags::kKept);
         mpc::SharedMatrix scores = mpc::score_shared(party, model.network, rows.features);
         party.synchronize();
-        seal_share_file(mpc::result_file("scores", model_file.name, digest, model_file.about,
-                                         party_file.index, {std::move(scores)}),
+        seal_share_file(scores_result(file, model_file, digest, party_file.index, tagged,
+                                      std::move(scores), rows.tags),
                         readers_of(file), options.shared.out);
         print_traffic(party, start, rows.features.rows, options.shared.json);
     });

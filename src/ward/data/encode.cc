@@ -3,6 +3,7 @@
 #include <atomic>
 #include <cmath>
 #include <cstdlib>
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "ward/core/digest.h"
@@ -15,6 +16,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr int64_t kRowGrain = 4096;
+constexpr int64_t kNoRow = std::numeric_limits<int64_t>::max();
 
 bool is_number(ColumnKind kind) {
     return kind == ColumnKind::kNumeric || kind == ColumnKind::kInteger;
@@ -51,7 +53,9 @@ class ColumnEncoder {
         for (int64_t row = first; row < last; ++row) {
             float* out = inputs + row * stride + offset_;
             if (is_number(schema_.kind)) {
+                const int64_t before = clamped;
                 encode_number(column_.numbers[static_cast<size_t>(row)], out);
+                if (clamped > 0 && before == 0) first_clamped = row;
             } else {
                 encode_category(column_.codes[static_cast<size_t>(row)], out);
             }
@@ -59,6 +63,7 @@ class ColumnEncoder {
     }
 
     int64_t clamped = 0, missing = 0, unknown = 0;
+    int64_t first_clamped = kNoRow;
 
   private:
     void encode_number(double value, float* out) {
@@ -126,13 +131,6 @@ void check_column(const ColumnSchema& schema, const Column& column, const std::s
     }
 }
 
-std::string preprocessing_of(const Schema& schema) {
-    return Json{{"ward_preprocessing", 1},
-                {"kind", "table"},
-                {"schema", Json::parse(schema_to_json(schema))}}
-        .dump();
-}
-
 void encode_answers(const Table& table, const Schema& schema, Dataset* data) {
     for (const ColumnSchema& declared : schema.columns) {
         const Column* column = table.find(declared.name);
@@ -164,6 +162,13 @@ void set_shape(const Schema& schema, int64_t width, Dataset* data) {
 }
 
 }  // namespace
+
+std::string preprocessing_of(const Schema& schema) {
+    return Json{{"ward_preprocessing", 1},
+                {"kind", "table"},
+                {"schema", Json::parse(schema_to_json(schema))}}
+        .dump();
+}
 
 std::vector<std::string> feature_names(const Schema& schema) {
     std::vector<std::string> names;
@@ -198,14 +203,22 @@ Encoded encode(const Table& table, const Schema& schema) {
                         table.source + " has no column '" + declared.name + "'");
         }
         check_column(declared, *column, table.source);
-        std::atomic<int64_t> clamped{0}, missing{0}, unknown{0};
+        std::atomic<int64_t> clamped{0}, missing{0}, unknown{0}, first_clamped{kNoRow};
         parallel_for(0, table.rows, kRowGrain, [&](int64_t first, int64_t last) {
             ColumnEncoder encoder(declared, *column, offset, schema.symmetric_range);
             encoder.encode(first, last, width, data.inputs.data());
             clamped += encoder.clamped;
             missing += encoder.missing;
             unknown += encoder.unknown;
+            int64_t earliest = first_clamped;
+            while (encoder.first_clamped < earliest &&
+                   !first_clamped.compare_exchange_weak(earliest, encoder.first_clamped)) {
+            }
         });
+        if (clamped > 0 && !out.first_clamped) {
+            const double value = column->numbers[static_cast<size_t>(first_clamped.load())];
+            out.first_clamped = {first_clamped, declared.name, value, *declared.min, *declared.max};
+        }
         out.clamped_values += clamped;
         out.missing_values += missing;
         out.unknown_values += unknown;

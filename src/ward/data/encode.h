@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "ward/data/dataset.h"
@@ -16,9 +17,17 @@
 
 namespace ward::data {
 
+// A number that its column's bounds exclude; rows count from 0.
+struct OutOfBounds {
+    int64_t row = 0;
+    std::string column;
+    double value = 0, min = 0, max = 0;
+};
+
 struct Encoded {
     Dataset data;
-    int64_t clamped_values = 0;  // numbers outside the declared bounds
+    std::optional<OutOfBounds> first_clamped;  // the first row of the first such column
+    int64_t clamped_values = 0;                // numbers outside the declared bounds
     int64_t missing_values = 0;
     int64_t unknown_values = 0;  // categories outside the declared ones
 };
@@ -32,6 +41,7 @@ Encoded encode(const Table& table, const Schema& schema);
 // was not written by `encode`.
 Encoded encode_with(const std::string& preprocessing_json, const Table& table);
 Schema schema_of(const std::string& preprocessing_json);
+std::string preprocessing_of(const Schema& schema);  // the way back
 
 // A target with declared bounds becomes (value - min) / (max - min), so that one learning rate and
 // one clipping norm fit targets of any unit; values beyond the bounds are kept. This is the way

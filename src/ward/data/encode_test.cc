@@ -54,6 +54,11 @@ TEST(Encode, ByHandOnThreeRows) {
     EXPECT_THAT(encoded.data.labels, ElementsAre(1, 0, 1));
     EXPECT_THAT(encoded.data.groups, ElementsAre(1, 2, 1));
     EXPECT_EQ(encoded.clamped_values, 2);
+    ASSERT_TRUE(encoded.first_clamped);  // of the first column, though row 2 of another is outside
+    EXPECT_EQ(encoded.first_clamped->row, 2);
+    EXPECT_EQ(encoded.first_clamped->column, "age");
+    EXPECT_EQ(encoded.first_clamped->value, 150);
+    EXPECT_EQ(encoded.first_clamped->max, 100);
     EXPECT_EQ(encoded.missing_values, 4);
     EXPECT_EQ(encoded.unknown_values, 1);
     EXPECT_EQ(encoded.data.name, "small");

@@ -35,6 +35,7 @@ struct LoadRequest {
     std::optional<char> delimiter;  // these three overrule the schema
     std::optional<bool> header;
     std::optional<TextEncoding> encoding;
+    bool clamp = true;              // false: numbers outside the declared bounds are refused
     bool bounds_from_data = false;  // infer what is not declared; marks the set (a leak)
 
     // Images and arrays: inputs become (x / scale - mean) / std, per channel. Empty: the public
@@ -60,6 +61,7 @@ struct LoadedData {
 };
 
 // Throws Error kNotFound (no such path or name), kUsage (wrong option), kInvalid, kCorrupt, kIo.
+// Without `clamp`, kInvalid names file, row (from 0), column, value and bounds.
 LoadedData load_dataset(const LoadRequest& request);
 
 // Names of the built-in sets.

@@ -141,6 +141,30 @@ TEST(Table, OptionsOverruleTheSchema) {
                 HasSubstr("is the delimiter ','? (--delimiter)"));
 }
 
+TEST(Table, ValuesOutsideTheBoundsAreMovedWithANoteOrRefusedByPlace) {
+    const std::string folder = ::testing::TempDir() + "/ward_out_of_bounds";
+    std::filesystem::create_directories(folder);
+    write_file_atomically(folder + "/t.csv", std::string_view("a,b\n1,5\n2,6\n3,-1\n4,11\n"));
+    write_file_atomically(
+        folder + "/t.yaml",
+        std::string_view("ward_schema: 1\nname: t\ncolumns:\n  - {name: a, kind: numeric, min: 0, "
+                         "max: 9}\n  - {name: b, kind: numeric, min: 0, max: 10}\n"));
+    LoadRequest request = request_for(folder + "/t.csv", "all");
+    request.schema = folder + "/t.yaml";
+    request.labels_required = false;
+    const LoadedData moved = load_dataset(request);
+    EXPECT_EQ(moved.dataset.inputs[5], 0);
+    EXPECT_EQ(moved.dataset.inputs[7], 1);
+    EXPECT_THAT(moved.notes, ::testing::Contains(HasSubstr("2 values lay outside")));
+    request.clamp = false;
+    const std::string refused = error_of([&] { load_dataset(request); }, ErrorCode::kInvalid);
+    EXPECT_THAT(refused, HasSubstr("t.csv row 2, column 'b': -1 is outside the declared bounds 0 "
+                                   "to 10; of such values there are 2"));
+    write_file_atomically(folder + "/t.csv", std::string_view("a,b\n0,10\n9,0\n"));
+    EXPECT_EQ(load_dataset(request).dataset.size(), 2);
+    std::filesystem::remove_all(folder);
+}
+
 TEST(Table, WithoutSchemaBoundsAreReadOnlyWhenAskedAndMarked) {
     const Clinic clinic("infer");
     LoadRequest request = request_for(clinic.csv);

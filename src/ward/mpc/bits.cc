@@ -4,9 +4,11 @@
 #include <string>
 
 #include "ward/core/error.h"
+#include "ward/mpc/internal/bit_circuits.h"
 #include "ward/mpc/internal/bit_planes.h"
 #include "ward/mpc/internal/roles.h"
 #include "ward/mpc/internal/verified.h"
+#include "ward/mpc/internal/verified_bits.h"
 #include "ward/mpc/internal/verify.h"
 #include "ward/mpc/multiply.h"
 
@@ -14,44 +16,13 @@ namespace ward::mpc {
 namespace {
 
 using internal::Add;
+using internal::and_planes;
 using internal::Carry;
+using internal::carry_tree;
+using internal::Planes;
 using internal::Roles;
 using internal::Xor;
 using net::TrafficLedger;
-
-// Words of bits, shared; the planes of several vectors lie behind one another.
-struct Planes {
-    RingVector first;
-    RingVector second;
-};
-
-// 1 round, one bit per bit and party.
-Planes and_planes(Party& party, const Planes& x, const Planes& y) {
-    const int self = party.index();
-    const size_t n = x.first.size();
-    Planes out;
-    out.first = party.draw(self, n);
-    out.second = party.draw((self + 1) % 3, n);
-    internal::Verifier* verifier = party.verifier();
-    RingVector own_mask, next_mask;
-    if (verifier != nullptr) {
-        own_mask = out.first;
-        next_mask = out.second;
-    }
-    for (size_t i = 0; i < n; ++i) {
-        out.first[i] ^=
-            out.second[i] ^ (x.first[i] & (y.first[i] ^ y.second[i])) ^ (x.second[i] & y.first[i]);
-    }
-    Party::Round round(party);
-    round.send((self + 2) % 3, out.first);
-    round.receive((self + 1) % 3, out.second);
-    round.finish();
-    if (verifier != nullptr) {
-        verifier->bits().add({x.first, x.second}, {y.first, y.second}, own_mask, next_mask,
-                             out.second);
-    }
-    return out;
-}
 
 // What the pivot deals: the levels of each group of a's low bits, then, if asked for, one plane of
 // a itself.
@@ -103,56 +74,6 @@ RingVector choose_carries(const RingVector& levels, const RingVector& b_planes, 
     return out;
 }
 
-// One part (first or second) of the two factors of a level of the tree: pairs of groups (2k + 1,
-// 2k) give P_hi G_lo for each k, and P_hi P_lo for k > 0.
-void gather_pairs(const RingVector& planes, size_t groups, size_t words, RingVector& left,
-                  RingVector& right) {
-    const size_t pairs = groups / 2;
-    left.resize((2 * pairs - 1) * words);
-    right.resize(left.size());
-    const auto generate = [&](size_t g) { return &planes[g * words]; };
-    const auto propagate = [&](size_t g) { return &planes[(groups + g - 1) * words]; };
-    for (size_t k = 0; k < pairs; ++k) {
-        std::copy_n(propagate(2 * k + 1), words, &left[k * words]);
-        std::copy_n(generate(2 * k), words, &right[k * words]);
-        if (k == 0) continue;
-        std::copy_n(propagate(2 * k + 1), words, &left[(pairs + k - 1) * words]);
-        std::copy_n(propagate(2 * k), words, &right[(pairs + k - 1) * words]);
-    }
-}
-
-// The planes of the next level; an odd group on top stays as it is.
-RingVector fold_pairs(const RingVector& planes, const RingVector& products, size_t groups,
-                      size_t words) {
-    const size_t pairs = groups / 2;
-    const size_t next = pairs + groups % 2;
-    RingVector out((2 * next - 1) * words);
-    for (size_t k = 0; k < pairs; ++k) {
-        const Ring* high = &planes[(2 * k + 1) * words];
-        for (size_t w = 0; w < words; ++w) out[k * words + w] = high[w] ^ products[k * words + w];
-    }
-    std::copy_n(&products[pairs * words], (pairs - 1) * words, &out[next * words]);
-    if (groups % 2 != 0) {
-        std::copy_n(&planes[(groups - 1) * words], words, &out[(next - 1) * words]);
-        std::copy_n(&planes[(2 * groups - 2) * words], words, &out[(2 * next - 2) * words]);
-    }
-    return out;
-}
-
-// Generate and propagate of the groups down to the generate of all.
-Planes carry_tree(Party& party, Planes planes, size_t groups, size_t words) {
-    while (groups > 1) {
-        Planes left, right;
-        gather_pairs(planes.first, groups, words, left.first, right.first);
-        gather_pairs(planes.second, groups, words, left.second, right.second);
-        const Planes products = and_planes(party, left, right);
-        planes.first = fold_pairs(planes.first, products.first, groups, words);
-        planes.second = fold_pairs(planes.second, products.second, groups, words);
-        groups = groups / 2 + groups % 2;
-    }
-    return planes;
-}
-
 // The carry out of the low bits; with `top_bit` exclusive-or bit number `bits` of both summands,
 // which makes it that bit of the sum.
 SharedBits carry_of(Party& party, int pivot, const SharedMatrix& x, size_t bits, bool top_bit) {
@@ -190,132 +111,6 @@ SharedBits carry_of(Party& party, int pivot, const SharedMatrix& x, size_t bits,
     return out;
 }
 
-constexpr size_t kRipple = 4;  // bits in a group whose carry ripples
-
-// Where the planes of a number stand whose bits are cut into such groups; the lowest is the short
-// one.
-struct Groups {
-    Groups(size_t bits, size_t words_)
-        : count((bits + kRipple - 1) / kRipple), missing(kRipple * count - bits), words(words_) {}
-
-    // Appends the planes of bit j of the groups from `first` on.
-    void gather(const Planes& from, size_t first, size_t j, Planes& to) const {
-        for (size_t g = first; g < count; ++g) {
-            const auto at = static_cast<std::ptrdiff_t>((kRipple * g + j - missing) * words);
-            const auto end = at + static_cast<std::ptrdiff_t>(words);
-            to.first.insert(to.first.end(), from.first.begin() + at, from.first.begin() + end);
-            to.second.insert(to.second.end(), from.second.begin() + at, from.second.begin() + end);
-        }
-    }
-
-    size_t count, missing, words;
-};
-
-Planes part_of(const Planes& from, size_t begin, size_t count) {
-    const auto cut = [&](const RingVector& v) {
-        const auto at = v.begin() + static_cast<std::ptrdiff_t>(begin);
-        return RingVector(at, at + static_cast<std::ptrdiff_t>(count));
-    };
-    return {cut(from.first), cut(from.second)};
-}
-
-void append(Planes& to, const Planes& from) {
-    to.first.insert(to.first.end(), from.first.begin(), from.first.end());
-    to.second.insert(to.second.end(), from.second.begin(), from.second.end());
-}
-
-// The first `count` words of `to` from `to_at` on get exclusive-or those of `from`.
-void add_words(const Planes& from, size_t from_at, size_t count, Planes& to, size_t to_at) {
-    for (size_t i = 0; i < count; ++i) to.first[to_at + i] ^= from.first[from_at + i];
-    for (size_t i = 0; i < count; ++i) to.second[to_at + i] ^= from.second[from_at + i];
-}
-
-// What groups of bits of two numbers generate and propagate, as `carry_tree` takes it. In a group
-// the carry ripples, k' = maj(s, c, k) = (s + k)(c + k) + k, one product per bit; beside it the
-// bits that pass a carry on are multiplied in pairs. That makes 7 products for 4 bits, where a tree
-// from the lowest bits on takes 10. kRipple rounds.
-Planes group_carries(Party& party, const Planes& s, const Planes& c, size_t bits, size_t words) {
-    const Groups groups(bits, words);
-    const size_t upper = (groups.count - 1) * words;
-    Planes sum = s, passed, carry;
-    add_words(c, 0, bits * words, sum, 0);
-    for (RingVector* part : {&carry.first, &carry.second}) {
-        part->assign(groups.count * words, Ring{0});
-    }
-    for (size_t j = 0; j < kRipple; ++j) {
-        const size_t first = j < groups.missing ? 1 : 0, skipped = first * words;
-        const size_t rippled = groups.count * words - skipped;
-        Planes left, right;
-        groups.gather(s, first, j, left);
-        groups.gather(c, first, j, right);
-        add_words(carry, skipped, rippled, left, 0);
-        add_words(carry, skipped, rippled, right, 0);
-        for (size_t pair = 0; j == 0 && pair < kRipple; pair += 2) {
-            groups.gather(sum, 1, pair, left);
-            groups.gather(sum, 1, pair + 1, right);
-        }
-        if (j == 1) {
-            append(left, part_of(passed, 0, upper));
-            append(right, part_of(passed, upper, upper));
-        }
-        if (left.first.empty()) continue;
-        const Planes products = and_planes(party, left, right);
-        add_words(products, 0, rippled, carry, skipped);
-        if (j <= 1) passed = part_of(products, rippled, products.first.size() - rippled);
-    }
-    append(carry, passed);
-    return carry;
-}
-
-// The part with this number of the planes of three numbers that are each known to two parties: part
-// j holds number j where `numbers` has bit j set, else 0.
-RingVector planes_of_part(const RingVector& planes, int part, unsigned numbers) {
-    return (numbers >> part & 1) != 0 ? planes : RingVector(planes.size(), Ring{0});
-}
-
-// The sign of x_0 + x_1 + x_2 with verified operations only. The three parts are shared bits as
-// they are; a row of full adders makes two numbers of them, s and 2 c, and the tree their carry.
-// 3.25 bits per bit of x and party; 3 + log2(bits) rounds.
-SharedBits verified_sign(Party& party, const SharedMatrix& x, size_t bits) {
-    const size_t words = words_for_bits(x.size()), low = (bits - 1) * words;
-    const int part_one = party.index(), part_two = (party.index() + 1) % 3;
-    RingVector first(64 * words), second(64 * words);
-    internal::to_planes(x.first.data(), x.size(), first.data());
-    internal::to_planes(x.second.data(), x.size(), second.data());
-    SharedBits out(x.size());
-    std::copy_n(&first[low], words, out.first.data());
-    std::copy_n(&second[low], words, out.second.data());
-    first.resize(low);
-    second.resize(low);
-    // c = (x_0 + x_2)(x_1 + x_2) + x_2 in bits
-    const auto masked = [&](unsigned numbers) {
-        return Planes{planes_of_part(first, part_one, numbers),
-                      planes_of_part(second, part_two, numbers)};
-    };
-    Planes carries = and_planes(party, masked(0b101), masked(0b110));
-    const Planes last = masked(0b100);
-    for (size_t i = 0; i < low; ++i) {
-        carries.first[i] ^= last.first[i];
-        carries.second[i] ^= last.second[i];
-    }
-    for (size_t w = 0; w < words; ++w) {
-        out.first[w] ^= carries.first[low - words + w];
-        out.second[w] ^= carries.second[low - words + w];
-    }
-    const size_t summed = bits - 2;
-    if (summed == 0) return out;
-    // Bits 1 to bits - 2 of s and of 2 c; bit 0 of 2 c is 0.
-    const Planes s = part_of({first, second}, words, summed * words);
-    const Planes planes = carry_tree(
-        party, group_carries(party, s, part_of(carries, 0, summed * words), summed, words),
-        Groups(summed, words).count, words);
-    for (size_t w = 0; w < words; ++w) {
-        out.first[w] ^= planes.first[w];
-        out.second[w] ^= planes.second[w];
-    }
-    return out;
-}
-
 Ring bit_at(const RingVector& words, size_t i) { return words[i / 64] >> (i % 64) & 1; }
 
 void require_counts(size_t bits, size_t values) {
@@ -323,6 +118,20 @@ void require_counts(size_t bits, size_t values) {
     throw Error(ErrorCode::kUsage, "as many bits as values are needed, got " +
                                        std::to_string(bits) + " bits and " +
                                        std::to_string(values) + " values");
+}
+
+void require_width(int bits) {
+    if (bits >= 2 && bits <= 64) return;
+    throw Error(ErrorCode::kUsage,
+                "a comparison must be of 2 to 64 bits, got " + std::to_string(bits));
+}
+
+void require_fits(Ring end, int bits) {
+    const int unused = 64 - bits;
+    if (static_cast<int64_t>(end << unused) >> unused == static_cast<int64_t>(end)) return;
+    throw Error(ErrorCode::kUsage, "a number to compare with has more than " +
+                                       std::to_string(bits) +
+                                       " bits: " + std::to_string(static_cast<int64_t>(end)));
 }
 
 }  // namespace
@@ -338,12 +147,12 @@ SharedBits bit_xor(const SharedBits& x, const SharedBits& y) {
 }
 
 SharedBits bit_not(const Party& party, const SharedBits& x) {
-    SharedBits out = x;
-    if (party.index() == 0) {
-        for (Ring& word : out.first) word = ~word;
-    } else if (party.index() == 2) {
-        for (Ring& word : out.second) word = ~word;
-    }
+    Planes planes{x.first, x.second};
+    internal::flip(party, planes);
+    SharedBits out;
+    out.count = x.count;
+    out.first = std::move(planes.first);
+    out.second = std::move(planes.second);
     return out;
 }
 
@@ -360,16 +169,37 @@ SharedBits bit_and(Party& party, const SharedBits& x, const SharedBits& y) {
 
 SharedBits is_negative(Party& party, const SharedMatrix& x, int bits) {
     const TrafficLedger::Scope scope(party.ledger(), "compare");
-    if (bits < 2 || bits > 64) {
-        throw Error(ErrorCode::kUsage,
-                    "a comparison must be of 2 to 64 bits, got " + std::to_string(bits));
-    }
-    if (party.verifier() != nullptr) return verified_sign(party, x, static_cast<size_t>(bits));
+    require_width(bits);
+    if (party.verifier() != nullptr)
+        return internal::verified_sign(party, x, static_cast<size_t>(bits));
     return carry_of(party, party.next_pivot(), x, static_cast<size_t>(bits) - 1, true);
 }
 
 SharedBits is_nonnegative(Party& party, const SharedMatrix& x, int bits) {
     return bit_not(party, is_negative(party, x, bits));
+}
+
+SharedBits at_least(Party& party, const SharedMatrix& x, std::span<const Ring> ends, int bits) {
+    const TrafficLedger::Scope scope(party.ledger(), "compare");
+    require_width(bits);
+    if (ends.empty()) throw Error(ErrorCode::kUsage, "a comparison needs at least one number");
+    for (const Ring end : ends) require_fits(end, bits);
+    if (party.verifier() != nullptr) {
+        return internal::verified_at_least(party, x, ends, static_cast<size_t>(bits));
+    }
+    const size_t stride = padded_bits(x.size());
+    SharedMatrix differences(ends.size(), stride);
+    std::fill(differences.first.begin(), differences.first.end(), Ring{0});
+    std::fill(differences.second.begin(), differences.second.end(), Ring{0});
+    for (size_t k = 0; k < ends.size(); ++k) {
+        const Ring first = party.index() == 0 ? ends[k] : 0;
+        const Ring second = party.index() == 2 ? ends[k] : 0;
+        for (size_t i = 0; i < x.size(); ++i) {
+            differences.first[k * stride + i] = x.first[i] - first;
+            differences.second[k * stride + i] = x.second[i] - second;
+        }
+    }
+    return is_nonnegative(party, differences, bits);
 }
 
 namespace internal {

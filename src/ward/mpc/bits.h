@@ -37,6 +37,13 @@ SharedBits is_negative(Party& party, const SharedMatrix& x, int bits = 64);
 // [x >= 0].
 SharedBits is_nonnegative(Party& party, const SharedMatrix& x, int bits = 64);
 
+// [x >= end] for several public numbers; those of an end stand in words of their own, one end
+// behind the other (`padded_bits`). `bits` holds for x, and without verification for its
+// differences from the ends too. Throws Error kUsage for no ends or one that
+// has more bits, and as `is_negative`.
+SharedBits at_least(Party& party, const SharedMatrix& x, std::span<const Ring> ends, int bits);
+inline size_t padded_bits(size_t count) { return words_for_bits(count) * 64; }
+
 // The carry out of the lowest `bits` bits of the sum of x's two summands with respect to `pivot`;
 // for protocols that work on the summands.
 namespace internal {

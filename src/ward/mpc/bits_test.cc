@@ -107,6 +107,44 @@ TEST(Bits, ComparisonTakesSixRounds) {
     });
 }
 
+// Ends of all kinds: both signs, neighbours, one that no value reaches, coarse and fine grids.
+void check_at_least(const PartyOptions& options) {
+    const std::vector<std::vector<int64_t>> cases = {
+        {0}, {-8, 0, 8}, {-5, -1, 1, 2, 3}, {-1 << 14, -1 << 12, 3 << 12, (1 << 15) - 1}, {16}};
+    for (int bits : {17, 18, 32, 63, 64}) {
+        const RingMatrix values = edge_values(bits);
+        for (const auto& wanted : cases) {
+            std::vector<Ring> ends;
+            for (int64_t end : wanted) ends.push_back(static_cast<Ring>(end));
+            RingMatrix x = values;
+            // Differences from the ends must have as many bits.
+            for (Ring& value : x.values) {
+                value = static_cast<Ring>(static_cast<int64_t>(value) / 4 * (bits > 17 ? 2 : 1));
+            }
+            run_local(
+                [&](Party& party) {
+                    const SharedBits all = at_least(party, shared(party, x), ends, bits);
+                    ASSERT_EQ(all.count, ends.size() * padded_bits(x.size()));
+                    const RingVector got = open(party, all);
+                    for (size_t k = 0; k < ends.size(); ++k) {
+                        for (size_t i = 0; i < x.size(); ++i) {
+                            ASSERT_EQ(bit(got, k * padded_bits(x.size()) + i),
+                                      static_cast<int64_t>(x.values[i]) >= wanted[k] ? 1u : 0u)
+                                << x.values[i] << " end " << wanted[k] << " bits " << bits;
+                        }
+                    }
+                },
+                options);
+        }
+    }
+}
+
+TEST(Bits, ComparisonsWithSeveralPublicNumbers) { check_at_least({}); }
+
+TEST(Bits, ComparisonsWithSeveralPublicNumbersAgainstDeviations) {
+    check_at_least({.security = Security::kMalicious});
+}
+
 TEST(Bits, ReluAndConversionsMatchTheClear) {
     const RingMatrix x = edge_values(64);
     run_local([&](Party& party) {
@@ -147,6 +185,11 @@ TEST(Bits, RefusesWrongCountsAndWidths) {
         EXPECT_THAT(
             testonly::message_of([&] { select(party, SharedBits(5), x); }, ErrorCode::kUsage),
             HasSubstr("5 bits and 6 values"));
+        EXPECT_THAT(testonly::message_of([&] { at_least(party, x, {}, 32); }, ErrorCode::kUsage),
+                    HasSubstr("at least one number"));
+        const Ring wide[] = {1, 128};
+        EXPECT_THAT(testonly::message_of([&] { at_least(party, x, wide, 8); }, ErrorCode::kUsage),
+                    HasSubstr("more than 8 bits: 128"));
     });
 }
 

@@ -40,7 +40,9 @@ SharedMatrix cap(Party& party, const SharedMatrix& x, const RingVector& bounds) 
         throw Error(ErrorCode::kUsage,
                     std::to_string(bounds.size()) + " bounds for " + std::to_string(n) + " values");
     }
-    // b - x and x + b; where one is negative, it is what x has too much.
+    // b - x and x + b; where one is negative, it is what x has too much. Both are where x is next
+    // to
+    // +-2^63 and one of them has wrapped; then the first counts alone.
     SharedMatrix room(2, stride);
     std::fill(room.first.begin(), room.first.end(), Ring{0});
     std::fill(room.second.begin(), room.second.end(), Ring{0});
@@ -53,7 +55,8 @@ SharedMatrix cap(Party& party, const SharedMatrix& x, const RingVector& bounds) 
         room.second[stride + i] = x.second[i] + second;
     }
     const SharedBits exceeded = is_negative(party, room);
-    const SharedBits bits[] = {half(exceeded, 0, n), half(exceeded, 1, n)};
+    const SharedBits above = half(exceeded, 0, n);
+    const SharedBits bits[] = {above, bit_and(party, half(exceeded, 1, n), bit_not(party, above))};
     // x + (b - x) = b above, x - (x + b) = -b below.
     SharedMatrix terms[] = {SharedMatrix(x.rows, x.cols), SharedMatrix(x.rows, x.cols)};
     for (size_t i = 0; i < n; ++i) {

@@ -11,9 +11,10 @@
 
 namespace ward::mpc {
 
-// max(-b, min(x, b)), element by element, with public bounds b > 0 of x.size() elements. Right for
-// every |x| < 2^62, that is for whatever a division gives (its results are below 2^50). 8 rounds,
-// 2 (15.5 + 5.3) + 10.7 bytes. Throws Error kUsage for another number of bounds.
+// max(-b, min(x, b)), element by element, with public bounds 0 < b < 2^62 of x.size() elements.
+// Right unless x is within b of +-2^63, where it is b: no x of 64 bits, whoever has shared it,
+// leaves the bounds. 9 rounds, 2 (15.5 + 5.3) + 10.8 bytes. Throws Error kUsage for another number
+// of bounds.
 SharedMatrix cap(Party& party, const SharedMatrix& x, const RingVector& bounds);
 
 // Column k: the inner products of the rows of x and y of pair k, exact modulo 2^64. All pairs must

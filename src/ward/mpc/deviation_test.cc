@@ -12,6 +12,7 @@
 #include "ward/mpc/join.h"
 #include "ward/mpc/learn/network.h"
 #include "ward/mpc/multiply.h"
+#include "ward/mpc/noise.h"
 #include "ward/mpc/share.h"
 #include "ward/mpc/shuffle.h"
 #include "ward/mpc/softmax.h"
@@ -213,6 +214,48 @@ TEST(Deviations, OfStepsOfTrainingAreCaughtOrWithoutEffect) {
     expect_caught(learned, near, trials_or(18));
 }
 
+// A private step of a convolution and a dense layer. Noise of another size than was drawn may pass
+// within its bound, which moves a weight by less than 0.01 here.
+NetworkShape private_images() {
+    using Kind = NetworkLayer::Kind;
+    return {.widths = {},
+            .image = {3, 3, 1},
+            .layers = {{.kind = Kind::kConvolution, .outputs = 1, .kernel = 2},
+                       {.kind = Kind::kRelu},
+                       {.kind = Kind::kDense, .outputs = 2}}};
+}
+
+TrainOptions private_options() {
+    TrainOptions options = options_of(Optimizer::kSgd);
+    options.clipping_norm = 0.5;
+    options.noise_multiplier = 0x1p-12;  // 8 units
+    return options;
+}
+
+RingVector learned_privately(Party& party) {
+    Network network(party, private_images(), initial(private_images()), private_options());
+    network.train_step(shared(party, 0, images()), shared(party, 1, labels()));
+    const NetworkWeights got = network.reveal(party);
+    RingVector out;
+    append_all(out, got.weights, got.biases);
+    return out;
+}
+
+TEST(Deviations, OfPrivateStepsAreCaughtOrWithoutEffect) {
+    Twin twin(testonly::seeded_random(5));
+    TwinNetwork network(twin, private_images(), initial(private_images()), private_options());
+    network.train_step(images(), labels());
+    RingVector expected;
+    append_all(expected, network.weights(), network.biases());
+    const auto near = [&](const RingVector& opened, const std::string& what) {
+        ASSERT_EQ(opened.size(), expected.size()) << what;
+        for (size_t i = 0; i < opened.size(); ++i) {
+            ASSERT_NEAR(decode(opened[i]), decode(expected[i]), 0.01) << what << ", value " << i;
+        }
+    };
+    expect_caught(learned_privately, near, trials_or(18));
+}
+
 // ---- statistics and functions
 
 const std::vector<double> kColumn = {0.5, 3, 1, 0.25, 2};
@@ -242,6 +285,46 @@ TEST(Deviations, OfStatisticsAndFunctionsAreCaughtOrWithoutEffect) {
         }
     };
     expect_caught(figures, near, trials_or(24));
+}
+
+// ---- noise
+
+constexpr double kSigma = 8;  // units
+constexpr size_t kNoisy = 12;
+
+// Values with noise, and statistics with some that is as small.
+RingVector noisy(Party& party) {
+    const SharedMatrix zeros = shared(party, 0, matrix(3, RingVector(kNoisy, Ring{0})));
+    const SharedMatrix noise = discrete_gaussian_noise(party, kNoisy / 3, 3, kSigma);
+    RingVector out = open(party, add(zeros, noise)).values;
+    const SharedMatrix x = shared(party, 2, encode(kColumn, kColumn.size(), 1, "x"));
+    const double multiplier = std::ldexp(kSigma, -kFractionBits);
+    const SharedStatistics statistics =
+        column_statistics(party, x, {.bound = 4, .edges = {1.5}, .noise_multiplier = multiplier});
+    append(out, open(party, statistics.sums));
+    append(out, open(party, statistics.counts));
+    return out;
+}
+
+// A party may choose another part of the noise than it has drawn, within the bound that is
+// verified: twice B for the one, 8 deviations for the rest.
+TEST(Deviations, OfNoiseAreCaughtOrBounded) {
+    const std::vector<double> figures = {6.75 / 4, 3, 2};
+    const auto bounded = [&](const RingVector& opened, const std::string& what) {
+        ASSERT_EQ(opened.size(), kNoisy + figures.size()) << what;
+        const auto most = [](size_t count, double sigma) {
+            return static_cast<double>(2 * internal::noise_bound(count, sigma)) + 10 * sigma;
+        };
+        for (size_t i = 0; i < kNoisy; ++i) {
+            ASSERT_LE(std::abs(decode(opened[i])) * kOne, most(kNoisy, kSigma)) << what;
+        }
+        const double sigma = kSigma * std::sqrt(3.0) * (1 + 0x1p-13);
+        for (size_t i = 0; i < figures.size(); ++i) {
+            ASSERT_NEAR(decode(opened[kNoisy + i]), figures[i], most(4, sigma) / kOne + 1e-3)
+                << what;
+        }
+    };
+    expect_caught(noisy, bounded, trials_or(40));
 }
 
 }  // namespace

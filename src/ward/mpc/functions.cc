@@ -21,19 +21,13 @@ Ring to_ring(double value, int bits) {
     return static_cast<Ring>(std::llround(std::ldexp(value, bits)));
 }
 
-// [x >= end] as 0 and 1, one row per rung but the first.
+// [x >= end] as 0 and 1, one row per rung but the first; rows are padded to whole words of bits.
 SharedMatrix climb(Party& party, const Ladder& ladder, const SharedMatrix& x) {
-    const size_t ends = ladder.rungs().size() - 1, n = x.size();
-    SharedMatrix differences(ends, n);
-    for (size_t k = 0; k < ends; ++k) {
-        const Ring end = ladder.rungs()[k + 1].from;
-        const Ring first = party.index() == 0 ? end : 0, second = party.index() == 2 ? end : 0;
-        for (size_t i = 0; i < n; ++i) {
-            differences.first[k * n + i] = x.first[i] - first;
-            differences.second[k * n + i] = x.second[i] - second;
-        }
-    }
-    return to_ring(party, is_nonnegative(party, differences, ladder.bits().compared), ends, n);
+    std::vector<Ring> ends;
+    for (const auto& rung : ladder.rungs()) ends.push_back(rung.from);
+    ends.erase(ends.begin());
+    return to_ring(party, at_least(party, x, ends, ladder.bits().compared), ends.size(),
+                   padded_bits(x.size()));
 }
 
 // The public value that belongs to the rung of each x.
@@ -47,8 +41,8 @@ SharedMatrix value_of(const Party& party, const Ladder& ladder, const SharedMatr
         const Ring change = rungs[k + 1].*member - rungs[k].*member;
         if (change == 0) continue;
         for (size_t i = 0; i < x.size(); ++i) {
-            out.first[i] += steps.first[k * x.size() + i] * change;
-            out.second[i] += steps.second[k * x.size() + i] * change;
+            out.first[i] += steps.first[k * steps.cols + i] * change;
+            out.second[i] += steps.second[k * steps.cols + i] * change;
         }
     }
     return out;

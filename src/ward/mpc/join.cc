@@ -95,8 +95,9 @@ SharedBits same_as_next(Party& party, const SharedMatrix& sorted) {
 // The order is opened on the way, which tells nothing of keys that differ: of hashes that one owner
 // repeats it would tell how many rows of the others lie between two of them, so such an owner is
 // refused before.
-SharedMatrix sorted_by_key(Party& party, std::span<const SharedMatrix> tables) {
-    internal::require_own_hashes(party, tables);
+SharedMatrix sorted_by_key(Party& party, std::span<const SharedMatrix> tables,
+                           std::span<const std::string> owners) {
+    internal::require_own_hashes(party, tables, owners);
     return sort_distinct_rows(party, keyed_rows(party, tables), 0);
 }
 
@@ -141,10 +142,11 @@ std::vector<size_t> rows_by_hash(const RingMatrix& keys) {
     return out;
 }
 
-Joined inner_join(Party& party, std::span<const SharedMatrix> tables) {
+Joined inner_join(Party& party, std::span<const SharedMatrix> tables,
+                  std::span<const std::string> owners) {
     const TrafficLedger::Scope scope(party.ledger(), "join");
     require_tables(tables);
-    const SharedMatrix sorted = sorted_by_key(party, tables);
+    const SharedMatrix sorted = sorted_by_key(party, tables, owners);
     Joined out;
     size_t width = 0;
     for (const SharedMatrix& table : tables) width += table.cols - kKeyColumns;
@@ -169,11 +171,12 @@ Joined inner_join(Party& party, std::span<const SharedMatrix> tables) {
     return out;
 }
 
-Joined distinct_rows(Party& party, std::span<const SharedMatrix> tables) {
+Joined distinct_rows(Party& party, std::span<const SharedMatrix> tables,
+                     std::span<const std::string> owners) {
     const TrafficLedger::Scope scope(party.ledger(), "distinct");
     require_tables(tables);
     (void)stack_rows(tables);  // refuses different columns
-    const SharedMatrix sorted = sorted_by_key(party, tables);
+    const SharedMatrix sorted = sorted_by_key(party, tables, owners);
     Joined out;
     out.rows = select_columns(sorted, kKeyColumns, sorted.cols - kKeyColumns);
     if (sorted.rows == 0) return out;

@@ -69,12 +69,15 @@ struct Joined {
 
 // Rows that are in every one of 2 to 16 tables: payload columns of table 0, then of table 1, ...
 // Throws Error kUsage for another number of tables or for tables without the key columns, kInvalid
-// for a table whose first hashes repeat or are out of range.
-Joined inner_join(Party& party, std::span<const SharedMatrix> tables);
+// for a table whose first hashes repeat or are out of range; it is called by its name in `owners`,
+// where they are given, else by its number.
+Joined inner_join(Party& party, std::span<const SharedMatrix> tables,
+                  std::span<const std::string> owners = {});
 
 // One row per identifier from tables with the same columns: that of the first table that has it.
 // Throws as inner_join.
-Joined distinct_rows(Party& party, std::span<const SharedMatrix> tables);
+Joined distinct_rows(Party& party, std::span<const SharedMatrix> tables,
+                     std::span<const std::string> owners = {});
 
 // The matched rows in random order. All learn their number, nobody which ones they are.
 SharedMatrix open_count_and_keep(Party& party, const Joined& joined);

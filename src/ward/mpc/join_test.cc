@@ -158,7 +158,8 @@ Owner made_up(const std::vector<std::array<Ring, 3>>& rows) {
     return out;
 }
 
-using JoinFunction = Joined (*)(Party&, std::span<const SharedMatrix>);
+using JoinFunction = Joined (*)(Party&, std::span<const SharedMatrix>,
+                                std::span<const std::string>);
 constexpr JoinFunction kJoins[] = {inner_join, distinct_rows};
 
 void expect_refused(const std::vector<Owner>& owners, size_t table) {
@@ -166,8 +167,11 @@ void expect_refused(const std::vector<Owner>& owners, size_t table) {
         const std::vector<SharedMatrix> tables = share_all(party, owners);
         for (JoinFunction join : kJoins) {
             EXPECT_THAT(
-                testonly::message_of([&] { (void)join(party, tables); }, ErrorCode::kInvalid),
+                testonly::message_of([&] { (void)join(party, tables, {}); }, ErrorCode::kInvalid),
                 HasSubstr("table " + std::to_string(table) + " of a join has a hash"));
+            const std::vector<std::string> names = {"bank-a", "bank-b", "bank-c"};
+            EXPECT_THAT(testonly::message_of([&] { (void)join(party, tables, names); }),
+                        HasSubstr("the table of " + names[table] + " has a hash"));
         }
     });
 }

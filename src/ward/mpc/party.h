@@ -16,7 +16,7 @@
 // Security: at most one party corrupt, no two collude. kSemiHonest: the corrupt one follows the
 // protocol and looks at what it sees. kMalicious: it may send anything; before any value is opened,
 // all messages since the last time are verified (internal/verify.h), and a deviation ends the
-// job with Error kCorrupt and without output, but for a probability below 2^-42. Functions that
+// job with Error kCorrupt and without output, but for a probability below 2^-41. Functions that
 // have no verified form refuse to run (`require_semi_honest`). The channels must be authenticated
 // and encrypted (net/connect.h); who sees all links sees every value.
 //
@@ -49,7 +49,7 @@ class Verifier;
 }
 
 // Of the messages that parties send; changes with them.
-inline constexpr std::string_view kProtocol = "ward mpc, replicated over Z_2^64, version 2";
+inline constexpr std::string_view kProtocol = "ward mpc, replicated over Z_2^64, version 3";
 
 struct PartyOptions {
     std::string job;  // a digest of what is to be computed; must be equal at all parties

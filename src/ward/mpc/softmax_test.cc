@@ -8,6 +8,7 @@
 #include "ward/core/testing/errors.h"
 #include "ward/core/testing/seeded_random.h"
 #include "ward/mpc/fixed_point.h"
+#include "ward/mpc/learn/twin.h"
 #include "ward/mpc/local.h"
 #include "ward/mpc/share.h"
 #include "ward/mpc/spline.h"
@@ -63,6 +64,38 @@ TEST(Spline, SharedFunctionsKeepTheirBoundsEverywhere) {
                   0x1p-14);
         EXPECT_LT(error(reciprocal_spline(), above_one, [](double v) { return 1 / v; }), 0x1p-14);
     });
+}
+
+// Up to the bound of 4 in both worlds, of both signs, at the top of a piece and beyond the ends.
+TEST(Spline, ValuesOfTwoAndMoreAreVerifiedToo) {
+    const auto wave = [](double v) { return 3.99 * std::sin(v); };
+    const Spline spline(wave, {.low = -3, .high = 3, .pieces = 40});
+    EXPECT_EQ(spline.term_bits(), 59);
+    EXPECT_EQ(sigmoid_spline().term_bits(), 60);
+    const RingMatrix x = grid(-3, 3, 1001), beyond = grid(-1000, 1000, 2);
+    for (Security security : {Security::kSemiHonest, Security::kMalicious}) {
+        run_local(
+            [&](Party& party) {
+                const RingMatrix y = open(party, evaluate(party, spline, shared(party, x)));
+                EXPECT_LT(worst_error(x, y, wave), spline.max_error() + 0x1p-14);
+                const RingMatrix ends = open(party, evaluate(party, spline, shared(party, beyond)));
+                EXPECT_NEAR(decode(ends.values[1]), wave(3), 0x1p-14);
+            },
+            {.security = security});
+    }
+    Twin twin(testonly::seeded_random(3));
+    EXPECT_LT(worst_error(x, evaluate(twin, spline, x), wave), spline.max_error() + 0x1p-14);
+    // A top between the ends of a piece counts.
+    const auto hill = [](double v) { return 3 - v * v; };
+    EXPECT_EQ(Spline(hill, {.low = -1.7, .high = 1.7, .pieces = 2}).term_bits(), 59);
+    EXPECT_THAT(testonly::message_of([] {
+                    Spline([](double v) { return 5 - v * v; },
+                           {.low = -2.2, .high = 2.2, .pieces = 2});
+                }),
+                HasSubstr("must be below 4"));
+    EXPECT_THAT(testonly::message_of(
+                    [] { Spline([](double v) { return v; }, {.above = 4, .keep_ends = false}); }),
+                HasSubstr("must be below 4"));
 }
 
 TEST(Spline, IsTheTableInTheClearUpToTheLastDivision) {

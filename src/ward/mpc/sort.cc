@@ -215,15 +215,24 @@ SharedMatrix partition_rows(Party& party, const SharedMatrix& x, const SharedBit
     }
     behind = add(behind, row_numbers(party, x.rows));
     const SharedMatrix place = add(behind, multiply(party, ones, subtract(before, behind)));
-    const SharedMatrix parts[] = {place, x};
+    return rows_at_places(party, place, x);
+}
+
+SharedMatrix rows_at_places(Party& party, const SharedMatrix& places, const SharedMatrix& x) {
+    const SharedMatrix parts[] = {places, x};
     const SharedMatrix shuffled = shuffle_rows(party, stack_columns(parts));
-    const RingMatrix places = open(party, select_columns(shuffled, 0, 1));
-    std::vector<uint32_t> order(x.rows);
+    const RingMatrix opened = open(party, select_columns(shuffled, 0, 1));
+    constexpr uint32_t kNone = ~uint32_t{0};
+    std::vector<uint32_t> order(x.rows, kNone);
     for (size_t i = 0; i < x.rows; ++i) {
-        if (places.values[i] >= x.rows) {
-            throw Error(ErrorCode::kCorrupt, "a row's place is outside of the table");
+        const Ring place = opened.values[i];
+        if (place >= x.rows || order[place] != kNone) {
+            throw Error(ErrorCode::kInvalid,
+                        "two rows have one place, or a row one outside of the "
+                        "table of " +
+                            std::to_string(x.rows) + " rows");
         }
-        order[places.values[i]] = static_cast<uint32_t>(i);
+        order[place] = static_cast<uint32_t>(i);
     }
     return select_columns(gather(shuffled, order), 1, x.cols);
 }

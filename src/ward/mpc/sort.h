@@ -33,4 +33,9 @@ SharedMatrix sort_distinct_rows(Party& party, const SharedMatrix& x, size_t key_
 // 2 + 1 + 3 + 1 rounds.
 SharedMatrix partition_rows(Party& party, const SharedMatrix& x, const SharedBits& bits);
 
+// Row i of x at place places[i] (rows x 1, shared). The shuffled places are opened, which tells
+// nothing when they are 0, ..., rows - 1 in some order. Throws Error kInvalid when they are not.
+// 3 + 1 rounds.
+SharedMatrix rows_at_places(Party& party, const SharedMatrix& places, const SharedMatrix& x);
+
 }  // namespace ward::mpc

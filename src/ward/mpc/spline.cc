@@ -19,7 +19,8 @@ using Function = std::function<double(double)>;
 constexpr int kGridPoints = 33;
 constexpr int kComparedBits = 32;
 constexpr double kMaxValue = 4;
-constexpr double kMaxVerifiedValue = 1.99;  // truncate.h: |x| < 2^61 with 60 fraction bits
+constexpr int kTermBits = 60;
+constexpr double kMaxOfTermBits = 1.99;  // truncate.h: |x| < 2^61 with 60 fraction bits
 
 struct Parabola {
     double c0 = 0, c1 = 0, c2 = 0;
@@ -38,6 +39,12 @@ Parabola interpolate(const Function& function, double low, double high) {
     const double d12 = (y[2] - y[1]) / (x[2] - x[1]);
     const double d012 = (d12 - d01) / (x[2] - x[0]);
     return {y[0] - d01 * x[0] + d012 * x[0] * x[1], d01 - d012 * (x[0] + x[1]), d012};
+}
+
+double largest_of(const Parabola& piece, double low, double high) {
+    const double top = piece.c2 != 0 ? -piece.c1 / (2 * piece.c2) : low;
+    const double inside = low < top && top < high ? top : low;
+    return std::max({std::abs(piece(low)), std::abs(piece(inside)), std::abs(piece(high))});
 }
 
 double error_of(const Function& function, const Parabola& piece, double low, double high) {
@@ -77,37 +84,16 @@ Ring to_ring(double value, int bits) {
     return static_cast<Ring>(std::llround(std::ldexp(value, bits)));
 }
 
-Spline::Piece piece_of(const Parabola& parabola) {
-    return {to_ring(parabola.c0, Spline::kTermBits),
-            to_ring(parabola.c1, Spline::kTermBits - kFractionBits),
-            to_ring(parabola.c2, Spline::kTermBits - 2 * kFractionBits)};
+Spline::Piece piece_of(const Parabola& parabola, int term_bits) {
+    return {to_ring(parabola.c0, term_bits), to_ring(parabola.c1, term_bits - kFractionBits),
+            to_ring(parabola.c2, term_bits - 2 * kFractionBits)};
 }
-
-// Each end's copy of x begins at a word of bits of its own.
-size_t padded(size_t count) { return words_for_bits(count) * 64; }
 
 SharedBits bits_of_piece(const SharedBits& all, size_t piece, size_t count) {
     SharedBits out(count);
     const size_t words = words_for_bits(count);
     std::copy_n(&all.first[piece * words], words, out.first.begin());
     std::copy_n(&all.second[piece * words], words, out.second.begin());
-    return out;
-}
-
-// x - end for every end, one after the other.
-SharedMatrix differences(const Party& party, const Spline& spline, const SharedMatrix& x) {
-    const size_t stride = padded(x.size());
-    SharedMatrix out(spline.ends().size(), stride);
-    std::fill(out.first.begin(), out.first.end(), Ring{0});
-    std::fill(out.second.begin(), out.second.end(), Ring{0});
-    for (size_t k = 0; k < spline.ends().size(); ++k) {
-        const Ring first = party.index() == 0 ? spline.ends()[k] : 0;
-        const Ring second = party.index() == 2 ? spline.ends()[k] : 0;
-        for (size_t i = 0; i < x.size(); ++i) {
-            out.first[k * stride + i] = x.first[i] - first;
-            out.second[k * stride + i] = x.second[i] - second;
-        }
-    }
     return out;
 }
 
@@ -143,23 +129,24 @@ void Spline::fit(const Function& function, const SplineOptions& options) {
     if (ends.empty()) throw Error(ErrorCode::kUsage, "the function needs more pieces");
     const double below = options.keep_ends ? function(options.low) : options.below;
     const double above = options.keep_ends ? function(options.high) : options.above;
-    pieces_.push_back(piece_of({.c0 = below}));
+    std::vector<Parabola> parabolas = {{.c0 = below}};
     max_value_ = std::max(std::abs(below), std::abs(above));
     for (size_t k = 0; k + 1 < ends.size(); ++k) {
         const Parabola parabola = interpolate(function, ends[k], ends[k + 1]);
         max_error_ = std::max(max_error_, error_of(function, parabola, ends[k], ends[k + 1]));
-        const double largest =
-            std::max(std::abs(parabola(ends[k])), std::abs(parabola(ends[k + 1])));
-        max_value_ = std::max(max_value_, largest);
-        if (!(largest < kMaxValue)) {
-            throw Error(ErrorCode::kInvalid,
-                        "values of a spline must be below 4, got " + std::to_string(largest));
-        }
-        ends_.push_back(encode_constant(ends[k]));
-        pieces_.push_back(piece_of(parabola));
+        max_value_ = std::max(max_value_, largest_of(parabola, ends[k], ends[k + 1]));
+        parabolas.push_back(parabola);
     }
-    ends_.push_back(encode_constant(ends.back()));
-    pieces_.push_back(piece_of({.c0 = above}));
+    parabolas.push_back({.c0 = above});
+    if (!(max_value_ < kMaxValue)) {
+        throw Error(ErrorCode::kInvalid,
+                    "values of a spline must be below 4, got " + std::to_string(max_value_));
+    }
+    term_bits_ = max_value_ > kMaxOfTermBits ? kTermBits - 1 : kTermBits;
+    for (double end : ends) ends_.push_back(encode_constant(end));
+    for (const Parabola& parabola : parabolas) {
+        pieces_.push_back(piece_of(parabola, term_bits_));
+    }
 }
 
 Ring Spline::evaluate_raw(Ring x) const {
@@ -171,11 +158,8 @@ Ring Spline::evaluate_raw(Ring x) const {
 
 SharedMatrix evaluate(Party& party, const Spline& spline, const SharedMatrix& x) {
     const net::TrafficLedger::Scope scope(party.ledger(), "spline");
-    if (spline.max_value() > kMaxVerifiedValue) {
-        party.require_semi_honest("a function with values of 2 and more");
-    }
     const SharedMatrix square = multiply(party, x, x);
-    const SharedBits reached = is_nonnegative(party, differences(party, spline, x), kComparedBits);
+    const SharedBits reached = at_least(party, x, spline.ends(), kComparedBits);
     std::vector<SharedBits> bits;
     std::vector<SharedMatrix> terms;
     const auto& pieces = spline.pieces();
@@ -188,7 +172,7 @@ SharedMatrix evaluate(Party& party, const Spline& spline, const SharedMatrix& x)
     }
     const SharedMatrix sum =
         add(polynomial(party, pieces[0], x, square), select_sum(party, bits, terms));
-    return truncate(party, sum, Spline::kTermBits - kFractionBits);
+    return truncate(party, sum, spline.shift());
 }
 
 const Spline& sigmoid_spline() {

@@ -6,8 +6,8 @@
 // and party, whatever the function. Outside of the interval the value at the nearer end is kept.
 //
 // Error: `max_error` of the table (measured on a grid when it is made) plus one unit 2^-16 for the
-// division and 2^-29 x^2 for the rounding of the coefficients. Inputs must be below 2^14 in
-// magnitude, results below 4.
+// division and 2^-29 x^2 (2^-28 x^2 with values of 2 and more) for the rounding of the
+// coefficients. Inputs must be below 2^14 in magnitude, results below 4.
 //
 // The arithmetic is exact modulo 2^64 up to the last division, so a table evaluated in the clear
 // (`evaluate_raw`) gives the very integer that the parties divide: the plain-text twin uses it.
@@ -33,8 +33,11 @@ struct SplineOptions {
 
 class Spline {
   public:
-    // Fraction bits of coefficients 0, 1, 2: x has 16, x^2 32, and all terms 60.
-    static constexpr int kTermBits = 60;
+    // Fraction bits of the terms: 60, and 59 for values of 2 and more, so that what is divided at
+    // the end stays below 2^61 (truncate.h). x has 16 of them, x^2 32, coefficients the rest.
+    int term_bits() const { return term_bits_; }
+    // What is taken away at the end.
+    int shift() const { return term_bits_ - 16; }
 
     // Throws Error kUsage for an empty interval or no pieces, kInvalid for values of 4 and more.
     Spline(const std::function<double(double)>& function, const SplineOptions& options);
@@ -51,7 +54,7 @@ class Spline {
     };
     const std::vector<Piece>& pieces() const { return pieces_; }
 
-    // With kTermBits fraction bits.
+    // With term_bits() fraction bits.
     Ring evaluate_raw(Ring x) const;
 
   private:
@@ -61,10 +64,9 @@ class Spline {
     std::vector<Piece> pieces_;
     double max_error_ = 0;
     double max_value_ = 0;
+    int term_bits_ = 60;
 };
 
-// With Security::kMalicious values must be below 2; throws Error kUnsupported for a spline with
-// others.
 SharedMatrix evaluate(Party& party, const Spline& spline, const SharedMatrix& x);
 
 // 1 / (1 + exp(-x)) for all |x| < 2^14; error below 2^-15.

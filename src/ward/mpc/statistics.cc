@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 #include <string>
+#include <vector>
 
 #include "ward/core/error.h"
 #include "ward/dp/calibrate.h"
@@ -12,6 +14,7 @@
 #include "ward/mpc/fixed_point.h"
 #include "ward/mpc/multiply.h"
 #include "ward/mpc/noise.h"
+#include "ward/mpc/shuffle.h"
 #include "ward/mpc/truncate.h"
 
 namespace ward::mpc {
@@ -138,15 +141,27 @@ SharedMatrix quantiles(Party& party, const SharedMatrix& x, const StatisticsRequ
 }
 
 void require_private_setting(const Party& party) {
-    party.require_semi_honest("the noise of private statistics");
     if (party.truncation() == Truncation::kExact) return;
     throw Error(ErrorCode::kUnsupported,
                 "the fast truncation can be far off, so noise has no known effect with it",
                 "take the exact truncation");
 }
 
-SharedMatrix with_noise(Party& party, const SharedMatrix& x, double deviation) {
-    return add(x, discrete_gaussian_noise(party, x.rows, x.cols, std::ldexp(deviation, 16)));
+// To all figures at once: with kMalicious what is drawn is verified, which costs rounds.
+void add_noise(Party& party, SharedStatistics& statistics, double deviation) {
+    std::vector<SharedMatrix> parts = {statistics.sums, statistics.square_sums};
+    if (statistics.counts.rows > 0) parts.push_back(statistics.counts);
+    const SharedMatrix all = stack_rows(parts);
+    const SharedMatrix noisy =
+        add(all, discrete_gaussian_noise(party, all.rows, all.cols, std::ldexp(deviation, 16)));
+    const auto rows_from = [&](size_t first, size_t count) {
+        std::vector<size_t> rows(count);
+        std::iota(rows.begin(), rows.end(), first);
+        return select_rows(noisy, rows);
+    };
+    statistics.sums = rows_from(0, 1);
+    statistics.square_sums = rows_from(1, 1);
+    statistics.counts = rows_from(2, statistics.counts.rows);
 }
 
 }  // namespace
@@ -172,9 +187,7 @@ SharedStatistics column_statistics(Party& party, const SharedMatrix& x,
     const size_t statistics = x.cols * (request.edges.empty() ? 2 : 3);
     const double deviation =
         request.noise_multiplier * std::sqrt(static_cast<double>(statistics)) * kSensitivity;
-    out.sums = with_noise(party, out.sums, deviation);
-    out.square_sums = with_noise(party, out.square_sums, deviation);
-    if (!request.edges.empty()) out.counts = with_noise(party, out.counts, deviation);
+    add_noise(party, out, deviation);
     return out;
 }
 

@@ -9,8 +9,9 @@
 // adds nothing; the number of rows is public. Quantiles have no private form here: take them from
 // the histogram.
 //
-// Security: as the protocols used, verified with Security::kMalicious but for noise, which is
-// refused there. Thread safety: as Party.
+// Security: as the protocols used, verified with Security::kMalicious: the guarantee then holds
+// against one party that deviates, and what it adds to the noise is bounded (noise.h). Thread
+// safety: as Party.
 #pragma once
 
 #include <vector>
@@ -34,10 +35,10 @@ struct SharedStatistics {
     SharedMatrix quantiles;    // probabilities x columns
 };
 
-// x: rows x columns, |x| <= bound (with noise, what is beyond is cut off); all results have 16 fraction bits. Rounds: 19, and 14 for each of
-// 16 halvings when there are quantiles; about 15 bytes per value and edge, and per value, quantile
-// and halving. Throws Error kUsage for a request out of range, kUnsupported for noise with
-// kMalicious or Truncation::kFast.
+// x: rows x columns, |x| <= bound (with noise, what is beyond is cut off); all results have 16
+// fraction bits. Rounds: 19, and 14 for each of 16 halvings when there are quantiles; about 15
+// bytes per value and edge, and per value, quantile and halving. Throws Error kUsage for a request
+// out of range, kUnsupported for noise with Truncation::kFast; with noise as noise.h.
 SharedStatistics column_statistics(Party& party, const SharedMatrix& x,
                                    const StatisticsRequest& request);
 

@@ -111,24 +111,51 @@ TEST(Statistics, NoiseHasTheDeviationThatIsAccounted) {
 }
 
 // What one row adds is at most 1 whatever the bound, or the noise would not cover it.
-TEST(Statistics, NoRowAddsMoreThanTheSensitivity) {
+void expect_row_below_sensitivity(Security security) {
     constexpr size_t kColumns = 40;
     const RingMatrix x = encode(std::vector<double>(kColumns, 8191), 1, kColumns, "x");
     for (double bound : {0x1p-8, 0.0041, 0.3, 1.0, 6890.0, 8192.0}) {
         // The least noise that there is: 8 units of the last place, 9 with that of its own party.
         const double multiplier = 9 / kOne / std::sqrt(2.0 * kColumns);
-        run_local([&](Party& party) {
-            const SharedStatistics got = column_statistics(
-                party, shared(party, x), {.bound = bound, .noise_multiplier = multiplier});
-            double sums = 0, squares = 0;
-            for (double sum : decode(open(party, got.sums))) sums += sum / kColumns;
-            for (double sum : decode(open(party, got.square_sums))) squares += sum / kColumns;
-            const double noise = 7 * 1.23 * 9 / kOne / std::sqrt(kColumns);
-            EXPECT_LE(sums, 1 + 0x1p-13 + noise);
-            EXPECT_LE(squares, 1 + 0x1p-13 + noise);
-            EXPECT_NEAR(sums, 1, 0x1p-7);
-        });
+        run_local(
+            [&](Party& party) {
+                const SharedStatistics got = column_statistics(
+                    party, shared(party, x), {.bound = bound, .noise_multiplier = multiplier});
+                double sums = 0, squares = 0;
+                for (double sum : decode(open(party, got.sums))) sums += sum / kColumns;
+                for (double sum : decode(open(party, got.square_sums))) squares += sum / kColumns;
+                const double noise = 7 * 1.23 * 9 / kOne / std::sqrt(kColumns);
+                EXPECT_LE(sums, 1 + 0x1p-13 + noise);
+                EXPECT_LE(squares, 1 + 0x1p-13 + noise);
+                EXPECT_NEAR(sums, 1, 0x1p-7);
+            },
+            {.security = security});
     }
+}
+
+TEST(Statistics, NoRowAddsMoreThanTheSensitivity) {
+    expect_row_below_sensitivity(Security::kSemiHonest);
+    expect_row_below_sensitivity(Security::kMalicious);
+}
+
+TEST(Statistics, PrivateOnesAreVerifiedAlike) {
+    constexpr size_t kColumns = 300;
+    const RingMatrix x = encode(std::vector<double>(2 * kColumns, 1.5), 2, kColumns, "x");
+    const double multiplier = 0.01;
+    run_local(
+        [&](Party& party) {
+            const auto got = statistics_of(
+                party, x, {.bound = 2, .edges = {0, 1}, .noise_multiplier = multiplier});
+            double sums = 0, counts = 0;
+            for (const ColumnStatistics& column : got) {
+                sums += std::pow(column.mean - 1.5, 2) / kColumns;  // two rows over a bound of two
+                counts += std::pow(column.counts[2] - 2, 2) / kColumns;
+            }
+            const double expected = 1.5 * multiplier * multiplier * 3 * kColumns;
+            EXPECT_NEAR(sums / expected, 1, 7 * std::sqrt(2.0 / kColumns));
+            EXPECT_NEAR(counts / expected, 1, 7 * std::sqrt(2.0 / kColumns));
+        },
+        {.security = Security::kMalicious});
 }
 
 TEST(Statistics, RefusesWhatMakesNoSense) {
@@ -151,9 +178,6 @@ TEST(Statistics, RefusesWhatMakesNoSense) {
     EXPECT_THAT(refused({.quantiles = {1.5}}, ErrorCode::kUsage), HasSubstr("(0, 1], got 1.5"));
     EXPECT_THAT(refused({.quantiles = {0.5}, .noise_multiplier = 1}, ErrorCode::kUsage),
                 HasSubstr("no private form"));
-    EXPECT_THAT(refused({.noise_multiplier = 1}, ErrorCode::kUnsupported,
-                        {.security = Security::kMalicious}),
-                HasSubstr("noise of private statistics"));
     EXPECT_THAT(refused({.noise_multiplier = 1}, ErrorCode::kUnsupported,
                         {.truncation = Truncation::kFast}),
                 HasSubstr("fast truncation"));

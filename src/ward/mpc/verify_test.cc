@@ -12,7 +12,6 @@
 #include "ward/mpc/internal/wide_kernels.h"
 #include "ward/mpc/local.h"
 #include "ward/mpc/multiply.h"
-#include "ward/mpc/noise.h"
 #include "ward/mpc/share.h"
 #include "ward/mpc/softmax.h"
 #include "ward/mpc/truncate.h"
@@ -162,21 +161,20 @@ TEST(WideKernels, ScalingAndRowSumsAgreeWithThePortableOnes) {
         EXPECT_EQ(u, same);
         EXPECT_EQ(u_high, same_high);
     }
-    const size_t shapes[][2] = {{1, 1}, {5, 10}, {130, 24}, {64, 8}, {4, 7}};
+    const size_t shapes[][2] = {{1, 1}, {5, 10}, {130, 24}, {64, 8}, {4, 7}, {0, 3}, {3, 0}};
     for (const auto& [rows, cols] : shapes) {
         const size_t stride = cols + 3;
         const Bytes selection = random_bytes(internal::selection_bytes(rows));
         const RingVector x = random_words(rows * cols);
         RingVector sums = random_words(internal::kRowSums * stride), same = sums;
-        internal::add_row_sums(selection.data(), x.data(), rows, cols, sums.data(), stride);
-        internal::add_row_sums_portable(selection.data(), x.data(), rows, cols, same.data(),
-                                        stride);
+        internal::row_sums(selection.data(), x.data(), rows, cols, sums.data(), stride);
+        internal::row_sums_portable(selection.data(), x.data(), rows, cols, same.data(), stride);
         EXPECT_EQ(sums, same);
         const Bytes of_columns = random_bytes(internal::selection_bytes(cols));
         RingVector turned = random_words(internal::kRowSums * (rows + 1)), alike = turned;
-        internal::add_column_sums(of_columns.data(), x.data(), rows, cols, turned.data(), rows + 1);
-        internal::add_column_sums_portable(of_columns.data(), x.data(), rows, cols, alike.data(),
-                                           rows + 1);
+        internal::column_sums(of_columns.data(), x.data(), rows, cols, turned.data(), rows + 1);
+        internal::column_sums_portable(of_columns.data(), x.data(), rows, cols, alike.data(),
+                                       rows + 1);
         EXPECT_EQ(turned, alike);
     }
 }
@@ -362,16 +360,7 @@ TEST(Verified, OpensToOnePartyOnly) {
         kMaliciously);
 }
 
-TEST(Verified, WhatIsNotCoveredIsRefused) {
-    run_local(
-        [&](Party& party) {
-            const auto refusal = [&](auto action) {
-                return testonly::message_of(action, ErrorCode::kUnsupported);
-            };
-            EXPECT_THAT(refusal([&] { (void)discrete_gaussian_noise(party, 1, 1, 100); }),
-                        HasSubstr("the drawing of noise"));
-        },
-        kMaliciously);
+TEST(Verified, TheFastTruncationIsRefused) {
     EXPECT_THAT(testonly::message_of(
                     [] {
                         run_local([](Party&) {}, {.truncation = Truncation::kFast,

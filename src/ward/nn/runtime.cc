@@ -12,6 +12,8 @@
 namespace ward::nn {
 namespace {
 
+const char* const kSpins = "1000";
+
 bool own_kernels = cpu_features().avx512;
 
 bool unset(const char* name) { return std::getenv(name) == nullptr; }
@@ -33,7 +35,7 @@ void tune_process(char** argv) {
             setenv("OPENBLAS_CORETYPE", cpu_features().avx512 ? "SkylakeX" : "Sandybridge", 0) == 0;
     }
     if (unset("GOMP_SPINCOUNT") && unset("OMP_WAIT_POLICY"))
-        changed |= setenv("GOMP_SPINCOUNT", "20000", 0) == 0;
+        changed |= setenv("GOMP_SPINCOUNT", kSpins, 0) == 0;
     if (!changed || setenv("WARD_PROCESS_TUNED", "1", 1) != 0) return;
     execv("/proc/self/exe", argv);
 }

@@ -8,8 +8,11 @@ namespace ward::nn {
 // To be called first in main(). Where the process would run badly it starts itself once more with a
 // better environment:
 //   OPENBLAS_CORETYPE  kernels that treat all rows alike, and the fast ones of AVX-512 where there
-//   is AVX-512 GOMP_SPINCOUNT     waiting threads give way soon, so that a busy machine is not
-//   slowed tenfold
+//                      is AVX-512
+//   GOMP_SPINCOUNT     threads that wait give way after some 20 us. A model is hundreds of short
+//                      parallel loops; on a busy machine the thread waited for does not run, and
+//                      one that spins meanwhile takes its turn on the processor from it. ATen,
+//                      OpenBLAS and oneDNN share this one pool of threads.
 // What the user has set stays as it is. Also keeps freed memory in the process: a training step
 // allocates what the last one freed. Returns in every case; failures are ignored.
 void tune_process(char** argv);

@@ -1,6 +1,6 @@
 // What attacks share that weigh a margin against a distance: the pass that tells the margin and its
-// gradient, the weight of the margin found by bisection, Adam on single coordinates, the box undone
-// by tanh.
+// gradient, the weight of the margin found by bisection, Adam on single coordinates (on
+// rows: descent_kernels.h).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -49,11 +49,25 @@ void search_weights(int64_t examples, double first, int64_t rounds, const Weight
 class Stagnation {
   public:
     explicit Stagnation(int64_t steps) : window_(std::max<int64_t>(1, steps / 10)) {}
-    bool reached(int64_t step, double total);  // step counts from 1
+    bool due(int64_t step) const { return step % window_ == 0; }  // step counts from 1
+    bool reached(int64_t step, double total);                     // false where it is not due
 
   private:
     int64_t window_;
     double before_ = INFINITY;
+};
+
+// Ends a descent that wanders: whose least objective over a tenth of its steps is not 0.01 % below
+// the least one before.
+class Plateau {
+  public:
+    explicit Plateau(int64_t steps) : window_(std::max<int64_t>(1, steps / 10)) {}
+    int64_t window() const { return window_; }
+    bool reached(int64_t step, double total);  // to be called at every step, from 0 on
+
+  private:
+    int64_t window_;
+    double before_ = INFINITY, least_ = INFINITY;
 };
 
 // One step of Adam (Kingma and Ba 2015, algorithm 1), coordinate by coordinate.
@@ -74,25 +88,6 @@ class AdamStep {
   private:
     static constexpr double kBeta1 = 0.9, kBeta2 = 0.999, kTiny = 1e-8;
     double rate_, bias1_, bias2_;
-};
-
-// x = lower + half (tanh(w) + 1): every w lies in the box.
-class TanhBox {
-  public:
-    explicit TanhBox(const EvasionOptions& options)
-        : lower_(options.lower), half_((options.upper - options.lower) / 2) {}
-
-    at::Tensor from_inputs(const at::Tensor& x) const;  // w
-    float input(float w) const {
-        return static_cast<float>(lower_ + half_ * (std::tanh(double(w)) + 1));
-    }
-    double slope(float x) const {  // dx / dw
-        const double t = (x - lower_) / half_ - 1;
-        return half_ * (1 - t * t);
-    }
-
-  private:
-    double lower_, half_;
 };
 
 }  // namespace ward::attack

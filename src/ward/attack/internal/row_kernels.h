@@ -35,6 +35,12 @@ void ascend(const Ball& ball, const float* center, const float* x, const float* 
 void project_on_plane(const Ball& ball, const float* x, const float* w, double b, float* d,
                       int64_t n);
 
+// point = x + scale * point, in the box: from a direction to a point that far along it.
+void probe(const Ball& ball, const float* x, float scale, float* point, int64_t n);
+
+// sum += a - b.
+void add_difference(const float* a, const float* b, float* sum, int64_t n);
+
 double dot(const float* a, const float* b, int64_t n);
 
 }  // namespace ward::attack

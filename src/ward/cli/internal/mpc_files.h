@@ -13,8 +13,12 @@ namespace ward::cli {
 // Identities of a secret key file; asks for its passphrase when it has one.
 crypto::AgeKeys load_share_keys(const std::string& path);
 
-// Throws what age_decrypt and parse_share_file throw, with the path.
-mpc::ShareFile open_share_file(const std::string& path, const crypto::AgeKeys& keys);
+// Throws what age_decrypt and parse_share_file throw, with the path. `keys_from` says where other
+// keys would be given: it is the hint when these do not open the file.
+mpc::ShareFile open_share_file(const std::string& path, const crypto::AgeKeys& keys,
+                               const std::string& keys_from);
+inline constexpr const char* kKeysOfParty =
+    "shares_key: in the party file must name the key whose public half the owners were given";
 
 void seal_share_file(const mpc::ShareFile& file, const std::vector<crypto::AgeRecipient>& readers,
                      const std::string& path);

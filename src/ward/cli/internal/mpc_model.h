@@ -9,7 +9,8 @@
 namespace ward::cli {
 
 // The card has the job's privacy statement when it trained with privacy.
-void save_job_model(const mpc::TrainingJob& job, const mpc::NetworkWeights& network,
-                    const data::Dataset& train_set, const std::string& path);
+void save_job_model(const mpc::TrainingJob& job, mpc::Security security,
+                    const mpc::NetworkWeights& network, const data::Dataset& train_set,
+                    const std::string& path);
 
 }  // namespace ward::cli

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cstdio>
 
 #include "ward/core/error.h"
 #include "ward/core/log.h"
@@ -217,6 +218,24 @@ void add_left_out(const Schema& schema, LoadedData* loaded) {
             loaded->notes.push_back("column " + column.name + ": " + column.comment);
 }
 
+void require_in_bounds(const std::string& file, const Encoded& encoded) {
+    if (!encoded.first_clamped) return;
+    const OutOfBounds& found = *encoded.first_clamped;
+    const auto text = [](double value) {
+        char out[32];
+        std::snprintf(out, sizeof(out), "%.9g", value);
+        return std::string(out);
+    };
+    throw Error(
+        ErrorCode::kInvalid,
+        file + " row " + std::to_string(found.row) + ", column " +
+            quoted_for_message(found.column) + ": " + text(found.value) +
+            " is outside the declared bounds " + text(found.min) + " to " + text(found.max) +
+            "; of such values there are " + std::to_string(encoded.clamped_values),
+        "correct it, declare other bounds in the schema, or let such values be moved to the "
+        "nearest bound: --clamp");
+}
+
 void add_notes(const Encoded& encoded, LoadedData* loaded) {
     const auto note = [&](int64_t count, const std::string& what) {
         if (count > 0) loaded->notes.push_back(std::to_string(count) + " " + what);
@@ -283,6 +302,7 @@ LoadedData load_table(const LoadRequest& request, const TableFiles& files) {
                     "use --split all, or give the column");
     }
     Encoded encoded = encode(table, schema);
+    if (!request.clamp) require_in_bounds(file, encoded);
     LoadedData loaded;
     loaded.source = file;
     if (!files.chosen.origin.empty())

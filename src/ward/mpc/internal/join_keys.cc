@@ -83,7 +83,8 @@ SharedBits runs_of_ones(Party& party, const SharedBits& x, size_t run) {
     return out;
 }
 
-void require_own_hashes(Party& party, std::span<const SharedMatrix> tables) {
+void require_own_hashes(Party& party, std::span<const SharedMatrix> tables,
+                        std::span<const std::string> owners) {
     const net::TrafficLedger::Scope scope(party.ledger(), "keys");
     for (size_t t = 0; t < tables.size(); ++t) {
         if (tables[t].rows == 0) continue;
@@ -91,8 +92,9 @@ void require_own_hashes(Party& party, std::span<const SharedMatrix> tables) {
         if (ascends_in_range(party, hashes)) continue;
         if (ascends_in_range(party, sort_distinct_rows(party, hashes, 0))) continue;
         throw Error(ErrorCode::kInvalid,
-                    "table " + std::to_string(t) +
-                        " of a join has a hash of an identifier twice or out of range",
+                    (t < owners.size() ? "the table of " + owners[t]
+                                       : "table " + std::to_string(t) + " of a join") +
+                        " has a hash of an identifier twice or out of range",
                     "its owner must share it anew, with an identifier of its own in every row");
     }
 }

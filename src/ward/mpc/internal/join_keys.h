@@ -5,6 +5,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 
 #include "ward/mpc/party.h"
 #include "ward/mpc/shared.h"
@@ -28,8 +29,9 @@ SharedBits all_of(Party& party, SharedBits bits);
 SharedBits runs_of_ones(Party& party, const SharedBits& x, size_t run);
 
 // Throws Error kInvalid unless the first hashes (column 0) of each table are in range and differ;
-// the message names the table. A table in the order of its hashes costs two comparisons per row;
-// another one is sorted for this, by itself.
-void require_own_hashes(Party& party, std::span<const SharedMatrix> tables);
+// the message names the table, by its owner if there are `owners`. A table in the order of its
+// hashes costs two comparisons per row; another one is sorted for this, by itself.
+void require_own_hashes(Party& party, std::span<const SharedMatrix> tables,
+                        std::span<const std::string> owners = {});
 
 }  // namespace ward::mpc::internal

@@ -5,6 +5,7 @@
 #include "ward/mpc/internal/row_sums.h"
 
 #include <algorithm>
+#include <array>
 
 #include "ward/core/cpu.h"
 
@@ -38,20 +39,35 @@ WARD_AVX512 inline void sums_of_subsets(const __m512i* vectors, __m512i* sums) {
     }
 }
 
-// out[r out_stride] += the sums that the subsets of all groups say, for the lanes of `lanes`.
-WARD_AVX512 void add_sums(const uint8_t* subsets, const __m512i* sums, size_t groups,
-                          __mmask8 lanes, uint64_t* out, size_t out_stride) {
+// Where the sums of the selected subsets of a block of groups stand, in bytes from the first.
+struct Places {
+    Places(const uint8_t* selection, size_t groups) {
+        for (size_t g = 0; g < groups; ++g) {
+            for (size_t r = 0; r < kRowSums; ++r) {
+                const size_t subset = selection[g * kRowSums + r] & (kSubsets - 1);
+                of[g * kRowSums + r] =
+                    static_cast<uint16_t>((g * kSubsets + subset) * sizeof(__m512i));
+            }
+        }
+    }
+    std::array<uint16_t, kGroups * kRowSums> of;
+};
+
+// out[r out_stride] = the sums at these places, for the lanes of `lanes`, with what is there in
+// `kept` lanes.
+WARD_AVX512 void add_sums(const Places& places, const __m512i* sums, size_t groups, __mmask8 lanes,
+                          __mmask8 kept, uint64_t* out, size_t out_stride) {
+    const auto* const base = reinterpret_cast<const uint8_t*>(sums);
     for (size_t begin = 0; begin < kRowSums; begin += kInRegisters) {
         __m512i total[kInRegisters];
         for (size_t r = 0; r < kInRegisters; ++r) {
-            total[r] = _mm512_maskz_loadu_epi64(lanes, out + (begin + r) * out_stride);
+            total[r] = _mm512_maskz_loadu_epi64(kept, out + (begin + r) * out_stride);
         }
         for (size_t g = 0; g < groups; ++g) {
-            const uint8_t* subset = subsets + g * kRowSums + begin;  // below kSubsets each
+            const uint16_t* place = places.of.data() + g * kRowSums + begin;
 #pragma GCC unroll 24
             for (size_t r = 0; r < kInRegisters; ++r) {
-                total[r] =
-                    _mm512_add_epi64(total[r], sums[g * kSubsets + (subset[r] & (kSubsets - 1))]);
+                total[r] = _mm512_add_epi64(total[r], _mm512_load_si512(base + place[r]));
             }
         }
         for (size_t r = 0; r < kInRegisters; ++r) {
@@ -64,12 +80,13 @@ __mmask8 first_lanes(size_t count) {
     return static_cast<__mmask8>(count >= 8 ? 0xff : (1u << count) - 1);
 }
 
-WARD_AVX512 void add_row_sums_avx512(const uint8_t* selection, const uint64_t* x, size_t rows,
-                                     size_t cols, uint64_t* out, size_t out_stride) {
+WARD_AVX512 void row_sums_avx512(const uint8_t* selection, const uint64_t* x, size_t rows,
+                                 size_t cols, uint64_t* out, size_t out_stride) {
     __m512i sums[kGroups * kSubsets];
     for (size_t begin = 0; begin < rows; begin += kInBlock) {
         const size_t end = std::min(rows, begin + kInBlock);
         const size_t groups = (end - begin + kGroup - 1) / kGroup;
+        const Places places(selection + begin / kGroup * kRowSums, groups);
         for (size_t c = 0; c < cols; c += 8) {
             const __mmask8 lanes = first_lanes(cols - c);
             for (size_t g = 0; g < groups; ++g) {
@@ -82,7 +99,7 @@ WARD_AVX512 void add_row_sums_avx512(const uint8_t* selection, const uint64_t* x
                 }
                 sums_of_subsets(vectors, sums + g * kSubsets);
             }
-            add_sums(selection + begin / kGroup * kRowSums, sums, groups, lanes, out + c,
+            add_sums(places, sums, groups, lanes, begin > 0 ? lanes : __mmask8{0}, out + c,
                      out_stride);
         }
     }
@@ -111,12 +128,13 @@ WARD_AVX512 inline void transpose_8x8(__m512i* v) {
     }
 }
 
-WARD_AVX512 void add_column_sums_avx512(const uint8_t* selection, const uint64_t* x, size_t rows,
-                                        size_t cols, uint64_t* out, size_t out_stride) {
+WARD_AVX512 void column_sums_avx512(const uint8_t* selection, const uint64_t* x, size_t rows,
+                                    size_t cols, uint64_t* out, size_t out_stride) {
     __m512i sums[kGroups * kSubsets];
     for (size_t begin = 0; begin < cols; begin += kInBlock) {
         const size_t end = std::min(cols, begin + kInBlock);
         const size_t groups = (end - begin + kGroup - 1) / kGroup;
+        const Places places(selection + begin / kGroup * kRowSums, groups);
         for (size_t j = 0; j < rows; j += 8) {
             const __mmask8 lanes = first_lanes(rows - j);
             for (size_t g = 0; g < groups; g += 2) {
@@ -131,7 +149,7 @@ WARD_AVX512 void add_column_sums_avx512(const uint8_t* selection, const uint64_t
                 sums_of_subsets(block, sums + g * kSubsets);
                 sums_of_subsets(block + kGroup, sums + (g + 1) * kSubsets);  // unused if too many
             }
-            add_sums(selection + begin / kGroup * kRowSums, sums, groups, lanes, out + j,
+            add_sums(places, sums, groups, lanes, begin > 0 ? lanes : __mmask8{0}, out + j,
                      out_stride);
         }
     }
@@ -140,8 +158,9 @@ WARD_AVX512 void add_column_sums_avx512(const uint8_t* selection, const uint64_t
 
 }  // namespace
 
-void add_row_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
-                           uint64_t* out, size_t out_stride) {
+void row_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                       uint64_t* out, size_t out_stride) {
+    for (size_t r = 0; r < kRowSums; ++r) std::fill_n(out + r * out_stride, cols, uint64_t{0});
     for (size_t j = 0; j < rows; ++j) {
         for (size_t r = 0; r < kRowSums; ++r) {
             const uint64_t factor = selected(selection, j, r);
@@ -150,8 +169,9 @@ void add_row_sums_portable(const uint8_t* selection, const uint64_t* x, size_t r
     }
 }
 
-void add_column_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
-                              uint64_t* out, size_t out_stride) {
+void column_sums_portable(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                          uint64_t* out, size_t out_stride) {
+    for (size_t r = 0; r < kRowSums; ++r) std::fill_n(out + r * out_stride, rows, uint64_t{0});
     for (size_t j = 0; j < rows; ++j) {
         for (size_t c = 0; c < cols; ++c) {
             for (size_t r = 0; r < kRowSums; ++r) {
@@ -161,24 +181,24 @@ void add_column_sums_portable(const uint8_t* selection, const uint64_t* x, size_
     }
 }
 
-void add_row_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
-                  uint64_t* out, size_t out_stride) {
+void row_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols, uint64_t* out,
+              size_t out_stride) {
 #if defined(__x86_64__)
-    if (isa() == Isa::kAvx512) {
-        return add_row_sums_avx512(selection, x, rows, cols, out, out_stride);
+    if (rows > 0 && isa() == Isa::kAvx512) {
+        return row_sums_avx512(selection, x, rows, cols, out, out_stride);
     }
 #endif
-    add_row_sums_portable(selection, x, rows, cols, out, out_stride);
+    row_sums_portable(selection, x, rows, cols, out, out_stride);
 }
 
-void add_column_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
-                     uint64_t* out, size_t out_stride) {
+void column_sums(const uint8_t* selection, const uint64_t* x, size_t rows, size_t cols,
+                 uint64_t* out, size_t out_stride) {
 #if defined(__x86_64__)
-    if (isa() == Isa::kAvx512) {
-        return add_column_sums_avx512(selection, x, rows, cols, out, out_stride);
+    if (cols > 0 && isa() == Isa::kAvx512) {
+        return column_sums_avx512(selection, x, rows, cols, out, out_stride);
     }
 #endif
-    add_column_sums_portable(selection, x, rows, cols, out, out_stride);
+    column_sums_portable(selection, x, rows, cols, out, out_stride);
 }
 
 }  // namespace ward::mpc::internal

@@ -8,14 +8,14 @@
 // 2^64 or 2^128 (verify_numbers.h), products of matrices through projections (verify_matrices.h),
 // and shuffles likewise (verify_shuffles.h).
 //
-// A cheating party passes a check with probability below 2^-42. docs/mpc.md adds it up:
+// A cheating party passes a check with probability below 2^-41. docs/mpc.md adds it up:
 //
 //   bits       one random factor, then folds by 64 or 16 and by 8: below 2^-60
 //   narrow     an error of valuation v <= 21 survives the factors with 2^-(64 - v) <= 2^-43; behind
 //              the table the statement is modulo 2^104, so five draws must lose 83 bits together
 //   wide       five draws must lose 64 bits together: below 2^-48
-//   matrices   2^-48 for either side, then four draws as above
-//   shuffles   2^-48 for the sums of rows, then four draws
+//   matrices   2^-44 for either side, then four draws as above
+//   shuffles   2^-44 for the sums of rows, then four draws
 //
 // Memory: a copy of all factors since the last check. Thread safety: as Party.
 #pragma once

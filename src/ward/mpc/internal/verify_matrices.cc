@@ -19,8 +19,6 @@ Bytes draw_selection(KeyStream& stream, size_t count) {
     return out;
 }
 
-RingVector zeros(size_t count) { return RingVector(count, Ring{0}); }
-
 size_t padded(size_t length) {
     return (length + kWideLengthStep - 1) / kWideLengthStep * kWideLengthStep;
 }
@@ -51,7 +49,7 @@ void MatrixRelations::clear() {
 
 void MatrixRelations::project(KeyStream& challenge) {
     for (RingVector* part : {&x_.first, &x_.second, &y_.first, &y_.second}) {
-        part->assign(kSide * inner_, Ring{0});
+        part->resize(kSide * inner_);
     }
     for (RingVector* mask : {&own_mask_, &next_mask_, &received_})
         mask->assign(kSide * kSide, Ring{0});
@@ -72,14 +70,20 @@ void MatrixRelations::project_product(const Product& product, KeyStream& challen
     const size_t rows = product.x.rows, inner = product.x.cols, cols = product.y.cols;
     const Bytes left = draw_selection(challenge, rows);
     const Bytes right = draw_selection(challenge, cols);
-    add_row_sums(left.data(), product.x.first.data(), rows, inner, &x_.first[at], inner_);
-    add_row_sums(left.data(), product.x.second.data(), rows, inner, &x_.second[at], inner_);
-    add_column_sums(right.data(), product.y.first.data(), inner, cols, &y_.first[at], inner_);
-    add_column_sums(right.data(), product.y.second.data(), inner, cols, &y_.second[at], inner_);
+    row_sums(left.data(), product.x.first.data(), rows, inner, &x_.first[at], inner_);
+    row_sums(left.data(), product.x.second.data(), rows, inner, &x_.second[at], inner_);
+    column_sums(right.data(), product.y.first.data(), inner, cols, &y_.first[at], inner_);
+    column_sums(right.data(), product.y.second.data(), inner, cols, &y_.second[at], inner_);
+    for (RingVector* part : {&x_.first, &x_.second, &y_.first, &y_.second}) {
+        for (size_t r = 0; r < kSide; ++r) {
+            std::fill_n(&(*part)[r * inner_ + at + inner], padded(inner) - inner, Ring{0});
+        }
+    }
+    RingVector thin(kSide * cols), square(kSide * kSide);
     const auto project_z = [&](const RingVector& z, RingVector& to) {
-        RingVector thin = zeros(kSide * cols);
-        add_row_sums(left.data(), &z[product.offset], rows, cols, thin.data(), cols);
-        add_column_sums(right.data(), thin.data(), kSide, cols, to.data(), kSide);
+        row_sums(left.data(), &z[product.offset], rows, cols, thin.data(), cols);
+        column_sums(right.data(), thin.data(), kSide, cols, square.data(), kSide);
+        for (size_t i = 0; i < square.size(); ++i) to[i] += square[i];
     };
     const Batch& batch = batches_[product.batch];
     project_z(batch.own_mask, own_mask_);
@@ -123,13 +127,13 @@ void MatrixRelations::combine(KeyStream& challenge, const Ring* left_w, const Ri
     std::copy_n(&statement.v[at], inner_, &statement.left_u[behind]);
     std::copy_n(&statement.u[behind], inner_, &statement.right_v[at]);
     std::copy_n(&statement.u[at], inner_, &statement.right_v[behind]);
-    std::vector<Uint128> second(kRelations);
-    narrow_table({x_.second.data(), nullptr, inner_}, kSide, {y_.second.data(), nullptr, inner_},
-                 kSide, inner_, second.data());
+    RingVector turned(y_.second.size()), second(kRelations, Ring{0});
+    transpose(y_.second.data(), turned.data(), kSide, inner_);
+    matmul_accumulate(x_.second.data(), turned.data(), second.data(), kSide, inner_, kSide);
     for (size_t r = 0; r < kSide; ++r) {
         for (size_t c = 0; c < kSide; ++c) {
             const size_t i = r * kSide + c;
-            const Ring a = static_cast<Ring>(second[i]) + next_mask_[i] - received_[i];
+            const Ring a = second[i] + next_mask_[i] - received_[i];
             const Ring b = 0 - own_mask_[i];
             const Uint128 factor = Uint128{of_row[r]} * of_column[c];
             statement.a += factor * ((Uint128{left_w[i]} << 64) - a);

@@ -1,9 +1,9 @@
 // Matrix products that a party proves, through random projections, so that neither the proof nor
 // its messages grow with the outputs (Freivalds 1977).
 //
-// All products since the last check are taken together: with random 0/1 matrices L_m (48 rows) and
-// R_m (48 columns) for each, sum over m of L_m (X_m Y_m - Z_m) R_m is 48 x 48; a wrong product in
-// it survives each side with probability 2^-48. What stays are 48 x 48 relations whose inner length
+// All products since the last check are taken together: with random 0/1 matrices L_m (44 rows) and
+// R_m (44 columns) for each, sum over m of L_m (X_m Y_m - Z_m) R_m is 44 x 44; a wrong product in
+// it survives each side with probability 2^-44. What stays are 44 x 44 relations whose inner length
 // is the sum of those of all products, and which are proved modulo 2^128 as wide relations are
 // (verify_numbers.h).
 //
@@ -20,7 +20,7 @@ namespace ward::mpc::internal {
 
 class MatrixRelations {
   public:
-    static constexpr size_t kSide = 48;
+    static constexpr size_t kSide = 44;
     static constexpr size_t kRelations = kSide * kSide;
 
     // Products whose outputs, one behind the other, were reshared together: masks of keys i and

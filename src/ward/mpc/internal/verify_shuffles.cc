@@ -12,8 +12,7 @@ constexpr size_t kSums = kRowSums;
 // The sums of rows that the selection says.
 RingVector sums_of(const Bytes& selection, const RingVector& x, size_t rows, size_t cols) {
     RingVector out(kSums * cols);
-    std::fill(out.begin(), out.end(), Ring{0});
-    add_row_sums(selection.data(), x.data(), rows, cols, out.data(), cols);
+    row_sums(selection.data(), x.data(), rows, cols, out.data(), cols);
     return out;
 }
 
@@ -63,7 +62,7 @@ struct ShuffleRelations::Factors {
     void fold_selection(const Pass& pass, Uint128* out) const {
         for (size_t r = 0; r < pass.rows; ++r) {
             const uint8_t* selected = &pass.selection[r / kRowGroup * kSums];
-            Ring sum = 0;  // of 48 factors of 52 bits
+            Ring sum = 0;  // of 44 factors of 52 bits
             for (size_t k = 0; k < kSums; ++k) {
                 sum += of_sum[k] & (0 - Ring{selected[k] >> (r % kRowGroup) & 1u});
             }

@@ -4,11 +4,11 @@
 // role 1 sends m_1 = P (x_(p+1) + x_(p+2)) - y_(p+1) and role 2 sends m_2 = P x_p - y_p for the
 // permutation matrix P, where the pivot knows x_(p+1), x_p and the masks y, and the receiver knows
 // P, x_(p+2) and the message. Like a product of matrices (verify_matrices.h) that is checked
-// through random 0/1 sums of rows: L m_1 = (L P) x_(p+1) + ..., for L with 48 rows, which a wrong
-// message survives with probability 2^-48. What stays are 48 relations for each column, with the
+// through random 0/1 sums of rows: L m_1 = (L P) x_(p+1) + ..., for L with 44 rows, which a wrong
+// message survives with probability 2^-44. What stays are 44 relations for each column, with the
 // permuted L on one side and x on the other, proved modulo 2^128 as wide relations are.
 //
-// The proof adds one element per row, session and pass to a statement, and 48 words per column to
+// The proof adds one element per row, session and pass to a statement, and 44 words per column to
 // the messages. Memory: the passes since the last check. Thread safety: as Party.
 #pragma once
 

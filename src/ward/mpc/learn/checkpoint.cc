@@ -10,7 +10,7 @@
 namespace ward::mpc {
 namespace {
 
-constexpr std::string_view kMagic = "ward-mpc-state/2";
+constexpr std::string_view kMagic = "ward-mpc-state/3";
 constexpr uint64_t kMaxMatrices = 1 << 16;
 constexpr uint64_t kMaxValues = uint64_t{1} << 40;
 
@@ -68,6 +68,7 @@ Bytes encode_checkpoint(const Checkpoint& checkpoint) {
     Writer out;
     out.number(checkpoint.step);
     out.number(checkpoint.run);
+    out.number(checkpoint.finished ? 1 : 0);
     for (const SecretBytes* key : {&checkpoint.keys.own, &checkpoint.keys.next}) {
         out.number(key->size());
         out.raw(key->reveal().data(), key->size());
@@ -90,6 +91,9 @@ Checkpoint decode_checkpoint(ByteView bytes) {
     Checkpoint out;
     out.step = in.number();
     out.run = in.number();
+    const uint64_t finished = in.number();
+    if (finished > 1) throw Error(ErrorCode::kCorrupt, "a checkpoint with an unknown flag");
+    out.finished = finished == 1;
     for (SecretBytes* key : {&out.keys.own, &out.keys.next}) {
         const uint64_t size = in.number();
         if (size != KeyStream::kKeyBytes) {
@@ -142,11 +146,14 @@ std::optional<Checkpoint> load(const CheckpointPlace& place, const std::string& 
 
 namespace {
 
-// By a link, so that one whole file is there at any moment.
+// By a link and a change of its name, so that both names have whole files at any moment.
 void step_back(const std::string& path) {
+    const std::string link = path + ".stepping-back";
     try {
-        std::filesystem::remove(previous_of(path));
-        std::filesystem::create_hard_link(path, previous_of(path));
+        std::filesystem::remove(link);
+        std::filesystem::create_hard_link(path, link);
+        std::filesystem::rename(link, previous_of(path));
+        std::filesystem::remove(link);  // it stays when both are one file already
     } catch (const std::filesystem::filesystem_error& error) {
         throw Error(ErrorCode::kIo, "cannot keep " + path + " as " + previous_of(path) + ": " +
                                         error.code().message());
@@ -166,11 +173,23 @@ void save_checkpoint(const CheckpointPlace& place, const Checkpoint& checkpoint,
     file.commit();
 }
 
-std::vector<Checkpoint> load_checkpoints(const CheckpointPlace& place) {
+std::vector<Checkpoint> load_checkpoints(const CheckpointPlace& place,
+                                         DamagedCheckpoints* damaged) {
     std::vector<Checkpoint> out;
-    for (const std::string& path : {place.path, previous_of(place.path)}) {
-        if (auto found = load(place, path)) out.push_back(std::move(*found));
+    std::optional<Error> first_error;
+    DamagedCheckpoints found;
+    for (bool present : {true, false}) {
+        try {
+            auto saved = load(place, present ? place.path : previous_of(place.path));
+            if (saved) out.push_back(std::move(*saved));
+        } catch (const Error& error) {
+            if (error.code() != ErrorCode::kCorrupt) throw;
+            (present ? found.present : found.previous) = true;
+            if (!first_error) first_error = error;
+        }
     }
+    if (first_error && (damaged == nullptr || out.empty())) throw *first_error;
+    if (damaged != nullptr) *damaged = found;
     return out;
 }
 

@@ -24,7 +24,8 @@ namespace ward::mpc {
 
 struct Checkpoint {
     uint64_t step = 0;
-    uint64_t run = 0;  // number of the run whose steps led here (checkpoint_resume.h)
+    uint64_t run = 0;       // number of the run whose steps led here (checkpoint_resume.h)
+    bool finished = false;  // the last one of a job whose result may have been opened
     Party::Keys keys;
     std::string data_digest;  // of what this party brings; empty for none
     std::vector<SharedMatrix> state;
@@ -43,9 +44,17 @@ enum class Present { kStepsBack, kReplaced };
 void save_checkpoint(const CheckpointPlace& place, const Checkpoint& checkpoint,
                      Present present = Present::kStepsBack);
 
+// Files that do not open under this key, job and party, beside one that does.
+struct DamagedCheckpoints {
+    bool present = false;
+    bool previous = false;
+};
+
 // The saved ones, newest first: none, one or two. Throws Error kCorrupt for a file that does not
-// open under this key, job and party.
-std::vector<Checkpoint> load_checkpoints(const CheckpointPlace& place);
+// open under this key, job and party; with `damaged`, such a file beside one that opens is left out
+// and told.
+std::vector<Checkpoint> load_checkpoints(const CheckpointPlace& place,
+                                         DamagedCheckpoints* damaged = nullptr);
 
 // Both files, if they are there.
 void remove_checkpoints(const CheckpointPlace& place);

@@ -4,6 +4,7 @@
 
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
+#include "ward/core/log.h"
 #include "ward/crypto/kdf.h"
 
 namespace ward::mpc {
@@ -25,6 +26,7 @@ Resumption::Resumption(Party& party, const CheckpointPlace& place, uint64_t ever
       every_steps_(every_steps),
       data_digest_(std::move(data_digest)),
       fresh_steps_(job.options.clipping_norm > 0),
+      marks_last_(fresh_steps_ && party.security() == Security::kMalicious),
       run_keys_(party.keys()),
       fresh_keys_(party.keys()) {
     if (every_steps == 0) {
@@ -32,8 +34,27 @@ Resumption::Resumption(Party& party, const CheckpointPlace& place, uint64_t ever
     }
 }
 
+std::vector<Checkpoint> Resumption::load_whole() {
+    DamagedCheckpoints damaged;
+    std::vector<Checkpoint> found = load_checkpoints(place_, &damaged);
+    present_is_damaged_ = damaged.present;
+    const std::string previous = place_.path + ".previous";
+    if (damaged.previous) log_warning(previous + " is damaged and is left out");
+    if (!damaged.present) return found;
+    const std::string step = std::to_string(found.at(0).step);
+    if (fresh_steps_) {
+        throw Error(ErrorCode::kCorrupt,
+                    place_.path + " is damaged; " + previous + " has the state of step " + step,
+                    "if no party has opened the model yet, move it over the damaged file and start "
+                    "again; else another model would be a second release of the data");
+    }
+    log_warning(place_.path + " is damaged; this party goes by " + previous +
+                ", the state of step " + step);
+    return found;
+}
+
 void Resumption::restore() {
-    std::vector<Checkpoint> found = load_checkpoints(place_);
+    std::vector<Checkpoint> found = load_whole();
     for (const Checkpoint& own : found) present_step_ = std::max(present_step_, own.step);
     if (const auto at = last_common(found)) {
         Checkpoint& checkpoint = found[*at];
@@ -43,7 +64,8 @@ void Resumption::restore() {
                             std::to_string(checkpoint.step),
                         "give the same data, or remove the checkpoints to begin anew");
         }
-        state_ = {checkpoint.step, std::move(checkpoint.state)};
+        state_ = {checkpoint.step, checkpoint.finished, std::move(checkpoint.state)};
+        log_info("going on from the state of step " + std::to_string(state_.step));
         if (party_.security() == Security::kSemiHonest) {
             run_keys_ = std::move(checkpoint.keys);
             party_.restore_keys(copy_of(run_keys_));
@@ -56,7 +78,9 @@ void Resumption::restore() {
 }
 
 uint64_t Resumption::begin_steps(Network& network) {
-    if (fresh_steps_) party_.restore_keys(copy_of(fresh_keys_));
+    // With kMalicious the keys are those of this start in any case.
+    const bool changed = fresh_steps_ && party_.security() == Security::kSemiHonest;
+    if (changed) party_.restore_keys(copy_of(fresh_keys_));
     if (state_.step > 0) network.restore(std::move(state_.matrices), state_.step);
     return state_.step;
 }
@@ -66,34 +90,39 @@ void Resumption::end_step(uint64_t steps_done, const Network& network) {
 }
 
 void Resumption::end_steps(uint64_t steps_done, const Network& network) {
-    if (state_.step != steps_done) save(steps_done, network.state());
+    const bool mark = marks_last_ && !state_.finished;
+    if (state_.step != steps_done || mark) save(steps_done, network.state(), mark);
     party_.synchronize();
     party_.begin_step(steps_done);
 }
 
-void Resumption::save(uint64_t step, std::vector<SharedMatrix> matrices) {
+void Resumption::save(uint64_t step, std::vector<SharedMatrix> matrices, bool finished) {
     party_.verify();
-    Checkpoint checkpoint = {step, run_, {}, data_digest_, std::move(matrices)};
+    Checkpoint checkpoint = {step, run_, finished, {}, data_digest_, std::move(matrices)};
     if (party_.security() == Security::kSemiHonest) {
         checkpoint.keys = copy_of(run_keys_);
     } else {  // not to be used again
         checkpoint.keys = {SecretBytes(KeyStream::kKeyBytes), SecretBytes(KeyStream::kKeyBytes)};
     }
-    save_checkpoint(place_, checkpoint,
-                    present_step_ < step ? Present::kStepsBack : Present::kReplaced);
+    const bool keep_present = present_step_ < step && !present_is_damaged_;
+    save_checkpoint(place_, checkpoint, keep_present ? Present::kStepsBack : Present::kReplaced);
     present_step_ = step;
+    present_is_damaged_ = false;
     state_.step = step;
+    state_.finished = finished;
 }
 
 std::optional<size_t> Resumption::last_common(const std::vector<Checkpoint>& found) {
-    // A piece of the number of this run, then step and run of up to two files, then every_steps_.
-    constexpr size_t kWords = 6;
+    // A piece of the number of this run, then step and run of up to two files, then every_steps_,
+    // then the step of a finished state.
+    constexpr size_t kWords = 7;
     RingVector own(kWords, 0), theirs[2] = {RingVector(kWords, 0), RingVector(kWords, 0)};
     own[0] = party_.random().next_u64();
     own[5] = every_steps_;
     for (size_t i = 0; i < found.size(); ++i) {
         own[1 + 2 * i] = found[i].step;
         own[2 + 2 * i] = found[i].run;
+        if (found[i].finished) own[6] = found[i].step;
     }
     Party::Round round(party_);
     for (int other : {1, 2}) round.send((party_.index() + other) % 3, own);
@@ -122,6 +151,11 @@ std::optional<size_t> Resumption::last_common(const std::vector<Checkpoint>& fou
     }
     // One save that not all have made is no loss, more are.
     const uint64_t step = best ? found[*best].step : 0;
+    if ((own[6] > step) + (theirs[0][6] > step) + (theirs[1][6] > step) >= 2) {
+        throw Error(ErrorCode::kRefused,
+                    "this private job has come to its end, and a party has lost the last state",
+                    "its model may have been opened, and another one would be a second release");
+    }
     if (newest - step <= every_steps_) return best;
     throw Error(ErrorCode::kRefused,
                 "a party has a checkpoint of step " + std::to_string(newest) +

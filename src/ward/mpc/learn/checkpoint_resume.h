@@ -12,6 +12,12 @@
 // that lies further behind the newest one is refused. Who brings old files (one party) can thus
 // undo one save at most; all three together, with all their files, can undo anything.
 //
+// A file that does not open beside one that does (a disk that failed) is as good as one that was
+// never saved: it is left out, with a warning, and the rule above decides. Private training is
+// refused then: the lost state may be the last one, whose model was opened, and another model with
+// other noise would be a second release. Who knows that nothing was opened can put the previous
+// file in its place.
+//
 // Randomness: semi-honest parties go on with the keys of the run, so that what is done again, such
 // as the alignment of rows before the first step, sends the same messages and comes out the same
 // (party.h). Two kinds of runs repeat steps under fresh keys instead, because other messages would
@@ -20,6 +26,10 @@
 // differs from that of an uninterrupted run by dither and noise. Of what was done twice only the
 // second time has an effect, and before anything is opened all three have saved the last state, so
 // that a job that fails behind it opens the same model again. The guarantee is that of one model.
+// With kMalicious and private training a party could say that it has not saved the last state, to
+// have another model made after it has seen the first one. So that state is marked as finished:
+// when anything is opened, both honest parties have such a state, and a party that is told of two
+// of them does not go on from an earlier step.
 //
 // Thread safety: as Party. Errors: kRefused as above and when the data of this party has changed,
 // those of checkpoint.h.
@@ -58,9 +68,11 @@ class Resumption {
   private:
     struct State {
         uint64_t step = 0;  // 0: from the beginning, without matrices
+        bool finished = false;
         std::vector<SharedMatrix> matrices;
     };
-    void save(uint64_t step, std::vector<SharedMatrix> matrices);
+    void save(uint64_t step, std::vector<SharedMatrix> matrices, bool finished = false);
+    std::vector<Checkpoint> load_whole();
     // The place of the last common one among `found`, if any. Also draws the number of this run.
     std::optional<size_t> last_common(const std::vector<Checkpoint>& found);
     void require_one_run() const;
@@ -72,11 +84,13 @@ class Resumption {
     uint64_t every_steps_;
     std::string data_digest_;
     bool fresh_steps_;        // private training
+    bool marks_last_;         // as finished
     Party::Keys run_keys_;    // of the first start; these are saved
     Party::Keys fresh_keys_;  // of this start
     State state_;
     uint64_t run_ = 0;
     uint64_t present_step_ = 0;  // of the newest file of this party
+    bool present_is_damaged_ = false;
 };
 
 }  // namespace ward::mpc

@@ -109,7 +109,7 @@ TEST_F(CheckpointTest, ResumedRunsGiveTheVeryModel) {
 }
 
 TEST_F(CheckpointTest, OfAnotherJobKeyOrPartyDoesNotOpen) {
-    const Checkpoint checkpoint = {7, 1, {SecretBytes(32), SecretBytes(32)}, "digest", {}};
+    const Checkpoint checkpoint = {7, 1, false, {SecretBytes(32), SecretBytes(32)}, "digest", {}};
     save_checkpoint(place(0), checkpoint);
     ASSERT_EQ(load_checkpoints(place(0)).size(), 1u);
     EXPECT_EQ(load_checkpoints(place(0))[0].step, 7u);
@@ -128,7 +128,7 @@ TEST_F(CheckpointTest, EveryChangedByteIsNoticed) {
     SharedMatrix matrix(2, 2);
     matrix.first = {1, 2, 3, 4};
     matrix.second = {5, 6, 7, 8};
-    save_checkpoint(place(0), {3, 1, {SecretBytes(32), SecretBytes(32)}, "d", {matrix}});
+    save_checkpoint(place(0), {3, 1, false, {SecretBytes(32), SecretBytes(32)}, "d", {matrix}});
     const std::vector<Checkpoint> good = load_checkpoints(place(0));
     EXPECT_EQ(good[0].state[0].second, matrix.second);
     EXPECT_EQ(good[0].data_digest, "d");
@@ -145,12 +145,20 @@ TEST_F(CheckpointTest, EveryChangedByteIsNoticed) {
 
 TEST_F(CheckpointTest, KeepsTheOneBefore) {
     for (uint64_t step : {5, 10, 15}) {
-        save_checkpoint(place(0), {step, 1, {SecretBytes(32), SecretBytes(32)}, "", {}});
+        save_checkpoint(place(0), {step, 1, false, {SecretBytes(32), SecretBytes(32)}, "", {}});
     }
     const std::vector<Checkpoint> found = load_checkpoints(place(0));
     ASSERT_EQ(found.size(), 2u);
     EXPECT_EQ(found[0].step, 15u);
     EXPECT_EQ(found[1].step, 10u);
+    // A kill between the link and the new file leaves one file with both names.
+    std::filesystem::remove(place(0).path);
+    std::filesystem::create_hard_link(place(0).path + ".previous", place(0).path);
+    save_checkpoint(place(0), {15, 1, false, {SecretBytes(32), SecretBytes(32)}, "", {}});
+    EXPECT_EQ(load_checkpoints(place(0)).at(1).step, 10u);
+    size_t files = 0;
+    for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder_)) ++files;
+    EXPECT_EQ(files, 2u);
     remove_checkpoints(place(0));
     EXPECT_TRUE(load_checkpoints(place(0)).empty());
 }
@@ -276,6 +284,26 @@ TEST_F(CheckpointTest, APrivateModelIsOpenedAgainAndNotMadeAgain) {
     EXPECT_EQ(epochs_done, 0);
 }
 
+// A party that has seen the model says that it lacks the last state, to have another one made.
+TEST_F(CheckpointTest, AVerifiedPrivateJobMakesNoSecondModel) {
+    options_.security = Security::kMalicious;
+    job_.options.clipping_norm = 1;
+    job_.options.noise_multiplier = 1;
+    const NetworkWeights one = run([](int, int) {});
+    expect_equal(run([](int, int) {}), one);  // opened again, not made again
+    std::filesystem::rename(place(1).path + ".previous", place(1).path);
+    EXPECT_THAT(testonly::message_of([&] { (void)run([](int, int) {}); }, ErrorCode::kRefused),
+                HasSubstr("a party has lost the last state"));
+    // Before the end a lost save is no harm.
+    for (int party : {0, 1, 2}) remove_checkpoints(place(party));
+    const auto die = [](int party, int epochs) {
+        if (party == 2 && epochs == 1) throw Error(ErrorCode::kUsage, "killed");
+    };
+    testonly::error_of([&] { (void)run(die); }, ErrorCode::kUsage);
+    std::filesystem::rename(place(1).path + ".previous", place(1).path);
+    EXPECT_FALSE(run([](int, int) {}).weights.empty());
+}
+
 // Party 1 fails twice while it saves the same step, so that it keeps the state before only.
 TEST_F(CheckpointTest, TwoFailuresOfOneSaveLeaveTheStateBefore) {
     const auto die = [](int party, int epochs) {
@@ -307,6 +335,77 @@ TEST_F(CheckpointTest, TwoFailuresOfOneSaveLeaveTheStateBefore) {
     }
 }
 
+// Party 1's newest file is cut off on disk; so may be its second newest, or both.
+TEST_F(CheckpointTest, ADamagedFileGivesWayToTheOneBefore) {
+    const auto die = [](int party, int epochs) {
+        if (party == 2 && epochs == 2) throw Error(ErrorCode::kUsage, "killed");
+    };
+    testonly::error_of([&] { (void)run(die); }, ErrorCode::kUsage);
+    const std::string copy = folder_ + ".copy", file = place(1).path;
+    std::filesystem::remove_all(copy);
+    std::filesystem::copy(folder_, copy);
+    const NetworkWeights whole = run([](int, int) {});
+    const auto cut = [&](const std::string& path) { std::filesystem::resize_file(path, 100); };
+    const auto again = [&](const std::vector<std::string>& damaged) {
+        std::filesystem::remove_all(folder_);
+        std::filesystem::copy(copy, folder_);
+        for (const std::string& path : damaged) cut(path);
+    };
+    const uint64_t newest = load_checkpoints(place(0)).at(0).step;
+    again({file});
+    DamagedCheckpoints damaged;
+    const std::vector<Checkpoint> left = load_checkpoints(place(1), &damaged);
+    ASSERT_EQ(left.size(), 1u);
+    EXPECT_LT(left[0].step, newest);
+    EXPECT_TRUE(damaged.present);
+    EXPECT_FALSE(damaged.previous);
+    expect_equal(run([](int, int) {}), whole);
+    again({file + ".previous"});
+    expect_equal(run([](int, int) {}), whole);
+    again({file, file + ".previous"});
+    EXPECT_THAT(testonly::message_of([&] { (void)load_checkpoints(place(1), &damaged); },
+                                     ErrorCode::kCorrupt),
+                HasSubstr("no checkpoint of this job and party under this key"));
+    std::filesystem::remove_all(copy);
+}
+
+// The lost state may have been the last one, whose model was opened.
+TEST_F(CheckpointTest, ADamagedFileOfAPrivateJobIsRefused) {
+    job_.options.clipping_norm = 1;
+    job_.options.noise_multiplier = 1;
+    (void)run([](int, int) {});
+    std::filesystem::resize_file(place(1).path, 100);
+    std::string error;
+    run_local([&](Party& party) {
+        const CheckpointPlace own = place(party.index());
+        Resumption resumption(party, own, 5, job_, "");
+        if (party.index() == 1) {
+            error = testonly::error_of([&] { resumption.restore(); }, ErrorCode::kCorrupt);
+        } else {
+            EXPECT_ANY_THROW(resumption.restore());  // party 1 is gone
+        }
+    });
+    EXPECT_THAT(error, HasSubstr("is damaged; "));
+    EXPECT_THAT(error, HasSubstr("second release"));
+}
+
+// A party that fails again while it saves for the first time behind a damaged file.
+TEST_F(CheckpointTest, WhatReplacesADamagedFileLeavesTheOneBefore) {
+    const auto die_at = [](int at) {
+        return [at](int party, int epochs) {
+            if (party == 2 && epochs == at) throw Error(ErrorCode::kUsage, "killed");
+        };
+    };
+    testonly::error_of([&] { (void)run(die_at(1)); }, ErrorCode::kUsage);
+    const uint64_t newest = load_checkpoints(place(0)).at(0).step;
+    std::filesystem::resize_file(place(1).path, 100);
+    testonly::error_of([&] { (void)run(die_at(1)); }, ErrorCode::kUsage);
+    const std::vector<Checkpoint> found = load_checkpoints(place(1));  // none is damaged
+    ASSERT_EQ(found.size(), 2u);
+    EXPECT_EQ(found[0].step, newest);
+    EXPECT_EQ(found[1].step + 5, newest);
+}
+
 TEST_F(CheckpointTest, PartiesMustSaveAfterAsManySteps) {
     EXPECT_THAT(testonly::message_of(
                     [&] {
@@ -321,7 +420,7 @@ TEST_F(CheckpointTest, PartiesMustSaveAfterAsManySteps) {
 
 // A full disk ends the job with an error, and what was saved before stays.
 TEST_F(CheckpointTest, AFullDiskKeepsTheFilesBefore) {
-    save_checkpoint(place(0), {5, 1, {SecretBytes(32), SecretBytes(32)}, "d", {}});
+    save_checkpoint(place(0), {5, 1, false, {SecretBytes(32), SecretBytes(32)}, "d", {}});
     SharedMatrix large(300, 300);
     std::fill(large.first.begin(), large.first.end(), Ring{1});
     std::fill(large.second.begin(), large.second.end(), Ring{2});
@@ -332,7 +431,8 @@ TEST_F(CheckpointTest, AFullDiskKeepsTheFilesBefore) {
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &small), 0);
     const std::string message = testonly::message_of(
         [&] {
-            save_checkpoint(place(0), {10, 1, {SecretBytes(32), SecretBytes(32)}, "d", {large}});
+            save_checkpoint(place(0),
+                            {10, 1, false, {SecretBytes(32), SecretBytes(32)}, "d", {large}});
         },
         ErrorCode::kIo);
     ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &before), 0);

@@ -56,10 +56,8 @@ class JobReader {
         if (job_.security == Security::kMalicious && job_.truncation == Truncation::kFast) {
             fail(root, "security: malicious needs truncation: exact");
         }
-        const bool exact_only =
-            job_.security == Security::kMalicious || job_.truncation == Truncation::kFast;
-        if (job_.options.clipping_norm > 0 && exact_only) {
-            fail(root, "privacy needs security: semi-honest and truncation: exact");
+        if (job_.options.clipping_norm > 0 && job_.truncation == Truncation::kFast) {
+            fail(root, "privacy needs truncation: exact");
         }
         return job_;
     }

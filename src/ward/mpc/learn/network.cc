@@ -22,7 +22,7 @@ using internal::zeros;
 
 namespace {
 
-constexpr int kReluBits = 32;
+constexpr int kReluBits = 30;  // as values stay below 2^13
 
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::kUsage, message); }
 

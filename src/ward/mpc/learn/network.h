@@ -55,7 +55,7 @@ struct TrainOptions {
     Optimizer optimizer = Optimizer::kSgd;
     double second_momentum = 0.999;  // of Adam's squares
     Loss loss = Loss::kCrossEntropy;
-    // Above 0: the gradient of each example is clipped to this norm (clipping.h; dense networks,
+    // Above 0: the gradient of each example is clipped to this norm (clipping.h; no group norms,
     // exact truncation), and to each sum of a batch comes noise that no party knows (noise.h).
     // What one example adds to the sum, divided by 2^16 and rounded, moves it by at most
     // clipping_norm + sqrt(weights) 2^-16 in Euclidean norm; noise_multiplier is in units of that.

@@ -33,13 +33,15 @@ constexpr double kMaxAdamNoise = 48;  // whose mean square, with a third party's
 [[noreturn]] void refuse(const std::string& message) { throw Error(ErrorCode::kUsage, message); }
 
 void require_exact(const Party& party) {
-    party.require_semi_honest("the noise of private training");
     if (party.truncation() == Truncation::kExact) return;
     throw Error(ErrorCode::kUnsupported,
                 "the fast truncation can be far off, so clipping has no bound with it",
                 "take the exact truncation");
 }
 void require_exact(const Twin&) {}
+
+Security security_of(const Party& party) { return party.security(); }
+Security security_of(const Twin&) { return Security::kSemiHonest; }
 
 // 1 / max(sqrt(v), kAdamFloor) for v with 24 fraction bits, which the ladder takes for 256 v with
 // 16. Relative error below 2^-8.
@@ -71,6 +73,14 @@ template <typename Matrix>
 Matrix diagonal_of(const Matrix& square) {
     Matrix out(1, square.cols);
     for (size_t c = 0; c < square.cols; ++c) copy_values(square, c * square.cols + c, out, c, 1);
+    return out;
+}
+
+// Each row of a column `times` times.
+template <typename Matrix>
+Matrix repeated_rows(const Matrix& column, size_t times) {
+    Matrix out(column.rows * times, 1);
+    for (size_t r = 0; r < out.rows; ++r) copy_values(column, r / times, out, r, 1);
     return out;
 }
 
@@ -119,9 +129,11 @@ template <typename World>
 void BasicNetwork<World>::begin_clipping() {
     require_exact(context_);
     check_adam();
-    clipping_.emplace(steps_, options_.clipping_norm);
-    const double sum = options_.clipping_norm * (static_cast<double>(options_.batch_size) +
-                                                 kNoiseTail * options_.noise_multiplier);
+    clipping_.emplace(steps_, options_.clipping_norm, security_of(context_));
+    const double box = std::ldexp(1.0, *std::ranges::max_element(box_bits_));
+    const double sum =
+        box * options_.clipping_norm *
+        (static_cast<double>(options_.batch_size) + kNoiseTail * options_.noise_multiplier);
     const double kept = options_.optimizer == Optimizer::kSgd ? 1 - options_.momentum : 1;
     if (!(options_.noise_multiplier >= 0) || sum / kept > kMaxSum) {
         refuse(
@@ -134,7 +146,8 @@ void BasicNetwork<World>::begin_clipping() {
 template <typename World>
 void BasicNetwork<World>::check_adam() const {
     if (options_.optimizer != Optimizer::kAdam) return;
-    const double noise = options_.clipping_norm * options_.noise_multiplier;
+    const double noise = std::ldexp(options_.clipping_norm * options_.noise_multiplier,
+                                    *std::ranges::max_element(box_bits_));
     if (noise > kMaxAdamNoise) {
         refuse("Adam needs a clipping norm times noise multiplier of at most 48, got " +
                std::to_string(noise));
@@ -187,18 +200,20 @@ auto BasicNetwork<World>::gradient_sums(const std::vector<Matrix>& inputs,
 template <typename World>
 void BasicNetwork<World>::cap_for_clipping(std::vector<Matrix>& inputs,
                                            std::vector<Matrix>& errors) {
-    std::vector<Matrix> all(inputs.begin() + 1, inputs.end());
+    const std::ptrdiff_t own = steps_.front().has_weights() ? 1 : 0;  // bounded by their owner
+    std::vector<Matrix> all(inputs.begin() + own, inputs.end());
     RingVector bounds;
-    for (const Matrix& x : all) {
-        bounds.insert(bounds.end(), x.size(), encode_constant(kMaxPrivateInput));
+    for (size_t l = static_cast<size_t>(own); l < inputs.size(); ++l) {
+        const double bound = clipping_->layers()[l].input_bound();
+        bounds.insert(bounds.end(), inputs[l].size(), encode_constant(bound));
     }
     for (const Matrix& d : errors) {
         bounds.insert(bounds.end(), d.size(), encode_constant(kMaxPrivateError));
     }
     all.insert(all.end(), errors.begin(), errors.end());
     cut_row(cap(context_, in_one_row(all), bounds), all);
-    const auto hidden = static_cast<std::ptrdiff_t>(inputs.size() - 1);
-    std::move(all.begin(), all.begin() + hidden, inputs.begin() + 1);
+    const auto hidden = static_cast<std::ptrdiff_t>(inputs.size()) - own;
+    std::move(all.begin(), all.begin() + hidden, inputs.begin() + own);
     std::move(all.begin() + hidden, all.end(), errors.begin());
 }
 
@@ -209,13 +224,20 @@ auto BasicNetwork<World>::private_sums(std::vector<Matrix> inputs, std::vector<M
     cap_for_clipping(inputs, errors);
     const Matrix factors = clip_factors(context_, *clipping_, inputs, errors);
     std::vector<Matrix> repeated;
-    for (const Matrix& d : errors) repeated.push_back(repeat_column(factors, d.cols));
+    for (const Matrix& d : errors) {
+        repeated.push_back(repeat_column(repeated_rows(factors, d.rows / factors.rows), d.cols));
+    }
     cut_row(multiply(context_, in_one_row(errors), in_one_row(repeated)), errors);
     std::vector<Matrix> sums = gradient_sums(inputs, errors, kClippedBits, momentum);
     if (options_.noise_multiplier == 0) return sums;
     const Matrix noise =
         discrete_gaussian_noise(context_, 1, weight_count_, noise_deviation_units());
-    cut_row(add(in_one_row(sums), noise), sums);
+    // Sums are 2^box_bits too large, and so is their noise.
+    std::vector<Matrix> parts = sums;
+    cut_row(noise, parts);
+    for (size_t i = 0; i < sums.size(); ++i) {
+        sums[i] = add(sums[i], scale(parts[i], Ring{1} << box_bits_[i % box_bits_.size()]));
+    }
     return sums;
 }
 

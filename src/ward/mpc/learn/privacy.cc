@@ -45,15 +45,19 @@ double noise_for(const TrainingJob& job, double epsilon) {
     return dp::PrivacyPlan::create(request).noise_multiplier();
 }
 
-std::vector<std::string> privacy_remarks() {
+std::vector<std::string> privacy_remarks(Security security) {
     return {
         "trained on shares: every example takes part in one step of each epoch; batches are fixed "
         "and public, so no amplification by sampling is claimed, and one epoch is accounted as one "
         "step that takes every example",
         "neighbouring data sets: one example replaced by one that adds nothing; the number of "
         "examples is public",
-        "the guarantee holds against one of the three computing parties as long as it follows the "
-        "protocol, not against two that collude",
+        security == Security::kMalicious
+            ? "the guarantee holds against one of the three computing parties even if it deviates "
+              "from the protocol, but for a probability of 2^-41 per step, not against two that "
+              "collude"
+            : "the guarantee holds against one of the three computing parties as long as it "
+              "follows the protocol, not against two that collude",
     };
 }
 

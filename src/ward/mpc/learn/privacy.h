@@ -13,9 +13,11 @@
 // Renyi divergence, whose curve is the same for the discrete Gaussian (Canonne, Kamath, Steinke
 // 2020, proposition 5 and theorem 14).
 //
-// Against whom: whoever sees the model and all noisy sums, and one of the three parties that
-// follows the protocol: it knows its own third of the noise, and what the two others add has the
-// variance accounted for. Two parties that collude learn everything. Thread safety: free functions.
+// Against whom: whoever sees the model and all noisy sums, and one of the three parties: it knows
+// its own third of the noise, and what the two others add has the variance accounted for. It must
+// follow the protocol, unless the job has Security::kMalicious (noise.h, clipping.h; the checks
+// fail with a probability of 2^-41 each, which comes on top of delta). Two parties that collude
+// learn everything. Thread safety: free functions.
 #pragma once
 
 #include <optional>
@@ -34,6 +36,6 @@ dp::PrivacyPlan privacy_plan(const TrainingJob& job);
 double noise_for(const TrainingJob& job, double epsilon);
 
 // What a card must say beside the plan's own statement.
-std::vector<std::string> privacy_remarks();
+std::vector<std::string> privacy_remarks(Security security);
 
 }  // namespace ward::mpc

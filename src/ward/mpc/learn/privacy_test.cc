@@ -77,7 +77,6 @@ TEST(Privacy, JobFilesThatGiveNoGuaranteeAreRefused) {
     EXPECT_THAT(refused("{delta: 1e-5, epsilon: 3}"), HasSubstr("needs clipping_norm"));
     EXPECT_THAT(refused("{clipping_norm: 999, delta: 1e-5, epsilon: 3}"), HasSubstr("[1/16, 256]"));
     EXPECT_THAT(refused("{clip: 1}"), HasSubstr("privacy has no clip"));
-    EXPECT_THAT(refused(whole + "security: malicious\n"), HasSubstr("security: semi-honest"));
     EXPECT_THAT(refused(whole + "truncation: fast\n"), HasSubstr("truncation: exact"));
     EXPECT_THAT(testonly::message_of([] { (void)privacy_plan(TrainingJob{}); }, ErrorCode::kUsage),
                 HasSubstr("no clipping norm or no delta"));
@@ -90,10 +89,20 @@ TEST(Privacy, TrainsWithInputsCutOff) {
     const TrainingJob job = job_for(parse_job(kJob, "j"), set);
     Random random = testonly::seeded_random(1);
     const NetworkWeights initial = initial_weights(job.shape, random);
-    run_local([&](Party& party) {
-        const JobResult result = train(party, job, initial, party.index() == 0 ? &set : nullptr);
-        EXPECT_GT(accuracy(result.network, set), 0.6);
-    });
+    for (Security security : {Security::kSemiHonest, Security::kMalicious}) {
+        run_local(
+            [&](Party& party) {
+                const JobResult result =
+                    train(party, job, initial, party.index() == 0 ? &set : nullptr);
+                EXPECT_GT(accuracy(result.network, set), 0.6);
+            },
+            {.security = security});
+    }
+}
+
+TEST(Privacy, SaysWhatAPartyMayDo) {
+    EXPECT_THAT(privacy_remarks(Security::kSemiHonest).back(), HasSubstr("as long as it follows"));
+    EXPECT_THAT(privacy_remarks(Security::kMalicious).back(), HasSubstr("even if it deviates"));
 }
 
 }  // namespace

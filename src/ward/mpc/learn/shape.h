@@ -52,7 +52,11 @@ struct NetworkStep {
     size_t groups = 1;  // of a group norm
     double epsilon = 0;
 
-    bool is_dense() const { return patches.positions() == 1 && patches.padding == 0; }
+    // A patch that is the whole row as it is: one position is not enough, it may leave pixels out
+    // or be a sum of patches.
+    bool is_dense() const {
+        return patches.positions() == 1 && patches.patch_size() == patches.image.size();
+    }
     bool has_weights() const { return kind == Kind::kProduct || kind == Kind::kGroupNorm; }
     // Of a group norm: one factor (and one bias) per channel.
     size_t weight_rows() const { return kind == Kind::kGroupNorm ? 1 : patches.patch_size(); }

@@ -3,8 +3,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "ward/core/testing/errors.h"
+#include "ward/core/testing/seeded_random.h"
 #include "ward/model/zoo.h"
+#include "ward/mpc/learn/network.h"
 
 namespace ward::mpc {
 namespace {
@@ -87,6 +91,27 @@ TEST(Shape, RefusesWhatHasNoFormOnSharesByName) {
     EXPECT_THAT(refused({"c", model::Conv2d{4, 3, 1, 0, 2}}), HasSubstr("groups"));
     EXPECT_THAT(refused({"p", model::AvgPool2d{2, 2, 1}}), HasSubstr("a pool with padding"));
     EXPECT_THAT(refused({"c", model::Conv2d{4, 3}, true}), HasSubstr("frozen"));
+}
+
+// One position is not the whole image when a pool makes it one of four, or the stride leaves
+// pixels out.
+TEST(Shape, AConvolutionWithOneOutputIsNotDense) {
+    for (size_t stride : {1u, 2u}) {
+        NetworkShape shape{.widths = {}, .image = {4, 4, 1}, .layers = {}};
+        shape.layers = {{.kind = Kind::kConvolution, .outputs = 2, .kernel = 3, .stride = stride},
+                        {.kind = Kind::kAveragePool, .outputs = 0, .kernel = stride == 1 ? 2u : 1u},
+                        {.kind = Kind::kDense, .outputs = 3}};
+        const std::vector<NetworkStep> steps = steps_of(shape);
+        EXPECT_EQ(steps[0].output.size(), 2u);
+        EXPECT_FALSE(steps[0].is_dense());
+        EXPECT_EQ(steps[0].weight_rows(), 9u);
+        EXPECT_TRUE(steps.back().is_dense());
+        Twin twin(testonly::seeded_random(1));
+        TwinNetwork network(twin, shape, zero_weights(shape), {.batch_size = 2});
+        RingMatrix x(2, 16);
+        std::fill(x.values.begin(), x.values.end(), Ring{1} << 15);
+        EXPECT_EQ(network.scores(x).cols, 3u);
+    }
 }
 
 }  // namespace

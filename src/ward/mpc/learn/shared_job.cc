@@ -13,11 +13,13 @@
 #include "ward/mpc/learn/internal/batches.h"
 #include "ward/mpc/share.h"
 #include "ward/mpc/shuffle.h"
+#include "ward/mpc/sort.h"
 
 namespace ward::mpc {
 namespace {
 
-constexpr size_t kMatricesOfData = 3;
+constexpr size_t kMatricesOfData = 5;
+constexpr size_t kLeastMatrices = 3;  // of files from before there were tags and places
 constexpr size_t kScoredRows = 1024;  // at a time
 
 // Two files that do not go together, or one that stands for itself.
@@ -28,8 +30,14 @@ constexpr size_t kScoredRows = 1024;  // at a time
                 "the owners must share their data anew, or the job must name other owners");
 }
 
+bool has(const ShareFile& file, size_t matrix) {
+    return file.matrices.size() > matrix && file.matrices[matrix].cols > 0;
+}
+bool has_tags(const ShareFile& file) { return has(file, kTagsAt); }
+
 void require_data(const ShareFile& file, const std::string& path) {
-    if (file.kind != "data" || file.matrices.size() != kMatricesOfData) {
+    const size_t matrices = file.matrices.size();
+    if (file.kind != "data" || matrices < kLeastMatrices || matrices > kMatricesOfData) {
         misfit("is a file of " + file.kind + ", expected data", path);
     }
     const size_t rows = file.matrices[kFeaturesAt].rows;
@@ -39,6 +47,11 @@ void require_data(const ShareFile& file, const std::string& path) {
     }
     const size_t keys = file.matrices[kKeysAt].cols;
     if (keys != 0 && keys != kKeyColumns) misfit("its keys have another form", path);
+    for (size_t at : {kTagsAt, kPlacesAt}) {
+        if (has(file, at) && file.matrices[at].cols != 1) {
+            misfit("its tags or places have another form", path);
+        }
+    }
 }
 
 std::string count_text(size_t count, const char* what) {
@@ -103,26 +116,49 @@ SharedMatrix beside(std::span<const SharedMatrix> parts) {
     return stack_columns(some);
 }
 
-// Features and labels of joined rows: the columns of owner 0, of owner 1, ...
-AlignedData columns_of_owners(std::span<const ShareFile> files, const SharedMatrix& rows) {
-    std::vector<SharedMatrix> features;
+// What an owner brings into an alignment, beside one another: keys if they are needed, features,
+// labels, and tags if they are kept.
+SharedMatrix table_of(const ShareFile& file, bool with_keys, Tags tags) {
+    const std::span<const SharedMatrix> all = file.matrices;
+    const size_t end = tags == Tags::kKept ? std::min(all.size(), kPlacesAt) : kTagsAt;
+    const size_t begin = with_keys ? kKeysAt : kFeaturesAt;
+    return beside(all.subspan(begin, end - begin));
+}
+
+// Aligned rows taken apart: the columns of owner 0, of owner 1, ... as table_of has put them.
+AlignedData columns_of_owners(std::span<const ShareFile> files, const SharedMatrix& rows,
+                              Tags tags) {
+    std::vector<SharedMatrix> features, marks;
     AlignedData out;
-    out.labels = SharedMatrix(rows.rows, 0);
+    out.labels = out.tags = SharedMatrix(rows.rows, 0);
     size_t at = 0;
+    const auto next = [&](size_t count) {
+        at += count;
+        return select_columns(rows, at - count, count);
+    };
     for (const ShareFile& file : files) {
-        const size_t own = file.matrices[kFeaturesAt].cols, labels = file.matrices[kLabelsAt].cols;
-        features.push_back(select_columns(rows, at, own));
-        if (labels > 0) out.labels = select_columns(rows, at + own, labels);
-        at += own + labels;
+        features.push_back(next(file.matrices[kFeaturesAt].cols));
+        if (const size_t labels = file.matrices[kLabelsAt].cols; labels > 0) {
+            out.labels = next(labels);
+        }
+        if (tags == Tags::kKept && has_tags(file)) marks.push_back(next(1));
     }
     out.features = stack_columns(features);
+    if (!marks.empty()) out.tags = stack_columns(marks);
     return out;
 }
 
-AlignedData align_vertically(Party& party, std::span<const ShareFile> files) {
+std::vector<std::string> names_of(std::span<const ShareFile> files) {
+    std::vector<std::string> out;
+    for (const ShareFile& file : files) out.push_back(file.name);
+    return out;
+}
+
+AlignedData align_vertically(Party& party, std::span<const ShareFile> files, Tags tags) {
     std::vector<SharedMatrix> tables;
-    for (const ShareFile& file : files) tables.push_back(beside(file.matrices));
-    return columns_of_owners(files, open_count_and_keep(party, inner_join(party, tables)));
+    for (const ShareFile& file : files) tables.push_back(table_of(file, true, tags));
+    return columns_of_owners(
+        files, open_count_and_keep(party, inner_join(party, tables, names_of(files))), tags);
 }
 
 // The sum of coefficient times (hash of owner 0 - hash of this owner) over all rows.
@@ -165,25 +201,39 @@ void require_same_people(Party& party, std::span<const ShareFile> files) {
     }
 }
 
-AlignedData put_side_by_side(Party& party, std::span<const ShareFile> files) {
+AlignedData put_side_by_side(Party& party, std::span<const ShareFile> files, Tags tags) {
     require_same_people(party, files);
     std::vector<SharedMatrix> columns;
-    for (const ShareFile& file : files) {
-        columns.push_back(
-            beside(std::span<const SharedMatrix>(file.matrices).subspan(kFeaturesAt)));
-    }
-    return columns_of_owners(files, stack_columns(columns));
+    for (const ShareFile& file : files) columns.push_back(table_of(file, false, tags));
+    return columns_of_owners(files, stack_columns(columns), tags);
 }
 
-AlignedData align_horizontally(Party& party, std::span<const ShareFile> files, bool distinct) {
+// The owner's rows in the order of its table.
+SharedMatrix in_order(Party& party, const ShareFile& file, SharedMatrix table) {
+    if (!has(file, kPlacesAt)) return table;
+    try {
+        return rows_at_places(party, file.matrices[kPlacesAt], table);
+    } catch (const Error& error) {
+        if (error.code() != ErrorCode::kInvalid) throw;
+        throw Error(ErrorCode::kInvalid, "the table of " + file.name + ": " + error.message(),
+                    "its owner must share it anew");
+    }
+}
+
+AlignedData align_horizontally(Party& party, std::span<const ShareFile> files, bool distinct,
+                               Tags tags) {
+    const Tags order = tags;
+    if (!std::all_of(files.begin(), files.end(), has_tags)) tags = Tags::kDropped;
     std::vector<SharedMatrix> tables;
+    const bool ordered = order == Tags::kKept && !distinct;
     for (const ShareFile& file : files) {
-        const std::span<const SharedMatrix> all = file.matrices;
-        tables.push_back(beside(distinct ? all : all.subspan(kFeaturesAt)));
+        SharedMatrix table = table_of(file, distinct, tags);
+        tables.push_back(ordered ? in_order(party, file, std::move(table)) : std::move(table));
     }
     const SharedMatrix rows =
-        distinct ? open_count_and_keep(party, distinct_rows(party, tables)) : stack_rows(tables);
-    return columns_of_owners(files.first(1), rows);
+        distinct ? open_count_and_keep(party, distinct_rows(party, tables, names_of(files)))
+                 : stack_rows(tables);
+    return columns_of_owners(files.first(1), rows, tags);
 }
 
 // Keeps inputs of private training in the bounds that its clipping needs; of the whole set, once.
@@ -224,12 +274,33 @@ SharedDataShape require_fit(std::span<const ShareFile> files, std::span<const st
     return out;
 }
 
+std::vector<size_t> require_tags(std::span<const ShareFile> files,
+                                 std::span<const std::string> paths, Alignment alignment,
+                                 bool distinct) {
+    const bool beside = alignment == Alignment::kVertical || alignment == Alignment::kRows;
+    std::vector<size_t> out;
+    for (size_t i = 0; i < files.size(); ++i) {
+        if (has_tags(files[i])) out.push_back(i);
+    }
+    if (!beside && out.size() < files.size()) out.clear();
+    if (!beside && out.size() > 1) out.erase(out.begin() + 1, out.end());
+    const bool order_is_lost = alignment == Alignment::kVertical || (distinct && files.size() > 1);
+    if (!out.empty() || !order_is_lost) return out;
+    const auto untagged = std::find_if_not(files.begin(), files.end(), has_tags);
+    throw Error(ErrorCode::kInvalid,
+                paths[static_cast<size_t>(untagged - files.begin())] +
+                    ": its rows have no tags, and aligned rows come out in an order that nobody "
+                    "knows: nobody could tell whose the scores are",
+                std::string("share the rows anew with `ward mpc share --tags FILE`, ") +
+                    (beside ? "at one owner at least" : "at all owners"));
+}
+
 AlignedData align(Party& party, std::span<const ShareFile> files, Alignment alignment,
-                  bool distinct) {
+                  bool distinct, Tags tags) {
     const net::TrafficLedger::Scope scope(party.ledger(), "align");
-    if (alignment == Alignment::kVertical) return align_vertically(party, files);
-    if (alignment == Alignment::kRows) return put_side_by_side(party, files);
-    return align_horizontally(party, files, distinct && files.size() > 1);
+    if (alignment == Alignment::kVertical) return align_vertically(party, files, tags);
+    if (alignment == Alignment::kRows) return put_side_by_side(party, files, tags);
+    return align_horizontally(party, files, distinct && files.size() > 1, tags);
 }
 
 SharedNetwork train_shared(Party& party, const TrainingJob& job, const NetworkWeights& initial,

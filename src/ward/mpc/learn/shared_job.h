@@ -30,8 +30,14 @@ namespace ward::mpc {
 
 enum class Alignment { kNone, kVertical, kHorizontal, kRows };
 
-// Matrices of one owner's file.
-inline constexpr size_t kKeysAt = 0, kFeaturesAt = 1, kLabelsAt = 2;
+// Matrices of one owner's file. Tags (rows x 1, or x 0) are random numbers that the owner has
+// drawn, one per row, and keeps a list of: where rows come out in an order that nobody knows,
+// scores go out with the shared tags of their rows. Who has the list finds its rows by them; to
+// others they say nothing, but that rows of two results on the same shares are the same. Places
+// (rows x 1, or x 0) are the rows' numbers in the owner's table: rows with identifiers are shared
+// in the order of their hashes, which makes joins faster, and results that keep an order have that
+// of the table again. Files of earlier versions have no tags or no places.
+inline constexpr size_t kKeysAt = 0, kFeaturesAt = 1, kLabelsAt = 2, kTagsAt = 3, kPlacesAt = 4;
 
 // What all files of a job together are, from their headers alone.
 struct SharedDataShape {
@@ -45,14 +51,28 @@ struct SharedDataShape {
 SharedDataShape require_fit(std::span<const ShareFile> files, std::span<const std::string> paths,
                             Alignment alignment, bool distinct, bool labels);
 
+// The owners, by their places, whose tags the rows will have: with kVertical and kRows a column for
+// each that has drawn some, otherwise one column (the place of the first owner) when all have.
+// Throws Error kInvalid when rows would come out in an order that nobody knows (kVertical,
+// `distinct`) and without tags.
+std::vector<size_t> require_tags(std::span<const ShareFile> files,
+                                 std::span<const std::string> paths, Alignment alignment,
+                                 bool distinct);
+
+// For training the order of rows is of no interest, nor whose they are. For results on each row the
+// tags of the owners that require_tags names are kept, and with kNone and kHorizontal without
+// `distinct` the order of each owner's table is restored (sort.h, rows_at_places).
+enum class Tags { kDropped, kKept };
+
 struct AlignedData {
     SharedMatrix features;
     SharedMatrix labels;  // no columns without labels
+    SharedMatrix tags;    // no columns when dropped
 };
-// Throws Error kInvalid with kRows when rows of two owners are of different people, and as
-// inner_join and distinct_rows do.
+// Throws Error kInvalid with kRows when rows of two owners are of different people, as inner_join
+// and distinct_rows do, and for an owner whose places are no order.
 AlignedData align(Party& party, std::span<const ShareFile> files, Alignment alignment,
-                  bool distinct);
+                  bool distinct, Tags tags = Tags::kDropped);
 
 // The trained network as shares. job.examples must be the number of rows. With `resumption`, which
 // must have been restored before `align` was called, the state is saved in between and training

@@ -22,20 +22,29 @@ using Files = std::array<ShareFile, 3>;
 
 // One owner: people first, ..., first + rows - 1; feature f of person p is p + 100 f.
 Files owner(const std::string& name, size_t first, size_t rows, size_t features, bool labels,
-            bool keys = true, const std::string& about = "{}") {
+            bool keys = true, const std::string& about = "{}", Ring tags = 0) {
     std::vector<std::string> ids;
     std::vector<double> values, classes;
+    RingMatrix marks(rows, tags > 0 ? 1 : 0);
     for (size_t p = first; p < first + rows; ++p) {
         ids.push_back("person " + std::to_string(p));
         for (size_t f = 0; f < features; ++f)
             values.push_back(static_cast<double>(p + 100 * f) / 64);
         classes.push_back(p % 2 == 0 ? 0 : 1);
+        if (tags > 0) marks.values[p - first] = tags + p;
     }
     const RingMatrix matrices[] = {keys ? hash_identifiers(ids, "test", name) : RingMatrix(rows, 0),
                                    encode(values, rows, features, name),
-                                   labels ? encode(classes, rows, 1, name) : RingMatrix(rows, 0)};
+                                   labels ? encode(classes, rows, 1, name) : RingMatrix(rows, 0),
+                                   marks};
     Random random = testonly::seeded_random(first + 1);
     return split_to_files(name, about, matrices, random);
+}
+
+// The same with `tags` + person as the tag of a row.
+Files tagged(const std::string& name, size_t first, size_t rows, size_t features, bool labels,
+             Ring tags) {
+    return owner(name, first, rows, features, labels, true, "{}", tags);
 }
 
 std::vector<ShareFile> part(const std::vector<Files>& owners, int party) {
@@ -108,6 +117,122 @@ TEST(SharedJob, TheCheckOfAlignedRowsOpensABitPerOwner) {
         (void)open(party, is_negative(party, SharedMatrix(1, 2)));
         EXPECT_EQ(party.ledger().total("align/open"), party.ledger().total("open"));
     });
+}
+
+// Rows come out in an order that nobody knows, so each brings the tag its owner gave it.
+TEST(SharedJob, AlignedRowsKeepTheTagsOfTheirOwners) {
+    const Files a = tagged("a", 0, 20, 2, false, Ring{1} << 63), b = owner("b", 10, 25, 1, true);
+    const std::vector<Files> owners = {a, tagged("b", 10, 25, 1, true, 5000)};
+    const std::vector<Files> one_tagged = {a, b};
+    using Places = std::vector<size_t>;
+    EXPECT_EQ(require_tags(part(owners, 0), kPaths, Alignment::kVertical, false), (Places{0, 1}));
+    EXPECT_EQ(require_tags(part(one_tagged, 0), kPaths, Alignment::kVertical, false), Places{0});
+    for (Security security : {Security::kSemiHonest, Security::kMalicious}) {
+        run_local(
+            [&](Party& party) {
+                const AlignedData data = align(party, part(owners, party.index()),
+                                               Alignment::kVertical, false, Tags::kKept);
+                const RingMatrix x = open(party, data.features), tags = open(party, data.tags);
+                ASSERT_EQ(tags.rows, 10u);
+                ASSERT_EQ(tags.cols, 2u);
+                for (size_t r = 0; r < 10; ++r) {
+                    const auto person = static_cast<Ring>(decode(x.values[3 * r]) * 64);
+                    EXPECT_EQ(tags.values[2 * r], (Ring{1} << 63) + person);
+                    EXPECT_EQ(tags.values[2 * r + 1], 5000 + person);
+                }
+            },
+            {.security = security});
+    }
+    run_local([&](Party& party) {
+        const auto files = part(one_tagged, party.index());
+        const AlignedData one = align(party, files, Alignment::kVertical, false, Tags::kKept);
+        EXPECT_EQ(one.tags.cols, 1u);
+        EXPECT_EQ(one.features.cols, 3u);
+        EXPECT_EQ(align(party, files, Alignment::kVertical, false).tags.cols, 0u);
+    });
+}
+
+TEST(SharedJob, TagsOfRowsUnderOneAnotherAreOneColumn) {
+    const std::vector<Files> owners = {tagged("a", 0, 8, 1, true, 1000),
+                                       tagged("b", 5, 6, 1, true, 2000)};
+    const std::vector<Files> same_rows = {tagged("a", 3, 5, 1, false, 1000),
+                                          tagged("b", 3, 5, 1, true, 2000)};
+    EXPECT_EQ(require_tags(part(owners, 0), kPaths, Alignment::kHorizontal, true),
+              std::vector<size_t>{0});
+    run_local([&](Party& party) {
+        const AlignedData data =
+            align(party, part(owners, party.index()), Alignment::kHorizontal, true, Tags::kKept);
+        const RingMatrix x = open(party, data.features), tags = open(party, data.tags);
+        ASSERT_EQ(tags.rows, 11u);
+        for (size_t r = 0; r < 11; ++r) {  // of the first owner that has the person
+            const auto person = static_cast<Ring>(decode(x.values[r]) * 64);
+            EXPECT_EQ(tags.values[r], person + (person < 8 ? 1000 : 2000));
+        }
+        const AlignedData rows =
+            align(party, part(same_rows, party.index()), Alignment::kRows, false, Tags::kKept);
+        EXPECT_EQ(open(party, rows.tags).values[2 * 4 + 1], 2007u);
+    });
+}
+
+// Rows that were shared in the order of their hashes come out in the order of the owner's table.
+TEST(SharedJob, ResultsOnEachRowHaveTheOrderOfTheTable) {
+    const auto put = [](Files files, const std::vector<Ring>& places) {
+        RingMatrix column(places.size(), 1);
+        std::copy(places.begin(), places.end(), column.values.begin());
+        Random random = testonly::seeded_random(77);
+        const auto parts = split(column, random);
+        for (size_t i = 0; i < 3; ++i) files[i].matrices.push_back(parts[i]);
+        return files;
+    };
+    const std::vector<Ring> order = {2, 0, 3, 1};
+    const std::vector<Files> one = {put(tagged("a", 0, 4, 1, false, 900), order)};
+    const std::vector<Files> two = {one[0], put(tagged("b", 50, 4, 1, false, 100), {3, 2, 1, 0})};
+    const std::vector<Files> wrong = {one[0], put(tagged("b", 50, 4, 1, false, 100), {3, 2, 2, 0})};
+    for (Security security : {Security::kSemiHonest, Security::kMalicious}) {
+        run_local(
+            [&](Party& party) {
+                const auto parts = [&](const std::vector<Files>& owners) {
+                    return part(owners, party.index());
+                };
+                const AlignedData all =
+                    align(party, parts(two), Alignment::kHorizontal, false, Tags::kKept);
+                const RingMatrix x = open(party, all.features), tags = open(party, all.tags);
+                for (size_t r = 0; r < 4; ++r) {
+                    EXPECT_EQ(decode(x.values[order[r]]) * 64, static_cast<double>(r));
+                    EXPECT_EQ(tags.values[order[r]], 900 + r);
+                    EXPECT_EQ(decode(x.values[7 - r]) * 64, static_cast<double>(50 + r));
+                }
+                const AlignedData own =
+                    align(party, parts(one), Alignment::kNone, false, Tags::kKept);
+                EXPECT_EQ(decode(open(party, own.features).values[2]), 0);
+                EXPECT_EQ(open(party, align(party, parts(one), Alignment::kNone, false).features)
+                              .values[2],
+                          encode_constant(2.0 / 64));
+                EXPECT_THAT(testonly::message_of([&] {
+                                (void)align(party, parts(wrong), Alignment::kHorizontal, false,
+                                            Tags::kKept);
+                            }),
+                            HasSubstr("the table of b: two rows have one place"));
+            },
+            {.security = security});
+    }
+}
+
+TEST(SharedJob, RefusesScoresThatNobodyCouldTellApart) {
+    const Files a = owner("a", 0, 20, 2, false), b = owner("b", 10, 25, 2, false);
+    const auto refused = [&](const std::vector<Files>& owners, Alignment alignment, bool distinct) {
+        return testonly::message_of(
+            [&] { (void)require_tags(part(owners, 0), kPaths, alignment, distinct); },
+            ErrorCode::kInvalid);
+    };
+    EXPECT_THAT(refused({a, b}, Alignment::kVertical, false),
+                HasSubstr("a.share: its rows have no tags"));
+    EXPECT_THAT(refused({tagged("a", 0, 9, 2, false, 7), b}, Alignment::kHorizontal, true),
+                HasSubstr("b.share: its rows have no tags"));
+    for (Alignment kept : {Alignment::kRows, Alignment::kHorizontal}) {
+        EXPECT_TRUE(require_tags(part({a, b}, 0), kPaths, kept, false).empty());
+    }
+    EXPECT_TRUE(require_tags(part({a}, 0), kPaths, Alignment::kNone, false).empty());
 }
 
 TEST(SharedJob, HorizontalAlignmentPutsRowsUnderOneAnother) {
@@ -196,7 +321,7 @@ TEST(SharedJob, GoesOnFromCheckpointsWithTheSameRowsInTheSameOrder) {
     };
     for (double norm : {0.0, 1.0}) {
         job.options.clipping_norm = norm;
-        job.options.noise_multiplier = norm / 1000;
+        job.options.noise_multiplier = norm / 50;  // moves no two runs alike
         std::filesystem::remove_all(folder);
         std::filesystem::create_directories(folder);
         testonly::error_of([&] { (void)run(2); }, ErrorCode::kUsage);

@@ -11,8 +11,6 @@
 namespace ward::mpc {
 namespace {
 
-constexpr int kSplineShift = Spline::kTermBits - kFractionBits;
-
 bool is_negative(Ring value) { return static_cast<int64_t>(value) < 0; }
 
 }  // namespace
@@ -151,8 +149,11 @@ RingMatrix select(Twin&, const PlainBits& bits, const RingMatrix& x) {
 RingMatrix cap(Twin&, const RingMatrix& x, const RingVector& bounds) {
     RingMatrix out = x;
     for (size_t i = 0; i < out.size(); ++i) {
-        if (is_negative(bounds[i] - x.values[i])) out.values[i] = bounds[i];
-        if (is_negative(x.values[i] + bounds[i])) out.values[i] = 0 - bounds[i];
+        if (is_negative(bounds[i] - x.values[i])) {
+            out.values[i] = bounds[i];
+        } else if (is_negative(x.values[i] + bounds[i])) {
+            out.values[i] = 0 - bounds[i];
+        }
     }
     return out;
 }
@@ -204,7 +205,7 @@ RingMatrix discrete_gaussian_noise(Twin& twin, size_t rows, size_t cols, double 
 
 RingMatrix evaluate(Twin& twin, const Spline& spline, RingMatrix x) {
     for (Ring& value : x.values) value = spline.evaluate_raw(value);
-    twin.divide(x.values, kSplineShift);
+    twin.divide(x.values, spline.shift());
     return x;
 }
 
