@@ -229,6 +229,9 @@ class Trial {
         for (int64_t i = 0; i < options_.surrogates; ++i) {
             train::TrainOptions run = training_;
             run.seed = kSurrogateSeeds + seed + static_cast<uint64_t>(i);
+            if (options_.staggered) {
+                run.epochs *= static_cast<double>(i + 1) / static_cast<double>(options_.surrogates);
+            }
             networks.emplace_back(train::train(data, run).model);
             networks.back().set_training(false);
         }
@@ -246,11 +249,14 @@ class Trial {
             std::vector<int64_t> all(sources.size());
             std::iota(all.begin(), all.end(), int64_t{0});
             problem.wanted_x = take_rows(patched, all);
+        } else {
+            problem.wanted_x = take_rows(mistaken_, {0});
+        }
+        if (options_.attack == "sleeper" || options_.largest_gradients) {
             rows_ =
                 largest_gradients(networks[0], data_, rows_of_class(data_, options_.target_class),
                                   poisons_of(data_, options_));
         } else {
-            problem.wanted_x = take_rows(mistaken_, {0});
             rows_ = random_bases();
         }
         problem.wanted_labels =

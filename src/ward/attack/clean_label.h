@@ -40,12 +40,15 @@ struct CleanLabelOptions {
     int64_t steps = 0;            // 0: its own: 250; feature-collision 1000
     int64_t restarts = 0;         // 0: its own: 4; 1 with retrainings, which allow no more
     int64_t surrogates = 1;       // gradients: an ensemble of so many
-    double step_size = 0.1;       // gradients: of epsilon
-    int64_t retrainings = -1;     // gradients: of the surrogates while poisons are made, with them
-                                  // in the data; -1: its own: gradient-matching 0, sleeper 4
-    int64_t patch = 3;            // sleeper: side of the trigger in pixels
-    double similarity = 0.1;      // feature-collision: beta, the weight of looking like the base
-    double watermark = 0;         // feature-collision: share of the target mixed into each base
+    bool staggered = false;       // gradients: surrogate i of n is trained for i / n of the epochs
+    bool largest_gradients = false;  // gradient-matching: the poisons are the examples of the
+                                     // target class with the largest gradients, not random ones
+    double step_size = 0.1;    // gradients: of epsilon
+    int64_t retrainings = -1;  // gradients: of the surrogates while poisons are made, with them
+                               // in the data; -1: its own: gradient-matching 0, sleeper 4
+    int64_t patch = 3;         // sleeper: side of the trigger in pixels
+    double similarity = 0.1;   // feature-collision: beta, the weight of looking like the base
+    double watermark = 0;      // feature-collision: share of the target mixed into each base
     const model::Model* features = nullptr;  // feature-collision: extractor; none: trained on half
                                              // of the data, and the victim on the other half
     uint64_t seed = 1;

@@ -237,6 +237,23 @@ TEST(CleanLabel, SleeperHidesATrigger) {
     EXPECT_FALSE(result.ruined);
 }
 
+// The last of the surrogates is the only one that is trained to the end.
+TEST(CleanLabel, SurrogatesCanBeStaggered) {
+    const data::Dataset data = digits("train"), test = digits("test");
+    const auto loss = [&](int64_t surrogates, bool staggered, bool largest = false) {
+        CleanLabelOptions options{.rate = 0.02, .target_class = 3, .source_class = 8};
+        options.surrogates = surrogates;
+        options.staggered = staggered;
+        options.largest_gradients = largest;
+        options.steps = 4;
+        options.restarts = 1;
+        return run_clean_label(data, test, quick_training(data, 3), options).trials[0].loss;
+    };
+    EXPECT_EQ(loss(1, true), loss(1, false));
+    EXPECT_NE(loss(2, true), loss(2, false));
+    EXPECT_NE(loss(1, false, true), loss(1, false)) << "other poisons";
+}
+
 TEST(CleanLabel, RefusesWhatItCannotDo) {
     const data::Dataset data = digits("train"), test = digits("test");
     const train::TrainOptions training = quick_training(data);

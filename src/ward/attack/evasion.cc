@@ -8,6 +8,7 @@
 
 #include "ward/attack/evasion_state.h"
 #include "ward/attack/internal/row_kernels.h"
+#include "ward/attack/table_rules.h"
 #include "ward/core/error.h"
 #include "ward/core/progress.h"
 #include "ward/nn/torch.h"
@@ -52,6 +53,8 @@ void check_points(const Points& points, const EvasionOptions& options) {
         fail("there must be one label for each example", "check the data set");
     if (!options.moves.empty() && static_cast<int64_t>(options.moves.size()) != points.x[0].numel())
         fail("there must be one move for each input", "give none to allow all");
+    if (options.table && (points.x.dim() != 2 || points.x.size(1) != options.table->inputs))
+        fail("the rules of a table are of other inputs", "take those of the model's own schema");
     const double low = points.x.min().item<double>(), high = points.x.max().item<double>();
     if (!(low >= options.lower - 1e-6 && high <= options.upper + 1e-6)) {
         fail("inputs must lie in the box [" + std::to_string(options.lower) + ", " +
@@ -196,11 +199,14 @@ struct Verdict {
 Verdict judge(Target& target, const Attack& attack, const Points& points, const at::Tensor& found,
               const EvasionOptions& options, bool with_8bit) {
     const double slack = 1e-6 * (options.upper - options.lower);
+    const at::Tensor counted =
+        options.table ? of_numbers(*options.table, found - points.x) : found - points.x;
     const at::Tensor inside =
-        row_norms(found - points.x, options.norm) <= options.epsilon * (1 + kNormSlack) + slack;
+        row_norms(counted, options.norm) <= options.epsilon * (1 + kNormSlack) + slack;
     const at::Tensor valid =
         ((found >= options.lower - slack) & (found <= options.upper + slack)).flatten(1).all(1);
-    const at::Tensor able = allowed_moves(found - points.x, options);
+    at::Tensor able = allowed_moves(found - points.x, options);
+    if (options.table) able = able & are_rows(*options.table, points.x, found);
     const at::Tensor said = points.fooled_by_labels(target.labels(found));
     const at::Tensor faulty = ~able | (attack.minimises_norm() ? ~valid : ~(inside & valid));
     const at::Tensor allowed = inside & valid & able, good = said & allowed;
@@ -230,7 +236,8 @@ at::Tensor take_over(const Verdict& verdict, const Points& attacked, const at::T
             ? static_cast<double>(rows.numel() - verdict.fooled_8bit.sum().item<int64_t>()) /
                   static_cast<double>(right.numel())
             : std::numeric_limits<double>::quiet_NaN();
-    return row_norms((found - attacked.x).index_select(0, hit), options.norm);
+    const at::Tensor moved = (found - attacked.x).index_select(0, hit);
+    return row_norms(options.table ? of_numbers(*options.table, moved) : moved, options.norm);
 }
 
 void summarise(EvasionResult& result, const at::Tensor& norms) {
@@ -303,7 +310,7 @@ EvasionResult evade(Target& target, Attack& attack, const Points& points,
     if (rows.numel() > 0) {
         Points attacked = points.select(rows);
         target.reset_counts();
-        const Found found = Batches(target, attack, attacked, options).run();
+        Found found = Batches(target, attack, attacked, options).run();
         result.cpu_seconds = found.cpu_seconds;
         result.resumed = found.resumed;
         if (!found.partial.empty()) {
@@ -314,11 +321,13 @@ EvasionResult evade(Target& target, Attack& attack, const Points& points,
             attacked = points.select(rows);
             result.adversarial = result.adversarial.narrow(0, 0, examples);
         }
+        if (options.table) found.x = nearest_rows(*options.table, attacked.x, found.x, options);
         const auto n = static_cast<double>(examples);
         result.forward_per_example = static_cast<double>(found.counts.forward) / n;
         result.backward_per_example = static_cast<double>(found.counts.backward) / n;
         const Verdict verdict = judge(target, attack, attacked, found.x, options,
-                                      result.partial.empty() && options.moves.empty());
+                                      result.partial.empty() && options.moves.empty() &&
+                                          !options.table && options.rounds_to_8bit);
         norms = take_over(verdict, attacked, found.x, rows, right, options, result);
     }
     if (rows.numel() == 0) {

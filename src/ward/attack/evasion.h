@@ -27,6 +27,8 @@
 
 namespace ward::attack {
 
+struct TableRules;
+
 // Ways an input may move.
 enum class Move : int8_t { kFree, kUp, kDown, kNot };
 
@@ -51,6 +53,10 @@ struct EvasionOptions {
     // What the attacker can do to each input: tables with columns that cannot change or only grow.
     // Empty: everything. Attacks that do not know of it may find points that then do not count.
     std::vector<Move> moves;
+    // What rows of a table can be (table_rules.h); null: everything. Points are moved to the
+    // nearest row before they are judged, and the ball is that of the numbers.
+    std::shared_ptr<const TableRules> table;
+    bool rounds_to_8bit = true;  // false: no figure for inputs rounded to 256 levels
 
     // File that keeps what was found (evasion_state.h): a run that was killed goes on with the same
     // call, and ends with the same bits. Empty: none.

@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "ward/attack/table_rules.h"
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
 #include "ward/core/log.h"

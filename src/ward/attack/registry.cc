@@ -18,6 +18,7 @@
 #include "ward/attack/pgd.h"
 #include "ward/attack/score_search.h"
 #include "ward/attack/square.h"
+#include "ward/attack/table_attack.h"
 #include "ward/attack/transfer.h"
 #include "ward/attack/zoo.h"
 #include "ward/core/error.h"
@@ -67,6 +68,7 @@ const std::vector<Entry>& entries() {
         {"zoo", make_zoo, weighted},
         {"hopskipjump", make_hopskipjump, {"steps"}},
         {"boundary", make_boundary, {"steps"}},
+        {"table", make_table_attack, {"steps", "step_size", "restarts"}},
         {"autoattack", ensemble(Version::kStandard), {}},
         {"autoattack-plus", ensemble(Version::kPlus), {}},
         {"autoattack-rand", ensemble(Version::kRand), {}},

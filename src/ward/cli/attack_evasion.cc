@@ -12,6 +12,7 @@
 
 #include "ward/attack/evasion.h"
 #include "ward/attack/interval.h"
+#include "ward/attack/table_rules.h"
 #include "ward/audit/metrics.h"
 #include "ward/cli/internal/attack.h"
 #include "ward/cli/internal/attack_flags.h"
@@ -20,6 +21,7 @@
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
 #include "ward/core/file.h"
+#include "ward/core/log.h"
 #include "ward/nn/torch.h"
 
 namespace ward::cli {
@@ -34,6 +36,8 @@ struct Options {
     attack::EvasionOptions evasion;
     std::optional<int64_t> wanted;
     std::vector<std::string> fixed, growing, shrinking;  // columns
+    int64_t changes = 0;                                 // of categories
+    bool between_rows = false;
     std::string bits, state;
     std::vector<std::string> others;  // models to transfer to
     bool json = false;
@@ -82,6 +86,8 @@ nlohmann::ordered_json to_json(const Options& options, const attack::EvasionResu
                                    {"epsilon", options.evasion.epsilon},
                                    {"seed", options.evasion.seed},
                                    {"examples", result.robust.size()},
+                                   {"rows_only", options.evasion.table != nullptr},
+                                   {"categories_changed_at_most", options.changes},
                                    {"partial", !result.partial.empty()},
                                    {"resumed_examples", result.resumed},
                                    {"clean_accuracy", result.clean_accuracy},
@@ -153,22 +159,53 @@ void restrict(const std::vector<std::string>& columns, attack::Move move,
     }
 }
 
-std::vector<attack::Move> moves_of(const Options& options, const data::Dataset& data) {
+bool is_table(const data::Dataset& data) {
+    return !data.feature_names.empty() && data.example_shape.size() == 1;
+}
+
+// Nothing where all inputs are free.
+std::vector<attack::Move> moves_of(const Options& options, const data::Dataset& data, bool rows) {
     std::vector<attack::Move> moves;
-    if (options.fixed.empty() && options.growing.empty() && options.shrinking.empty()) return moves;
+    if (options.fixed.empty() && options.growing.empty() && options.shrinking.empty() && !rows)
+        return moves;
     const std::vector<std::string>& names = data.feature_names;
     if (names.empty()) {
         throw Error(ErrorCode::kUnsupported, "columns can be held only in tables",
                     "leave out --immutable, --increase-only and --decrease-only");
     }
     // Between two categories lies no row.
+    const bool free = rows && options.changes > 0;
     for (const std::string& name : names)
-        moves.push_back(name.find('=') == std::string::npos ? attack::Move::kFree
-                                                            : attack::Move::kNot);
+        moves.push_back(name.find('=') == std::string::npos || free ? attack::Move::kFree
+                                                                    : attack::Move::kNot);
     restrict(options.growing, attack::Move::kUp, names, moves);
     restrict(options.shrinking, attack::Move::kDown, names, moves);
     restrict(options.fixed, attack::Move::kNot, names, moves);
     return moves;
+}
+
+// What the attacker can hand in, where the data are a table.
+void keep_to_rows(const Options& options, const data::Dataset& data,
+                  attack::EvasionOptions& evasion) {
+    attack::TableRules rules;
+    if (is_table(data)) rules = attack::table_rules(data.preprocessing_json);
+    const bool rows = !rules.empty() && !options.between_rows;
+    if (options.changes != 0 && !rows) {
+        throw Error(ErrorCode::kUsage, "--change-categories is for tables with a schema",
+                    "categories of other data are not known");
+    }
+    evasion.moves = moves_of(options, data, rows);
+    evasion.rounds_to_8bit = !is_table(data);
+    if (!rows) return;
+    rules.changes = options.changes;
+    for (attack::TableRules::Group& group : rules.groups) {
+        for (int64_t k = 0; k < group.count; ++k)
+            if (evasion.moves[static_cast<size_t>(group.first + k)] != attack::Move::kFree)
+                group.fixed = true;
+    }
+    evasion.table = std::make_shared<const attack::TableRules>(std::move(rules));
+    if (options.attack != "table" && !options.target.remote.given())
+        log_info("points are moved to the nearest row; --attack table looks for rows");
 }
 
 // Loads each of the other models and shows it what was found on the first.
@@ -249,7 +286,7 @@ void run(Options options) {
     options.evasion.lower = loaded.lower;
     options.evasion.upper = loaded.upper;
     if (loaded.remote && options.evasion.batch == 0) options.evasion.batch = kRemoteBatch;
-    options.evasion.moves = moves_of(options, loaded.part);
+    keep_to_rows(options, loaded.part, options.evasion);
     const auto attack = attack::make_attack(options.attack, options.evasion);
     attack::Points points{loaded.x, loaded.y, at::Tensor()};
     if (options.wanted) {
@@ -320,14 +357,22 @@ void add_attack_evasion_command(CLI::App& attack) {
                         "Fool the model into this class only [any wrong one]");
     command
         ->add_option("--immutable", options->fixed,
-                     "Tables: columns that the attacker cannot change (pgd, mi-fgsm). With any of "
-                     "these three, categories stay as they are")
+                     "Tables: columns that the attacker cannot change")
         ->delimiter(',');
     command->add_option("--increase-only", options->growing, "Tables: columns that can only grow")
         ->delimiter(',');
     command
         ->add_option("--decrease-only", options->shrinking, "Tables: columns that can only shrink")
         ->delimiter(',');
+    command
+        ->add_option("--change-categories", options->changes,
+                     "Tables: columns of categories that may take another one; the ball is that of "
+                     "the numbers")
+        ->check(CLI::NonNegativeNumber)
+        ->capture_default_str();
+    command->add_flag("--between-rows", options->between_rows,
+                      "Tables: count points that no row can be, too: between categories, between "
+                      "whole numbers");
     add_attack_target_options(*command, options->target);
     command
         ->add_option("--transfer-to", options->others,

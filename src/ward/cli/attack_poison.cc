@@ -213,6 +213,8 @@ const std::vector<FlagUse>& flag_uses() {
         {"--restarts", kGradients},
         {"--surrogates", kGradients},
         {"--retrainings", kGradients},
+        {"--staggered", kGradients},
+        {"--largest-gradients", {"gradient-matching"}},
         {"--beta", {"feature-collision"}},
         {"--watermark", {"feature-collision"}},
         {"--pretrained", {"feature-collision"}},
@@ -292,6 +294,17 @@ void add_clean_label_options(CLI::App& command, Options& options) {
         ->group(group);
     command.add_option("--surrogates", clean.surrogates, "Networks whose gradients are matched")
         ->capture_default_str()
+        ->group(group);
+    command
+        .add_flag(
+            "--staggered", clean.staggered,
+            "Surrogate i of n is trained for i / n of the epochs: what is matched all along a "
+            "training of the victim")
+        ->group(group);
+    command
+        .add_flag("--largest-gradients", clean.largest_gradients,
+                  "gradient-matching: poison the examples of the target class with the largest "
+                  "gradients, as sleeper does [random ones]")
         ->group(group);
     command
         .add_option("--retrainings", clean.retrainings,
