@@ -303,8 +303,10 @@ TEST_F(CheckpointTest, APrivateModelIsOpenedAgainAndNotMadeAgain) {
 // Its last state stays behind the end of the job.
 TEST_F(CheckpointTest, APrivateJobKeepsItsLastState) {
     (void)run([](int, int) {});
-    end_job(place(0), job_);
-    EXPECT_TRUE(load_checkpoints(place(0)).empty());
+    for (int party : {0, 1, 2}) {
+        end_job(place(party), job_);
+        EXPECT_TRUE(load_checkpoints(place(party)).empty());
+    }
     job_.options.clipping_norm = 1;
     job_.options.noise_multiplier = 1;
     (void)run([](int, int) {});
