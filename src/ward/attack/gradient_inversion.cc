@@ -16,7 +16,7 @@
 namespace ward::attack {
 namespace {
 
-constexpr int64_t kLbfgsSteps = 300, kAdamSteps = 4800;
+constexpr int64_t kLbfgsSteps = 300, kAdamSteps = 12000;
 constexpr int64_t kMostExamples = 16;  // of a batch: assignments are sought among all
 
 std::vector<at::Tensor> defined_ones(const std::vector<at::Tensor>& gradient) {

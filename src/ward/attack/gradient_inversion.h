@@ -34,7 +34,7 @@ namespace ward::attack {
 
 struct LeakOptions {
     std::string attack = "inverting-gradients";
-    int64_t steps = 0;              // 0: its own: 300 of L-BFGS, 4800 of Adam
+    int64_t steps = 0;              // 0: its own: 300 of L-BFGS, 12000 of Adam
     double step_size = 0.1;         // inverting-gradients
     double total_variation = 5e-3;  // its weight
     double lower = 0, upper = 1;    // the box of valid inputs

@@ -33,6 +33,14 @@ void check(const at::Tensor& x, const at::Tensor& y, const at::Tensor& populatio
     }
 }
 
+void check(const at::Tensor& x, const Box& box) {
+    const double low = x.min().item<double>(), high = x.max().item<double>();
+    if (low >= box.lower && high <= box.upper) return;
+    throw Error(ErrorCode::kInvalid, "examples must lie in the box " + std::to_string(box.lower) +
+                                         " to " + std::to_string(box.upper) + ", got values from " +
+                                         std::to_string(low) + " to " + std::to_string(high));
+}
+
 // How each input is disturbed.
 struct Noise {
     std::vector<float> deviation;  // 0: the input is flipped
@@ -109,6 +117,11 @@ std::vector<double> shares(const at::Tensor& kept, const at::Tensor& right, int6
 
 }  // namespace
 
+Box box_of(const at::Tensor& x, const at::Tensor& population) {
+    return {std::min(population.min().item<double>(), x.min().item<double>()),
+            std::max(population.max().item<double>(), x.max().item<double>())};
+}
+
 std::vector<double> noise_robustness(Target& target, const at::Tensor& x, const at::Tensor& y,
                                      const at::Tensor& population,
                                      const LabelOnlyOptions& options) {
@@ -157,11 +170,13 @@ std::vector<double> boundary_distances(Target& target, const at::Tensor& x, cons
     std::vector<double> distances(x.size(0), -1);
     const at::Tensor rows = (target.labels(x) == y).nonzero().flatten();
     if (rows.numel() == 0) return distances;
+    const Box box = options.box ? *options.box : box_of(x, population);
+    check(x, box);
     EvasionOptions evasion{.norm = Norm::kL2,
                            .steps = options.steps,
                            .seed = options.seed + static_cast<uint64_t>(options.first)};
-    evasion.lower = std::min(population.min().item<double>(), x.min().item<double>());
-    evasion.upper = std::max(population.max().item<double>(), x.max().item<double>());
+    evasion.lower = box.lower;
+    evasion.upper = box.upper;
     evasion.epsilon = (evasion.upper - evasion.lower) * std::sqrt(double(row_size(x)));
     const auto attack = make_hopskipjump(evasion);
     const Points points = Points{x, y, {}}.select(rows);

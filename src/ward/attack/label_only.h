@@ -25,11 +25,16 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "ward/attack/target.h"
 
 namespace ward::attack {
+
+struct Box {
+    double lower = 0, upper = 1;
+};
 
 struct LabelOnlyOptions {
     int64_t draws = 16;  // noisy copies per scale; 8 scales
@@ -38,7 +43,14 @@ struct LabelOnlyOptions {
     // Number of the first row of x among all that are asked about: the noise of an example depends
     // on its number and the seed, not on how many are asked about together.
     int64_t first = 0;
+    // Of the boundary: the range that points are looked for in. Examples that are asked about in
+    // several calls need the same one, or their distances are on several scales; none: that of the
+    // population and x.
+    std::optional<Box> box;
 };
+
+// The range of all values of both.
+Box box_of(const at::Tensor& x, const at::Tensor& population);
 
 // x {n, ...} float32, y {n} int64. `population` {m, ...} tells the spread of each input.
 // The share of noisy copies that keep the right label, in [0, 1]; -1 for wrong examples. Throws
@@ -46,8 +58,9 @@ struct LabelOnlyOptions {
 std::vector<double> noise_robustness(Target& target, const at::Tensor& x, const at::Tensor& y,
                                      const at::Tensor& population, const LabelOnlyOptions& options);
 
-// L2 distance to the nearest point of another label that HopSkipJump finds inside the range of the
-// data; -1 for wrong examples; more than any other where none was found. Throws as above.
+// L2 distance to the nearest point of another label that HopSkipJump finds inside the box; -1 for
+// wrong examples; twice the diagonal of the box, more than any other, where none was found. Throws
+// as above, and Error kInvalid for examples outside the box.
 std::vector<double> boundary_distances(Target& target, const at::Tensor& x, const at::Tensor& y,
                                        const at::Tensor& population,
                                        const LabelOnlyOptions& options);

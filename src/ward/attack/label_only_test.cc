@@ -159,6 +159,25 @@ TEST(LabelAugment, OrdersAsTheDistanceDoes) {
                 HasSubstr("for images"));
 }
 
+// The box is what points are looked for in, and the scale of what is not found.
+TEST_F(LabelOnly, BoxOfTheBoundary) {
+    const Box own = box_of(x_, population_);
+    const LabelOnlyOptions given{.steps = 1, .box = own};
+    EXPECT_EQ(boundary_distances(target_, x_, y_, population_, {.steps = 1}),
+              boundary_distances(target_, x_, y_, population_, given));
+    Target constant(
+        [](const at::Tensor& x) {
+            return torch::tensor({{1.0f, 0.0f}}).expand({x.size(0), 2});
+        },
+        Access::kLabels);
+    const auto distances = boundary_distances(constant, x_, torch::zeros({60}, at::kLong),
+                                              population_, {.steps = 1, .box = Box{-1, 3}});
+    for (const double distance : distances) EXPECT_DOUBLE_EQ(distance, 8 * std::sqrt(12));
+    const LabelOnlyOptions narrow{.steps = 1, .box = Box{0.49, 0.5}};
+    EXPECT_THAT(message_of([&] { boundary_distances(target_, x_, y_, population_, narrow); }),
+                HasSubstr("must lie in the box 0.49"));
+}
+
 TEST_F(LabelOnly, RefusesWhatDoesNotFit) {
     EXPECT_THAT(message_of([&] { noise_robustness(target_, x_, y_, population_, {.draws = 0}); },
                            ErrorCode::kUsage),

@@ -308,11 +308,6 @@ Confidence confidence_of(const at::Tensor& logits, std::span<const int64_t> labe
     return result;
 }
 
-at::Tensor rounded_as(const at::Tensor& logits, double least_probability) {
-    if (least_probability <= 0) return logits;
-    return at::log_softmax(logits.to(at::kDouble), 1).clamp_min(std::log(least_probability));
-}
-
 std::vector<std::string> membership_attack_names() {
     std::vector<std::string> names;
     for (const Entry& entry : entries()) names.push_back(entry.name);

@@ -46,10 +46,6 @@ struct Confidence {
 // kInvalid for labels out of range or logits that are not finite.
 Confidence confidence_of(const at::Tensor& logits, std::span<const int64_t> labels);
 
-// Logits of the same probabilities, of which those below `least` are raised to it: what a target
-// that rounds would have said. 0: the logits as they are.
-at::Tensor rounded_as(const at::Tensor& logits, double least_probability);
-
 struct MembershipSignals {
     Confidence target;                                      // of the examples in question
     std::vector<double> target_population;                  // ln p

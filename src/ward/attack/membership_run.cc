@@ -159,6 +159,7 @@ void add_flags(const MembershipRunOptions& options, int64_t claimed_examples, in
                 std::to_string(result.others));
         }
     }
+    for (const std::string& doubt : doubts(result.answer)) add(doubt);
     if (result.labels_only) add("the target gives labels only: attacks by scores find more");
     if (result.references == 0 && !result.labels_only)
         add("no references: LiRA and RMIA, which find most, were left out");
@@ -215,7 +216,7 @@ MembershipResult summary_of(const MembershipAnswers& answers, const Parts& parts
     MembershipResult result;
     result.queries = answers.queries;
     result.label_queries = answers.label_queries;
-    result.probabilities = answers.probabilities;
+    result.answer = answers.form;
     result.partial = answers.partial;
     result.members = std::count_if(answers.rows.begin(), answers.rows.end(),
                                    [&](int64_t row) { return row < parts.members; });
@@ -253,11 +254,11 @@ MembershipResult run_membership(const MembershipTarget& target, const data::Data
         shadows = train_shadows(parts.pool, fitted);
     }
     MembershipSignals& signals = answers.signals;
-    add_references(shadows, examples, parts.population, answers.least_probability, signals);
+    add_references(shadows, examples, parts.population, answers.form, signals);
     keep_answered(answers.rows, signals);
     if (!labels_only) {
-        add_features(data::select_rows(examples, answers.rows), parts.population, answers.classes,
-                     options, signals);
+        add_features(data::select_rows(examples, answers.rows), parts.population,
+                     answers.form.classes, options, signals);
     }
     MembershipResult result = summary_of(answers, parts, shadows);
     result.labels_only = labels_only;

@@ -48,7 +48,7 @@ struct MembershipResult {
     int64_t queries = 0;             // that the target answered
     int64_t label_queries = 0;       // of these, for the attacks by labels
     bool labels_only = false;        // the target gives nothing else
-    bool probabilities = false;      // it gives probabilities, not logits
+    AnswerForm answer;               // what its scores are
     // Why the target ended it; all figures are then of the examples before. Empty: it did not.
     std::string partial;
     double seconds = 0;

@@ -12,10 +12,6 @@
 namespace ward::attack {
 namespace {
 
-constexpr double kSumSlack = 1e-3;  // of probabilities
-// The least that a float32 can say, in case a target never gives anything between 0 and 1.
-constexpr double kTiniest = 1e-38;
-
 // Members and others by turns, in proportion.
 std::vector<int64_t> by_turns(int64_t members, int64_t all) {
     std::vector<int64_t> order;
@@ -27,16 +23,6 @@ std::vector<int64_t> by_turns(int64_t members, int64_t all) {
         order.push_back(members_turn ? member++ : other++);
     }
     return order;
-}
-
-bool are_probabilities(const at::Tensor& scores) {
-    return scores.size(0) > 0 && (scores >= 0).all().item<bool>() &&
-           (scores.sum(1) - 1).abs().max().item<double>() < kSumSlack;
-}
-
-double least_positive(const at::Tensor& probabilities) {
-    const at::Tensor positive = probabilities.masked_select(probabilities > 0);
-    return positive.numel() == 0 ? kTiniest : std::max(kTiniest, positive.min().item<double>());
 }
 
 // One block of examples with all that is asked about it.
@@ -61,6 +47,8 @@ class Questioner {
           x_(inputs_of(examples)),
           population_(inputs_of(population)),
           y_(torch::tensor(examples.labels, at::kLong)) {
+        if (questions.boundary && examples.size() > 0 && population.size() > 0)
+            options_.box = box_of(x_, population_);
         if (questions.any() && examples.tokens) {
             throw Error(ErrorCode::kUnsupported, "label-only attacks disturb numbers, not tokens",
                         "use the attacks by scores");
@@ -107,7 +95,7 @@ class Questioner {
 
     const MembershipTarget& target_;
     const LabelQuestions& questions_;
-    const LabelOnlyOptions& options_;
+    LabelOnlyOptions options_;
     at::Tensor x_, population_, y_;
     int64_t asked_ = 0, label_queries_ = 0;
 };
@@ -119,7 +107,15 @@ struct Asked {
     std::string partial;
 };
 
-Asked ask_blocks(Questioner& questioner, const std::vector<int64_t>& order, int64_t block) {
+// A result is about members and others: without both, the target's failure is all there is to say.
+bool has_both(const std::vector<int64_t>& rows, int64_t members) {
+    const auto is_member = [&](int64_t row) { return row < members; };
+    return std::any_of(rows.begin(), rows.end(), is_member) &&
+           !std::all_of(rows.begin(), rows.end(), is_member);
+}
+
+Asked ask_blocks(Questioner& questioner, const std::vector<int64_t>& order, int64_t members,
+                 int64_t block) {
     Asked asked;
     std::vector<at::Tensor> scores;
     Progress progress("ask the target", std::ssize(order), "examples");
@@ -132,7 +128,7 @@ Asked ask_blocks(Questioner& questioner, const std::vector<int64_t>& order, int6
         try {
             part = questioner.block(rows);
         } catch (const Error& error) {
-            if (first == 0 || error.code() == ErrorCode::kInternal) throw;
+            if (!has_both(asked.order, members) || error.code() == ErrorCode::kInternal) throw;
             asked.partial = error.message();
             break;
         }
@@ -179,7 +175,7 @@ MembershipAnswers ask(const MembershipTarget& target, const data::Dataset& examp
     const int64_t before = target.target.counts().forward;
     at::Tensor others;
     if (questioner.gives_scores() && population.size() > 0) others = questioner.population_scores();
-    Asked asked = ask_blocks(questioner, by_turns(members, examples.size()), target.block);
+    Asked asked = ask_blocks(questioner, by_turns(members, examples.size()), members, target.block);
 
     std::vector<size_t> places(asked.order.size());
     std::iota(places.begin(), places.end(), size_t{0});
@@ -200,18 +196,11 @@ MembershipAnswers ask(const MembershipTarget& target, const data::Dataset& examp
 
     const std::vector<int64_t> chosen(places.begin(), places.end());
     at::Tensor scores = asked.all.scores.index_select(0, torch::tensor(chosen, at::kLong));
-    answers.classes = scores.size(1);
     if (!others.defined()) others = scores.narrow(0, 0, 0);
-    answers.probabilities =
-        are_probabilities(scores) && (others.size(0) == 0 || are_probabilities(others));
-    if (answers.probabilities) {
-        answers.least_probability = least_positive(at::cat({scores, others}));
-        scores = scores.clamp_min(answers.least_probability).log();
-        others = others.clamp_min(answers.least_probability).log();
-    }
-    signals.target = confidence_of(scores, labels_at(examples, answers.rows));
+    answers.form = form_of(at::cat({scores, others}), target.largest ? target.largest() : 0);
+    signals.target = confidence_of(scores, labels_at(examples, answers.rows), answers.form);
     if (others.size(0) > 0)
-        signals.target_population = confidence_of(others, population.labels).log_p;
+        signals.target_population = confidence_of(others, population.labels, answers.form).log_p;
     return answers;
 }
 

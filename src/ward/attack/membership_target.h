@@ -5,9 +5,8 @@
 // others by turns, each block with all that the attacks want to know of it: when a target fails,
 // what was answered until then is whole, and can be attacked.
 //
-// Scores that are probabilities are told by their sums. One that is given as 0 counts as the
-// smallest that the target ever gave, and references are rounded likewise, so that a service that
-// rounds is compared with references that round.
+// What the scores are (logits, probabilities, rounded ones) is found from all of them together:
+// membership_answer.h.
 //
 // Threat model: scores, or labels alone; the attacker has the examples in question. Cost: a query
 // for each example and each one of the population (labels alone: not for the population), and what
@@ -23,6 +22,7 @@
 
 #include "ward/attack/label_only.h"
 #include "ward/attack/membership.h"
+#include "ward/attack/membership_answer.h"
 #include "ward/attack/target.h"
 #include "ward/data/dataset.h"
 
@@ -35,6 +35,9 @@ struct MembershipTarget {
     int64_t trained_on = 0;  // examples, as its maker says; 0: not told
     // Examples that are asked about together, and lost together when the target fails; 0: all.
     int64_t block = 0;
+    // How many scores of each row the target tells, the largest ones, asked when it has answered;
+    // 0 or empty: all.
+    std::function<int64_t()> largest;
 };
 
 // Which of the attacks by labels are wanted.
@@ -45,21 +48,19 @@ struct LabelQuestions {
 };
 
 struct MembershipAnswers {
-    std::vector<int64_t> rows;     // of the examples that were answered for, growing; all else here
-                                   // has one entry for each of them
-    MembershipSignals signals;     // of the target alone
-    std::vector<uint8_t> right;    // says the right class
-    int64_t classes = 0;           // of the scores
-    bool probabilities = false;    // not logits
-    double least_probability = 0;  // that it gives, where it gives probabilities
-    int64_t queries = 0;           // all
-    int64_t label_queries = 0;     // of these, by attacks that need nothing but labels
-    std::string partial;           // why the target ended it; empty: it did not
+    std::vector<int64_t> rows;   // of the examples that were answered for, growing; all else here
+                                 // has one entry for each of them
+    MembershipSignals signals;   // of the target alone
+    std::vector<uint8_t> right;  // says the right class
+    AnswerForm form;             // of the scores
+    int64_t queries = 0;         // all
+    int64_t label_queries = 0;   // of these, by attacks that need nothing but labels
+    std::string partial;         // why the target ended it; empty: it did not
 };
 
 // `members` is how many of the examples, the first ones, are members. Throws what the target throws
-// when it fails before the first block is complete, and Error kUnsupported for attacks by labels on
-// tokens.
+// when it fails before a member and an other were answered for, and Error kUnsupported for attacks
+// by labels on tokens.
 MembershipAnswers ask(const MembershipTarget& target, const data::Dataset& examples,
                       int64_t members, const data::Dataset& population,
                       const LabelQuestions& questions, const LabelOnlyOptions& options);

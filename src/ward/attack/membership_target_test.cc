@@ -3,9 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <numeric>
 #include <random>
 
+#include "ward/attack/extraction.h"
 #include "ward/attack/membership_run.h"
 #include "ward/attack/testing/linear_target.h"
 #include "ward/core/progress.h"
@@ -67,8 +69,8 @@ TEST_F(AskTarget, LogitsOfExamplesAndPopulation) {
     const MembershipAnswers answers = ask({.target = target}, examples_, 30, population_, {}, {});
     EXPECT_EQ(answers.queries, 70) << "each is asked once";
     EXPECT_EQ(answers.label_queries, 0);
-    EXPECT_EQ(answers.classes, kClasses);
-    EXPECT_FALSE(answers.probabilities);
+    EXPECT_EQ(answers.form.classes, kClasses);
+    EXPECT_FALSE(answers.form.probabilities);
     const Confidence expected =
         confidence_of(model_.logits(tensor_of(examples_)), examples_.labels);
     for (size_t i = 0; i < 50; ++i)
@@ -132,24 +134,96 @@ TEST_F(AskTarget, WhatWasAnsweredBeforeATargetDiesIsWhole) {
         << "no block was complete";
 }
 
-// A service that rounds to three digits says 0 and 1; references that do not know it are no match.
-TEST_F(AskTarget, ProbabilitiesAreWorthTheirDigits) {
+TEST_F(AskTarget, ProbabilitiesAreAsGoodAsLogits) {
     Target logits = model_.target(Access::kScores);
     Target exact([&](const at::Tensor& x) { return at::softmax(model_.logits(x), 1); });
-    const auto rounded = [&](const at::Tensor& x) {
-        return (at::softmax(50 * model_.logits(x).to(at::kDouble), 1) * 1000).round() / 1000;
-    };
-    Target coarse([&](const at::Tensor& x) { return rounded(x).to(at::kFloat); });
     const auto a = ask({.target = logits}, examples_, 30, population_, {}, {});
     const auto b = ask({.target = exact}, examples_, 30, population_, {}, {});
-    EXPECT_TRUE(b.probabilities);
+    EXPECT_TRUE(b.form.probabilities);
     for (size_t i = 0; i < 50; ++i)
         EXPECT_NEAR(a.signals.target.log_odds[i], b.signals.target.log_odds[i], 1e-4) << i;
-    const auto c = ask({.target = coarse}, examples_, 30, population_, {}, {});
-    EXPECT_NEAR(c.least_probability, 0.001, 5e-4);
-    for (const double odds : c.signals.target.log_odds) EXPECT_LT(std::abs(odds), 8);
-    const at::Tensor reference = rounded_as(torch::tensor({{90.f, 0.f, 0.f}}), 0.001);
-    EXPECT_NEAR(confidence_of(reference, std::vector<int64_t>{0}).log_odds[0], std::log(500), 1e-6);
+}
+
+// Ten classes, none of them sure: rows miss the sum of 1 by several units of the last digit.
+TEST_F(AskTarget, RoundedProbabilitiesAreWorthTheirDigits) {
+    constexpr int64_t kMany = 10;
+    const LinearModel wide = LinearModel::make(kMany, kFeatures, 4);
+    const auto shares = [&](const at::Tensor& x) {
+        return at::softmax(0.3 * wide.logits(x).to(at::kDouble), 1);
+    };
+    const at::Tensor exact = shares(tensor_of(examples_));
+    const at::Tensor others = shares(tensor_of(population_));
+    for (const double step : {0.01, 0.001}) {
+        Target coarse([&](const at::Tensor& x) {
+            return ((shares(x) / step).round() * step).to(at::kFloat);
+        });
+        const auto answers = ask({.target = coarse}, examples_, 30, population_, {}, {});
+        EXPECT_TRUE(answers.form.probabilities) << step;
+        EXPECT_DOUBLE_EQ(answers.form.step, step);
+        EXPECT_EQ(answers.form.rows, 70);
+        for (int64_t i = 0; i < 50; ++i) {
+            const auto row = static_cast<size_t>(i);
+            EXPECT_NEAR(std::exp(answers.signals.target.log_p[row]),
+                        exact[i][examples_.labels[row]].item<double>(), 0.501 * step)
+                << step << " " << i;
+        }
+        EXPECT_NEAR(std::exp(answers.signals.target_population[7]),
+                    others[7][population_.labels[7]].item<double>(), 0.501 * step);
+    }
+}
+
+TEST_F(AskTarget, TheLargestAreNotAll) {
+    Target top(
+        [&](const at::Tensor& x) { return top_shares(at::softmax(0.2 * model_.logits(x), 1), 2); });
+    const auto answers = ask({.target = top, .largest = [] { return int64_t{2}; }}, examples_, 30,
+                             population_, {}, {});
+    EXPECT_TRUE(answers.form.probabilities);
+    EXPECT_EQ(answers.form.largest, 2);
+}
+
+// Nothing fools a target that always says the same: all distances are the one for "not found",
+// whichever block they come from.
+TEST_F(AskTarget, BlocksShareTheBoxOfTheBoundary) {
+    Target constant([](const at::Tensor& x) {
+        return torch::tensor({{1.0f, 0.0f, 0.0f}}).expand({x.size(0), 3});
+    });
+    data::Dataset examples = examples_;
+    examples.labels.assign(50, 0);
+    const LabelQuestions boundary = {.boundary = true};
+    const auto whole = ask({.target = constant}, examples, 30, population_, boundary, options_);
+    const auto cut =
+        ask({.target = constant, .block = 7}, examples, 30, population_, boundary, options_);
+    const Box box = box_of(tensor_of(examples), tensor_of(population_));
+    for (size_t i = 0; i < 50; ++i) {
+        EXPECT_EQ(cut.signals.label_boundary[i], whole.signals.label_boundary[i]) << i;
+        EXPECT_FLOAT_EQ(cut.signals.label_boundary[i],
+                        2 * (box.upper - box.lower) * std::sqrt(double(kFeatures)));
+    }
+}
+
+// However few the others are, the first block has one of them, and its answers make a result.
+TEST_F(AskTarget, OneOtherAmongManyMembersComesFirst) {
+    Target dying = mortal(Access::kScores, 30);
+    const auto members = ask({.target = dying, .block = 10}, examples_, 49, population_, {}, {});
+    EXPECT_EQ(members.partial, "the service is gone");
+    ASSERT_EQ(members.rows.size(), 10u);
+    EXPECT_EQ(members.rows.back(), 49);
+    Target again = mortal(Access::kScores, 30);
+    const auto others = ask({.target = again, .block = 10}, examples_, 1, population_, {}, {});
+    ASSERT_EQ(others.rows.size(), 10u);
+    EXPECT_EQ(others.rows.front(), 0);
+}
+
+// Members alone are no result; what ended the run is said, not that others are missing.
+TEST_F(AskTarget, WithoutAnOtherThereIsNoResult) {
+    Target dying = mortal(Access::kScores, 21);
+    EXPECT_THAT(
+        message_of([&] { ask({.target = dying, .block = 1}, examples_, 49, population_, {}, {}); },
+                   ErrorCode::kIo),
+        HasSubstr("is gone"));
+    Target later = mortal(Access::kScores, 22);
+    EXPECT_EQ(ask({.target = later, .block = 1}, examples_, 49, population_, {}, {}).rows.size(),
+              2u);
 }
 
 TEST_F(AskTarget, LabelsAlone) {
@@ -216,6 +290,32 @@ TEST_F(MembershipOfAFunction, IsThatOfTheModelBehindIt) {
     EXPECT_GT(auc(unknown, "loss"), 0.7);
     EXPECT_EQ(unknown.queries, 140) << "members, others and population";
     EXPECT_GT(unknown.member_accuracy, unknown.other_accuracy + 0.3);
+}
+
+// Rounding costs what its digits cost, and is told of.
+TEST_F(MembershipOfAFunction, RoundsAsTheServiceDoes) {
+    MembershipRunOptions options;
+    options.shadows.train = how_;
+    options.shadows.train.epochs = 30;
+    options.shadows.models = 4;
+    options.attacks = {"attack-r", "lira-offline-fixed", "rmia-offline"};
+    const auto run = [&](double step) {
+        Target target([&, step](const at::Tensor& x) {
+            const at::Tensor shares = at::softmax(network_->forward(x).to(at::kDouble), 1);
+            return (step > 0 ? (shares / step).round() * step : shares).to(at::kFloat);
+        });
+        return run_membership({.target = target}, members_, others_, options);
+    };
+    const MembershipResult exact = run(0);
+    EXPECT_EQ(exact.answer.step, 0);
+    for (const double step : {0.01, 0.001}) {
+        const MembershipResult coarse = run(step);
+        EXPECT_TRUE(coarse.answer.probabilities);
+        EXPECT_DOUBLE_EQ(coarse.answer.step, step);
+        EXPECT_THAT(coarse.flags, ::testing::Contains(HasSubstr("rounds its probabilities")));
+        for (const std::string& attack : options.attacks)
+            EXPECT_NEAR(auc(coarse, attack), auc(exact, attack), 0.05) << attack << " " << step;
+    }
 }
 
 TEST_F(MembershipOfAFunction, ByLabelsAlone) {

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <chrono>
 #include <cmath>
+#include <numeric>
 #include <optional>
 #include <random>
 #include <thread>
@@ -12,6 +13,7 @@
 
 #include "ward/attack/internal/http_client.h"
 #include "ward/attack/internal/inference_json.h"
+#include "ward/attack/membership_answer.h"
 #include "ward/attack/query_ledger.h"
 #include "ward/core/error.h"
 #include "ward/core/log.h"
@@ -46,6 +48,19 @@ std::vector<float> with_kind(Answer kind, const std::vector<float>& row) {
     return result;
 }
 
+// Whether some scores of a row can be probabilities: none outside [0, 1], and no more than 1 in sum
+// but by the rounding of each to its digits, a tenth at the coarsest.
+bool may_be_shares(const std::vector<double>& scores) {
+    constexpr double kSumSlack = 1e-3, kCoarsest = 0.1;
+    const double half = std::min(kCoarsest, rounding_step(torch::tensor(scores, at::kDouble))) / 2;
+    double least = 0;
+    for (const double score : scores) {
+        if (!(score >= 0 && score <= 1)) return false;
+        least += std::max(0.0, score - half);
+    }
+    return least <= 1 + kSumSlack;
+}
+
 }  // namespace
 
 struct RemoteModel::State {
@@ -61,7 +76,7 @@ struct RemoteModel::State {
     std::unordered_map<std::string, std::vector<float>> memory;  // without a ledger
     RemoteCounts counts;
     std::optional<Answer> kind;
-    int64_t classes = 0;
+    int64_t classes = 0, largest = 0;
     Clock::time_point next_allowed = Clock::now();
     std::mt19937_64 jitter;
 
@@ -224,18 +239,19 @@ struct RemoteModel::State {
         return result;
     }
 
-    at::Tensor from_ranked(const std::vector<float>& row) const {
-        double sum = 0, least = row[1];
-        bool shares = true;
+    at::Tensor from_ranked(const std::vector<float>& row) {
+        std::vector<double> scores;
         for (size_t i = 0; i + 1 < row.size(); i += 2) {
             require_class(static_cast<int64_t>(row[i]));
-            sum += row[i + 1];
-            least = std::min<double>(least, row[i + 1]);
-            shares = shares && row[i + 1] >= 0 && row[i + 1] <= 1;
+            scores.push_back(row[i + 1]);
         }
-        shares = shares && sum <= 1.001;
-        const auto others = static_cast<double>(classes) - static_cast<double>(row.size() / 2);
-        const double rest = shares ? (others > 0 ? std::max(0.0, 1 - sum) / others : 0) : least - 1;
+        const auto told = static_cast<int64_t>(scores.size());
+        largest = largest > 0 ? std::min(largest, told) : told;
+        const auto others = static_cast<double>(std::max<int64_t>(1, classes - told));
+        const double rest =
+            may_be_shares(scores)
+                ? std::max(0.0, 1 - std::accumulate(scores.begin(), scores.end(), 0.0)) / others
+                : *std::min_element(scores.begin(), scores.end()) - 1;
         at::Tensor result = torch::full({classes}, rest, at::kFloat);
         for (size_t i = 0; i + 1 < row.size(); i += 2)
             result[static_cast<int64_t>(row[i])] = row[i + 1];
@@ -316,6 +332,7 @@ at::Tensor RemoteModel::lost(const at::Tensor& x) const {
 }
 
 Answer RemoteModel::answer_kind() const { return state_->kind.value_or(Answer::kScores); }
+int64_t RemoteModel::largest() const { return state_->largest; }
 const std::vector<int64_t>& RemoteModel::input_shape() const {
     return state_->metadata.input_shape;
 }

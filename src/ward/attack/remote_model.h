@@ -6,8 +6,8 @@
 //   Target target([&](const at::Tensor& x) { return model(x); }, Access::kScores);
 //
 // Answers: scores {n, classes} (floating point), labels {n} or {n, 1} (integers), or the k largest
-// as "score:class[:name]" strings {n, k}, the classification extension of Triton; what is not told
-// of the scores is spread evenly.
+// as "score:class[:name]" strings {n, k}, the classification extension of Triton; what these leave
+// of 1 is spread evenly. Rounded ones may sum to more than 1, and leave nothing.
 //
 // The service is paid by the query. With a ledger (query_ledger.h) an answer that is there is never
 // asked for again. What it says is not trusted: lengths, shapes and values are checked. Refusals
@@ -75,7 +75,9 @@ class RemoteModel {
     // {n} bool: sent by a process that died before the answer, so that asking again may pay again.
     at::Tensor lost(const at::Tensor& x) const;
 
-    Answer answer_kind() const;                       // known after the first answer
+    Answer answer_kind() const;  // known after the first answer
+    // How many scores it tells of each input, the fewest so far; 0: all, or labels.
+    int64_t largest() const;
     const std::vector<int64_t>& input_shape() const;  // without the batch; empty: not told
     const RemoteCounts& counts() const;
 

@@ -89,6 +89,29 @@ TEST_F(Remote, ScoresLabelsAndTheLargestArrive) {
     RemoteModel largest(options());
     EXPECT_TRUE(at::allclose(largest(x), top_shares(expected, 2), 0, 1e-5));
     EXPECT_EQ(largest.answer_kind(), Answer::kTopK);
+    EXPECT_EQ(largest.largest(), 2);
+}
+
+// Rounded shares may sum to more than 1; nothing is left for the others then.
+TEST_F(Remote, RoundedLargestLeaveNothingBelowZero) {
+    const std::string head =
+        R"({"outputs":[{"name":"output","datatype":"BYTES","shape":[1,3],"data":)";
+    const std::vector<std::pair<std::string, std::vector<float>>> cases = {
+        {R"(["0.34:1","0.34:0","0.33:3"])", {0.34f, 0.34f, 0, 0.33f}},
+        {R"(["0.5:1","0.3:0","0.1:3"])", {0.3f, 0.5f, 0.1f, 0.1f}},
+        {R"(["0.9:1","0.6:0","0.2:3"])", {0.6f, 0.9f, -0.8f, 0.2f}},
+        {R"(["0.601:1","0.401:0","0.003:3"])", {0.401f, 0.601f, -0.997f, 0.003f}},
+        {R"(["1:1","1:0","0:3"])", {1, 1, -1, 0}},
+        {R"(["2.5:1","0.5:0","0.1:3"])", {0.5f, 2.5f, -0.9f, 0.1f}}};
+    for (const auto& [data, expected] : cases) {
+        serve({.instead = [&](int64_t) { return Instead{200, {}, head + data + "}]}"}; }});
+        RemoteModel remote(options());
+        EXPECT_EQ(remote.largest(), 0) << "not known yet";
+        EXPECT_TRUE(
+            at::allclose(remote(x.narrow(0, 0, 1)), torch::tensor(expected).view({1, 4}), 0, 1e-6))
+            << data;
+        EXPECT_EQ(remote.largest(), 3);
+    }
 }
 
 TEST_F(Remote, ATokenOpensTheDoor) {

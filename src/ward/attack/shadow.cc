@@ -225,7 +225,7 @@ std::vector<Shadow> train_shadows(const data::Dataset& pool, const ShadowOptions
 }
 
 Confidence confidence_of(const model::Model& model, const data::Dataset& data,
-                         double least_probability) {
+                         const AnswerForm& form) {
     if (data.size() == 0) return {};
     if (data.example_shape != model.spec.input_shape || data.labels.empty()) {
         throw Error(ErrorCode::kInvalid,
@@ -242,11 +242,11 @@ Confidence confidence_of(const model::Model& model, const data::Dataset& data,
         parts.push_back(network.forward(torch::from_blob(
             const_cast<float*>(data.inputs.data()) + first * data.example_size(), shape)));
     }
-    return confidence_of(rounded_as(at::cat(parts), least_probability), data.labels);
+    return confidence_of(told_as(at::cat(parts), form), data.labels, form);
 }
 
 void add_references(const std::vector<Shadow>& shadows, const data::Dataset& examples,
-                    const data::Dataset& population, double least_probability,
+                    const data::Dataset& population, const AnswerForm& form,
                     MembershipSignals& signals) {
     const auto count = static_cast<size_t>(examples.size());
     for (const Shadow& shadow : shadows) {
@@ -254,9 +254,8 @@ void add_references(const std::vector<Shadow>& shadows, const data::Dataset& exa
             throw Error(ErrorCode::kInvalid,
                         "a reference model knows a pool of fewer examples than are in question");
         }
-        signals.references.push_back(confidence_of(shadow.model, examples, least_probability));
-        signals.reference_population.push_back(
-            confidence_of(shadow.model, population, least_probability).log_p);
+        signals.references.push_back(confidence_of(shadow.model, examples, form));
+        signals.reference_population.push_back(confidence_of(shadow.model, population, form).log_p);
         signals.held.emplace_back(shadow.held.begin(),
                                   shadow.held.begin() + static_cast<int64_t>(count));
     }
@@ -268,7 +267,7 @@ MembershipSignals membership_signals(const model::Model& target, const std::vect
     MembershipSignals signals;
     signals.target = confidence_of(target, examples);
     signals.target_population = confidence_of(target, population).log_p;
-    add_references(shadows, examples, population, 0, signals);
+    add_references(shadows, examples, population, {}, signals);
     return signals;
 }
 

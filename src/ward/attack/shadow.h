@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "ward/attack/membership.h"
+#include "ward/attack/membership_answer.h"
 #include "ward/data/dataset.h"
 #include "ward/model/model.h"
 #include "ward/train/trainer.h"
@@ -45,14 +46,14 @@ std::vector<Shadow> train_shadows(const data::Dataset& pool, const ShadowOptions
 // The halves that train_shadows uses: [model][example].
 std::vector<std::vector<uint8_t>> shadow_halves(int64_t examples, int64_t models, uint64_t seed);
 
-// Confidence of a model in the right classes of a data set; rounded as a target that gives no
-// smaller probabilities would round it.
+// Confidence of a model in the right classes of a data set, as far as a target of this form would
+// tell it.
 Confidence confidence_of(const model::Model& model, const data::Dataset& data,
-                         double least_probability = 0);
+                         const AnswerForm& form = {});
 
 // Adds what references know of examples (the first ones of their pool) and of a population.
 void add_references(const std::vector<Shadow>& shadows, const data::Dataset& examples,
-                    const data::Dataset& population, double least_probability,
+                    const data::Dataset& population, const AnswerForm& form,
                     MembershipSignals& signals);
 
 // Signals of a target and its references about examples in question; `shadows` were trained on a

@@ -90,7 +90,8 @@ attack::MembershipTarget target_of(const AttackTarget& loaded) {
     return {.target = *loaded.target,
             .inputs = attacker_inputs,
             .trained_on = loaded.origin ? loaded.origin->card.training_examples : 0,
-            .block = loaded.remote ? kRemoteBlock : 0};
+            .block = loaded.remote ? kRemoteBlock : 0,
+            .largest = [&remote = loaded.remote] { return remote ? remote->largest() : 0; }};
 }
 
 ordered_json pair(const attack::Interval& interval) { return {interval.low, interval.high}; }
@@ -133,9 +134,13 @@ ordered_json to_json(const Options& options, const attack::MembershipResult& res
             {"reference_examples", result.reference_examples},
             {"queries", result.queries},
             {"label_queries", result.label_queries},
-            {"answer", result.labels_only     ? "labels"
-                       : result.probabilities ? "probabilities"
-                                              : "logits"},
+            {"answer", result.labels_only            ? "labels"
+                       : result.answer.probabilities ? "probabilities"
+                                                     : "logits"},
+            {"answer_step", result.answer.step},
+            {"answer_relative_error", result.answer.relative},
+            {"answer_largest", result.answer.largest},
+            {"answer_rows_off_sum", result.answer.off_sum},
             {"partial", !result.partial.empty()},
             {"gamma", options.run.scores.gamma},
             {"offline_a", options.run.scores.offline_a},

@@ -112,7 +112,7 @@ void run_node(const Options& options) {
         throw;
     }
     if (!party_file.checkpoint.empty()) {
-        mpc::remove_checkpoints({party_file.checkpoint, nullptr, {}, party_file.index});
+        mpc::end_job({party_file.checkpoint, nullptr, {}, party_file.index}, job);
     }
     nlohmann::ordered_json found = {{"seconds", result.seconds},
                                     {"bytes_sent", result.traffic.bytes_sent},

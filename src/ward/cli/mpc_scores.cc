@@ -148,7 +148,7 @@ std::string score_table(const std::string& about, const std::vector<std::string>
         lines = lines_of_owner(own, columns, matrices[1], tags_path);
     }
     for (size_t c = 0; c < class_columns(scores); ++c) {
-        text += (c > 0 ? "," : "") + class_title(classes, c);
+        text += (c > 0 ? "," : "") + csv_quoted(class_title(classes, c));
     }
     text += "\n";
     for (const Line& line : lines) text += line.begin + probabilities(scores, line.row) + "\n";

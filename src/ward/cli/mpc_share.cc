@@ -139,6 +139,12 @@ std::string share_path(const Options& options, size_t party) {
 }
 
 void run_share(const Options& options) {
+    if (!options.tags.empty() && std::filesystem::exists(options.tags)) {
+        throw Error(
+            ErrorCode::kRefused,
+            options.tags + " is there: scores of rows that were shared with it are told by it",
+            "give --tags another name, or move the file away");
+    }
     std::vector<crypto::AgeRecipient> readers;
     for (const std::string& text : options.readers) {
         readers.push_back(crypto::AgeRecipient::parse(text));

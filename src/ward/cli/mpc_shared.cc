@@ -116,6 +116,19 @@ void check_output(const PredictOptions& options) {
                   {{"--out", options.shared.out}});
 }
 
+// Private training counts on every row being used once in an epoch.
+void require_order(const mpc::JobFile& file, const mpc::TrainingJob& job,
+                   const mpc::Resumption& resumption) {
+    const bool order_is_kept = file.security == mpc::Security::kSemiHonest ||
+                               (file.alignment != mpc::Alignment::kVertical && !file.distinct);
+    const bool is_private = job.options.clipping_norm > 0;
+    if (order_is_kept || !is_private || !resumption.is_in_the_middle()) return;
+    throw Error(ErrorCode::kRefused,
+                "a private job with security: malicious cannot go on in the middle: joined rows "
+                "come in another order at each start, so a row could be used twice in an epoch",
+                "nothing was opened: remove the checkpoints of all parties and begin anew");
+}
+
 void run_predict(const PredictOptions& options) {
     check_output(options);
     const mpc::PartyFile party_file = mpc::read_party(options.party);
@@ -164,6 +177,16 @@ void run_predict(const PredictOptions& options) {
     });
 }
 
+// Each start draws other noise. A party that lets one fail after another has its result would
+// gather releases.
+void require_first_release(const mpc::StatisticsRequest& request, const std::string& out) {
+    if (request.noise_multiplier == 0 || !std::filesystem::exists(out)) return;
+    throw Error(ErrorCode::kRefused,
+                out + " is there: private statistics that are made again are another release",
+                "give the file that is there to the recipients, or another --out if both releases "
+                "may be spent");
+}
+
 void run_statistics(const PredictOptions& options) {
     check_output(options);
     const mpc::PartyFile party_file = mpc::read_party(options.party);
@@ -172,6 +195,7 @@ void run_statistics(const PredictOptions& options) {
         throw Error(ErrorCode::kInvalid, options.job + " has no owners or no statistics",
                     "add owners: and statistics: to the job");
     }
+    require_first_release(*file.statistics, options.shared.out);
     const crypto::AgeKeys keys = load_share_keys(party_file.shares_key);
     const OwnersData data = load_owners(party_file, file, keys);
     const mpc::SharedDataShape shape =
@@ -259,6 +283,7 @@ void run_shared_training(const mpc::PartyFile& party_file, const mpc::JobFile& f
         if (!place.path.empty()) {
             resumption.emplace(party, place, party_file.checkpoint_steps, job, std::string());
             resumption->restore();
+            require_order(file, job, *resumption);
         }
         std::cerr << "aligning the rows of " << data.files.size() << " owners\n";
         const mpc::AlignedData rows = mpc::align(party, data.files, file.alignment, file.distinct);
@@ -276,7 +301,7 @@ void run_shared_training(const mpc::PartyFile& party_file, const mpc::JobFile& f
             model_result(file, digest, shape, job.examples, data.files, party_file.index, network),
             readers, options.out);
         party.synchronize();  // nobody removes what leads there before all have written
-        if (resumption) mpc::remove_checkpoints(place);
+        if (resumption) mpc::end_job(place, job);
         print_traffic(party, start, job.examples, options.json);
     });
 }

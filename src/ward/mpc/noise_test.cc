@@ -47,7 +47,7 @@ TEST(Noise, HasTheSameVarianceWhenItIsVerified) {
                 open(party, discrete_gaussian_noise(party, 3, kCount / 3, kSigma)));
             EXPECT_EQ(discrete_gaussian_noise(party, 0, 5, kSigma).size(), 0u);
             // Before the coin: who waits for nobody could see it and choose noise that passes.
-            EXPECT_EQ(party.ledger().total("synchronize").rounds, 1u);
+            EXPECT_EQ(party.ledger().total("noise/synchronize").rounds, 1u);
         },
         {.security = Security::kMalicious});
 }

@@ -138,7 +138,8 @@ std::optional<Checkpoint> load(const CheckpointPlace& place, const std::string& 
         throw Error(
             ErrorCode::kCorrupt,
             path + " is no checkpoint of this job and party under this key: " + error.message(),
-            "give the key and the job it was made with, or remove it to begin anew");
+            "give each job a checkpoint file of its own (a private one leaves its last state), and "
+            "the key it was made with");
     }
 }
 

@@ -1,6 +1,7 @@
 #include "ward/mpc/learn/checkpoint_resume.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "ward/core/digest.h"
 #include "ward/core/error.h"
@@ -14,9 +15,6 @@ Bytes as_bytes(const std::string& text) { return {text.begin(), text.end()}; }
 
 Party::Keys copy_of(const Party::Keys& keys) { return {keys.own.clone(), keys.next.clone()}; }
 
-constexpr const char* kAnew =
-    "bring the missing files back, or remove all checkpoints to begin anew";
-
 }  // namespace
 
 Resumption::Resumption(Party& party, const CheckpointPlace& place, uint64_t every_steps,
@@ -25,8 +23,7 @@ Resumption::Resumption(Party& party, const CheckpointPlace& place, uint64_t ever
       place_(place),
       every_steps_(every_steps),
       data_digest_(std::move(data_digest)),
-      fresh_steps_(job.options.clipping_norm > 0),
-      marks_last_(fresh_steps_ && party.security() == Security::kMalicious),
+      is_private_(job.options.clipping_norm > 0),
       run_keys_(party.keys()),
       fresh_keys_(party.keys()) {
     if (every_steps == 0) {
@@ -40,17 +37,26 @@ std::vector<Checkpoint> Resumption::load_whole() {
     present_is_damaged_ = damaged.present;
     const std::string previous = place_.path + ".previous";
     if (damaged.previous) log_warning(previous + " is damaged and is left out");
-    if (!damaged.present) return found;
+    // No crash removes the newer file and leaves the older one.
+    const bool lost = !found.empty() && !std::filesystem::exists(place_.path);
+    if (!damaged.present && !lost) return found;
+    const std::string what = place_.path + (lost ? " is missing" : " is damaged");
     const std::string step = std::to_string(found.at(0).step);
-    if (fresh_steps_) {
-        throw Error(ErrorCode::kCorrupt,
-                    place_.path + " is damaged; " + previous + " has the state of step " + step,
-                    "if no party has opened the model yet, move it over the damaged file and start "
-                    "again; else another model would be a second release of the data");
+    if (is_private_) {
+        throw Error(ErrorCode::kCorrupt, what + "; " + previous + " has the state of step " + step,
+                    "if no party has opened the model yet, move it to that name and start again; "
+                    "else another model would be a second release of the data");
     }
-    log_warning(place_.path + " is damaged; this party goes by " + previous +
-                ", the state of step " + step);
+    log_warning(what + "; this party goes by " + previous + ", the state of step " + step);
     return found;
+}
+
+std::string Resumption::how_to_begin_anew() const {
+    std::string out = "bring the right files back, or remove all checkpoints to begin anew";
+    if (is_private_) {
+        out += " if no party has opened the model yet: another one would be a second release";
+    }
+    return out;
 }
 
 void Resumption::restore() {
@@ -62,14 +68,14 @@ void Resumption::restore() {
             throw Error(ErrorCode::kRefused,
                         "the data of this party is not that of the checkpoint of step " +
                             std::to_string(checkpoint.step),
-                        "give the same data, or remove the checkpoints to begin anew");
+                        "give the same data; " + how_to_begin_anew());
         }
         state_ = {checkpoint.step, checkpoint.finished, std::move(checkpoint.state)};
         log_info("going on from the state of step " + std::to_string(state_.step));
         if (party_.security() == Security::kSemiHonest) {
             run_keys_ = std::move(checkpoint.keys);
             party_.restore_keys(copy_of(run_keys_));
-            if (!fresh_steps_) run_ = checkpoint.run;
+            if (!is_private_) run_ = checkpoint.run;
         }
     }
     require_one_run();
@@ -79,7 +85,7 @@ void Resumption::restore() {
 
 uint64_t Resumption::begin_steps(Network& network) {
     // With kMalicious the keys are those of this start in any case.
-    const bool changed = fresh_steps_ && party_.security() == Security::kSemiHonest;
+    const bool changed = is_private_ && party_.security() == Security::kSemiHonest;
     if (changed) party_.restore_keys(copy_of(fresh_keys_));
     if (state_.step > 0) network.restore(std::move(state_.matrices), state_.step);
     return state_.step;
@@ -90,7 +96,7 @@ void Resumption::end_step(uint64_t steps_done, const Network& network) {
 }
 
 void Resumption::end_steps(uint64_t steps_done, const Network& network) {
-    const bool mark = marks_last_ && !state_.finished;
+    const bool mark = is_private_ && !state_.finished;
     if (state_.step != steps_done || mark) save(steps_done, network.state(), mark);
     party_.synchronize();
     party_.begin_step(steps_done);
@@ -162,7 +168,7 @@ std::optional<size_t> Resumption::last_common(const std::vector<Checkpoint>& fou
                     (!best ? ", but none that all three parties have"
                            : ", but the last that all three parties have is of step " +
                                  std::to_string(step)),
-                kAnew);
+                how_to_begin_anew());
 }
 
 // Key i must be the same at its two holders.
@@ -180,7 +186,7 @@ void Resumption::require_one_run() const {
     round.finish();
     if (theirs == id(keys.next)) return;
     throw Error(ErrorCode::kRefused, "the checkpoints of the parties are of different runs",
-                "bring the right files back, or remove all checkpoints to begin anew");
+                how_to_begin_anew());
 }
 
 // Of one part of all matrices; `number` is that of the part.
@@ -213,7 +219,11 @@ void Resumption::require_same_parts() const {
     throw Error(ErrorCode::kRefused,
                 "the parties' checkpoints of step " + std::to_string(state_.step) +
                     " do not belong together",
-                kAnew);
+                how_to_begin_anew());
+}
+
+void end_job(const CheckpointPlace& place, const TrainingJob& job) {
+    if (job.options.clipping_norm == 0) remove_checkpoints(place);
 }
 
 }  // namespace ward::mpc

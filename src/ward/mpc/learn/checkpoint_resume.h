@@ -26,10 +26,11 @@
 // differs from that of an uninterrupted run by dither and noise. Of what was done twice only the
 // second time has an effect, and before anything is opened all three have saved the last state, so
 // that a job that fails behind it opens the same model again. The guarantee is that of one model.
-// With kMalicious and private training a party could say that it has not saved the last state, to
-// have another model made after it has seen the first one. So that state is marked as finished:
-// when anything is opened, both honest parties have such a state, and a party that is told of two
-// of them does not go on from an earlier step.
+// The last state of private training is marked as finished and is not removed with the job: started
+// again, the job opens the same model again, where a fresh start would be a second release. When
+// anything is opened all have such a state, so a party that is told of two of them beyond the last
+// common step does not go on: one was lost, or a corrupt party says that it lacks its own to have
+// another model made. Two parties that lose all their files at once are not noticed.
 //
 // Thread safety: as Party. Errors: kRefused as above and when the data of this party has changed,
 // those of checkpoint.h.
@@ -65,6 +66,9 @@ class Resumption {
     // After the last step: all three have saved what will be opened when this returns. 1 round.
     void end_steps(uint64_t steps_done, const Network& network);
 
+    // After `restore`: whether there are steps left behind a state that others led to.
+    bool is_in_the_middle() const { return state_.step > 0 && !state_.finished; }
+
   private:
     struct State {
         uint64_t step = 0;  // 0: from the beginning, without matrices
@@ -73,6 +77,7 @@ class Resumption {
     };
     void save(uint64_t step, std::vector<SharedMatrix> matrices, bool finished = false);
     std::vector<Checkpoint> load_whole();
+    std::string how_to_begin_anew() const;
     // The place of the last common one among `found`, if any. Also draws the number of this run.
     std::optional<size_t> last_common(const std::vector<Checkpoint>& found);
     void require_one_run() const;
@@ -83,8 +88,7 @@ class Resumption {
     const CheckpointPlace& place_;
     uint64_t every_steps_;
     std::string data_digest_;
-    bool fresh_steps_;        // private training
-    bool marks_last_;         // as finished
+    bool is_private_;
     Party::Keys run_keys_;    // of the first start; these are saved
     Party::Keys fresh_keys_;  // of this start
     State state_;
@@ -92,5 +96,8 @@ class Resumption {
     uint64_t present_step_ = 0;  // of the newest file of this party
     bool present_is_damaged_ = false;
 };
+
+// When all have what was opened: removes the files, but not those of a private job.
+void end_job(const CheckpointPlace& place, const TrainingJob& job);
 
 }  // namespace ward::mpc

@@ -48,14 +48,15 @@ class CheckpointTest : public ::testing::Test {
                 job_.digest(), party};
     }
 
-    NetworkWeights run(const std::function<void(int party, int epochs)>& after_epoch) {
+    NetworkWeights run(const std::function<void(int party, int epochs)>& after_epoch,
+                       uint64_t every_steps = 5) {
         NetworkWeights out;
         PartyOptions options = options_;
         options.job = job_.digest();
         run_local(
             [&](Party& party) {
                 const int self = party.index();
-                const Checkpointing checkpointing = {place(self), 5};
+                const Checkpointing checkpointing = {place(self), every_steps};
                 JobResult result = train(
                     party, job_, initial_, self != 2 ? &train_set_ : nullptr,
                     [&](int epochs) { after_epoch(self, epochs); }, &checkpointing);
@@ -63,6 +64,21 @@ class CheckpointTest : public ::testing::Test {
             },
             options);
         return out;
+    }
+
+    // What this party ends with, which lacks a file.
+    std::string error_of_restoring(int who) {
+        std::string error;
+        run_local([&](Party& party) {
+            const CheckpointPlace own = place(party.index());
+            Resumption resumption(party, own, 5, job_, "");
+            if (party.index() == who) {
+                error = testonly::error_of([&] { resumption.restore(); }, ErrorCode::kCorrupt);
+            } else {
+                EXPECT_ANY_THROW(resumption.restore());  // the other is gone
+            }
+        });
+        return error;
     }
 
     PartyOptions options_;
@@ -284,6 +300,38 @@ TEST_F(CheckpointTest, APrivateModelIsOpenedAgainAndNotMadeAgain) {
     EXPECT_EQ(epochs_done, 0);
 }
 
+// Its last state stays behind the end of the job.
+TEST_F(CheckpointTest, APrivateJobKeepsItsLastState) {
+    (void)run([](int, int) {});
+    for (int party : {0, 1, 2}) {
+        end_job(place(party), job_);
+        EXPECT_TRUE(load_checkpoints(place(party)).empty());
+    }
+    job_.options.clipping_norm = 1;
+    job_.options.noise_multiplier = 1;
+    (void)run([](int, int) {});
+    end_job(place(0), job_);
+    EXPECT_TRUE(load_checkpoints(place(0)).at(0).finished);
+    // Lost at one party, though not damaged.
+    std::filesystem::remove(place(0).path);
+    EXPECT_THAT(error_of_restoring(0), HasSubstr("is missing; "));
+}
+
+// The state that was lost is short of one save only.
+TEST_F(CheckpointTest, AShortPrivateJobMakesNoSecondModel) {
+    for (Security security : {Security::kSemiHonest, Security::kMalicious}) {
+        options_.security = security;
+        job_.options.clipping_norm = 1;
+        job_.options.noise_multiplier = 1;
+        (void)run([](int, int) {}, 1000);
+        remove_checkpoints(place(0));
+        EXPECT_THAT(
+            testonly::message_of([&] { (void)run([](int, int) {}, 1000); }, ErrorCode::kRefused),
+            HasSubstr("a party has lost the last state"));
+        for (int party : {1, 2}) remove_checkpoints(place(party));
+    }
+}
+
 // A party that has seen the model says that it lacks the last state, to have another one made.
 TEST_F(CheckpointTest, AVerifiedPrivateJobMakesNoSecondModel) {
     options_.security = Security::kMalicious;
@@ -375,16 +423,7 @@ TEST_F(CheckpointTest, ADamagedFileOfAPrivateJobIsRefused) {
     job_.options.noise_multiplier = 1;
     (void)run([](int, int) {});
     std::filesystem::resize_file(place(1).path, 100);
-    std::string error;
-    run_local([&](Party& party) {
-        const CheckpointPlace own = place(party.index());
-        Resumption resumption(party, own, 5, job_, "");
-        if (party.index() == 1) {
-            error = testonly::error_of([&] { resumption.restore(); }, ErrorCode::kCorrupt);
-        } else {
-            EXPECT_ANY_THROW(resumption.restore());  // party 1 is gone
-        }
-    });
+    const std::string error = error_of_restoring(1);
     EXPECT_THAT(error, HasSubstr("is damaged; "));
     EXPECT_THAT(error, HasSubstr("second release"));
 }

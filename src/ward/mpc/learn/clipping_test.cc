@@ -285,6 +285,22 @@ TEST(Clipping, RefusesWhatHasNoBound) {
     large.batch_size = 5000;
     EXPECT_THAT(refused([&] { TwinNetwork(twin, shape, initial, large); }, ErrorCode::kUsage),
                 HasSubstr("at most 8192, got 50120"));
+    // What a corrupt party may add would lead the velocity out of range.
+    const NetworkShape wide{.widths = {4000, 1}, .image = {}, .layers = {}};
+    TrainOptions slow = options;
+    slow.momentum = 0.95;
+    run_local(
+        [&](Party& party) {
+            EXPECT_THAT(
+                refused([&] { Network(party, wide, zero_weights(wide), slow); }, ErrorCode::kUsage),
+                HasSubstr("take a smaller momentum"));
+            TrainOptions without = slow;
+            without.momentum = 0;
+            EXPECT_NO_THROW(Network(party, wide, zero_weights(wide), without));
+        },
+        {.security = Security::kMalicious});
+    run_local(
+        [&](Party& party) { EXPECT_NO_THROW(Network(party, wide, zero_weights(wide), slow)); });
     TrainOptions adam = options;
     adam.optimizer = Optimizer::kAdam;
     adam.noise_multiplier = 60;

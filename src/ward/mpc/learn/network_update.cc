@@ -130,16 +130,27 @@ void BasicNetwork<World>::begin_clipping() {
     require_exact(context_);
     check_adam();
     clipping_.emplace(steps_, options_.clipping_norm, security_of(context_));
+    if (!(options_.noise_multiplier >= 0)) refuse("the noise multiplier must be >= 0");
     const double box = std::ldexp(1.0, *std::ranges::max_element(box_bits_));
-    const double sum =
-        box * options_.clipping_norm *
-        (static_cast<double>(options_.batch_size) + kNoiseTail * options_.noise_multiplier);
-    const double kept = options_.optimizer == Optimizer::kSgd ? 1 - options_.momentum : 1;
-    if (!(options_.noise_multiplier >= 0) || sum / kept > kMaxSum) {
+    const double kept = options_.optimizer == Optimizer::kSgd ? options_.momentum : 0;
+    const double clipped = options_.clipping_norm * static_cast<double>(options_.batch_size);
+    const double noise = kNoiseTail * options_.clipping_norm * options_.noise_multiplier;
+    if (const double sum = box * (clipped + noise) / (1 - kept); sum > kMaxSum) {
         refuse(
             "clipping norm times (batch size + 12 noise multipliers) / (1 - momentum) must be "
             "at most 8192, got " +
-            std::to_string(sum / kept));
+            std::to_string(sum));
+    }
+    if (security_of(context_) != Security::kMalicious || options_.noise_multiplier == 0) return;
+    // The velocity is divided with the new sum, before that gets its noise. What a corrupt party
+    // adds to it must not lead the division out of its range, where one example could move it far.
+    const Ring bound = internal::noise_bound(weight_count_, noise_deviation_units());
+    const double added = kept / (1 - kept) * 2 * static_cast<double>(bound) / kOne;
+    if (const double sum = box * ((clipped + noise) / (1 - kept) + added); sum > kMaxSum) {
+        refuse(
+            "with security: malicious the noise that a party may add, times momentum / (1 - "
+            "momentum), must leave the sums below 8192, got " +
+            std::to_string(sum) + "; take a smaller momentum");
     }
 }
 
