@@ -105,7 +105,7 @@ grep -q '"members":50,"others":50,.*"partial":true' dead.json || fail "what was 
 
 # The largest scores only: told of, and references tell no more.
 serve largest --answer top-k --top-k 3
-"$ward" attack membership --url "$url" --remote-model model --classes 10 --data digits --count 60 --like logistic --epochs 5 \
+"$ward" attack membership --url "$url" --remote-model model --data digits --count 60 --like logistic --epochs 5 \
   --shadows 2 --json > largest.json 2> largest.err || fail "membership by the largest: $(cat largest.err)"
 grep -q '"answer":"probabilities","answer_step":1e-06,.*"answer_largest":3,' largest.json ||
   fail "the largest were taken for all: $(cat largest.json)"
