@@ -103,6 +103,15 @@ got=0
 [ $got -eq 1 ] || fail "membership on a dead service ends with $got: $(cat dead.log)"
 grep -q '"members":50,"others":50,.*"partial":true' dead.json || fail "what was paid for is lost: $(cat dead.json)"
 
+# The largest scores only: told of, and references tell no more.
+serve largest --answer top-k --top-k 3
+"$ward" attack membership --url "$url" --remote-model model --data digits --count 60 --like logistic --epochs 5 \
+  --shadows 2 --json > largest.json 2> largest.err || fail "membership by the largest: $(cat largest.err)"
+grep -q '"answer":"probabilities","answer_step":1e-06,.*"answer_largest":3,' largest.json ||
+  fail "the largest were taken for all: $(cat largest.json)"
+grep -q 'tells the 3 largest of 10 scores' largest.json || fail "no flag for the largest: $(cat largest.json)"
+kill $server
+
 serve second --answer labels
 "$ward" attack membership --url "$url" --remote-model model --data digits --count 20 --json > member_labels.json 2> /dev/null ||
   fail "membership by labels"

@@ -20,6 +20,8 @@ constexpr double kTiniest = 1e-38;
 
 constexpr std::array<double, 9> kSteps = {1,    1e-1, 1e-2, 1.0 / 255, 1.0 / 256,
                                           1e-3, 1e-4, 1e-5, 1e-6};
+// Nobody rounds a sum of 1 away: ones and zeros are taken at their word as to it.
+constexpr double kCoarsest = 0.1;
 constexpr int kMostDigits = 4;
 constexpr double kBfloat16Error = 1.0 / 256;
 
@@ -41,8 +43,9 @@ double relative_error_of(const at::Tensor& values) {
 
 // Rows that no probabilities can have been rounded to, or cut off to.
 int64_t rows_off_sum(const at::Tensor& shares, const AnswerForm& form) {
-    const at::Tensor error =
-        form.step > 0 ? torch::full_like(shares, form.step / 2) : shares * form.relative;
+    const at::Tensor error = form.step > 0
+                                 ? torch::full_like(shares, std::min(form.step, kCoarsest) / 2)
+                                 : shares * form.relative;
     const at::Tensor least = (shares - error).clamp_min(0).sum(1);
     const at::Tensor most = (shares + 2 * error).sum(1);
     return at::logical_or(least > 1 + kSumSlack, most < 1 - kSumSlack).sum().item<int64_t>();
@@ -55,12 +58,14 @@ double least_positive(const at::Tensor& probabilities) {
 
 Confidence confidence_of_rounded(const at::Tensor& shares, std::span<const int64_t> labels,
                                  double step) {
+    const at::Tensor rows = shares.contiguous();
+    const double* row = rows.data_ptr<double>();
     Confidence result;
-    for (size_t i = 0; i < labels.size(); ++i) {
-        const auto row = static_cast<int64_t>(i);
-        const double p = std::clamp(shares[row][labels[i]].item<double>(), step / 4, 1 - step / 4);
+    for (const int64_t label : labels) {
+        const double p = std::clamp(row[label], step / 4, 1 - step / 4);
         result.log_p.push_back(std::log(p));
         result.log_odds.push_back(std::log(p) - std::log1p(-p));
+        row += rows.size(1);
     }
     return result;
 }
@@ -144,8 +149,9 @@ at::Tensor told_as(const at::Tensor& logits, const AnswerForm& form) {
     const auto [values, places] = shares.topk(form.largest, 1);
     const at::Tensor told = rounded(values);
     const at::Tensor rest =
-        (1 - told.sum(1, true)).clamp_min(0) / static_cast<double>(form.classes - form.largest);
-    return rest.repeat({1, form.classes}).scatter(1, places, told);
+        (1 - told.sum(1, true)) / static_cast<double>(form.classes - form.largest);
+    const at::Tensor other = at::minimum(rest.clamp_min(0), at::amin(told, {1}, true));
+    return other.repeat({1, form.classes}).scatter(1, places, told);
 }
 
 }  // namespace ward::attack

@@ -2,12 +2,13 @@
 //
 // Membership attacks compare log odds of the target with those of references, so logits must not be
 // taken for probabilities nor the other way round, and references must say what they know the way
-// the target does. All of it is found from the scores alone.
+// the target does. All of it but the number of scores that are told is found from the scores alone.
 //
 // Scores are probabilities where all lie in [0, 1] and rows sum to 1 as far as their digits allow:
-// n values rounded to a step of h miss it by up to n h / 2, cut off by up to n h. Known digits are
-// 0 to 6 decimals, multiples of 1/255 and 1/256 (networks in 8 bits), 1 to 4 significant decimal
-// digits and 8 significant bits (bfloat16).
+// n values rounded to a step of h miss it by up to n h / 2, cut off by up to n h; one row in ten
+// may miss it for other reasons, and is told of. Known digits are 0 to 6 decimals, multiples of
+// 1/255 and 1/256 (networks in 8 bits), 1 to 4 significant decimal digits and 8 significant bits
+// (bfloat16).
 //
 // The confidence from a probability p that was rounded to a step is that of p alone (of h / 4 for 0
 // and 1 - h / 4 for 1, the middles of what is rounded to them): the others, each rounded by itself,

@@ -132,16 +132,18 @@ TEST(AnswerForm, TheLargestAreTold) {
 
 // The digits of what is told, not of what is left and spread.
 TEST(AnswerForm, TheLargestAreRoundedToo) {
-    const auto [values, places] = shares_of(10).topk(3, 1);
+    const at::Tensor logits = random_logits(10, 8);
+    const auto [values, places] = at::softmax(logits, 1).topk(3, 1);
     const at::Tensor told = (values * 100).round() / 100;
     const at::Tensor rest = (1 - told.sum(1, true)).clamp_min(0) / 7;
-    const at::Tensor shares = rest.repeat({1, 10}).scatter(1, places, told);
+    const at::Tensor other = at::minimum(rest, told.narrow(1, 2, 1));
+    const at::Tensor shares = other.repeat({1, 10}).scatter(1, places, told);
     EXPECT_GT(shares.sum(1).max().item<double>(), 1.004);
     const AnswerForm form = form_of(said(shares), 3);
     EXPECT_TRUE(form.probabilities);
     EXPECT_EQ(form.step, 0.01);
     EXPECT_EQ(form.off_sum, 0);
-    EXPECT_TRUE(at::allclose(told_as(random_logits(10), form), shares, 0, 1e-12));
+    EXPECT_TRUE(at::allclose(told_as(logits, form), shares, 0, 1e-12));
 }
 
 // What comes back is as near to the exact confidence as the digits allow.

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <numeric>
 #include <random>
 
@@ -298,6 +299,8 @@ TEST_F(MembershipOfAFunction, RoundsAsTheServiceDoes) {
     options.shadows.train = how_;
     options.shadows.train.epochs = 30;
     options.shadows.models = 4;
+    options.shadows.cache = ::testing::TempDir() + "ward_membership_rounds";
+    std::filesystem::remove_all(options.shadows.cache);
     options.attacks = {"attack-r", "lira-offline-fixed", "rmia-offline"};
     const auto run = [&](double step) {
         Target target([&, step](const at::Tensor& x) {
@@ -306,16 +309,14 @@ TEST_F(MembershipOfAFunction, RoundsAsTheServiceDoes) {
         });
         return run_membership({.target = target}, members_, others_, options);
     };
-    const MembershipResult exact = run(0);
+    const MembershipResult exact = run(0), coarse = run(0.01);
+    std::filesystem::remove_all(options.shadows.cache);
     EXPECT_EQ(exact.answer.step, 0);
-    for (const double step : {0.01, 0.001}) {
-        const MembershipResult coarse = run(step);
-        EXPECT_TRUE(coarse.answer.probabilities);
-        EXPECT_DOUBLE_EQ(coarse.answer.step, step);
-        EXPECT_THAT(coarse.flags, ::testing::Contains(HasSubstr("rounds its probabilities")));
-        for (const std::string& attack : options.attacks)
-            EXPECT_NEAR(auc(coarse, attack), auc(exact, attack), 0.05) << attack << " " << step;
-    }
+    EXPECT_TRUE(coarse.answer.probabilities);
+    EXPECT_DOUBLE_EQ(coarse.answer.step, 0.01);
+    EXPECT_THAT(coarse.flags, ::testing::Contains(HasSubstr("rounds its probabilities")));
+    for (const std::string& attack : options.attacks)
+        EXPECT_NEAR(auc(coarse, attack), auc(exact, attack), 0.05) << attack;
 }
 
 TEST_F(MembershipOfAFunction, ByLabelsAlone) {

@@ -247,11 +247,11 @@ struct RemoteModel::State {
         }
         const auto told = static_cast<int64_t>(scores.size());
         largest = largest > 0 ? std::min(largest, told) : told;
+        const double least = *std::min_element(scores.begin(), scores.end());
+        const double left = 1 - std::accumulate(scores.begin(), scores.end(), 0.0);
         const auto others = static_cast<double>(std::max<int64_t>(1, classes - told));
         const double rest =
-            may_be_shares(scores)
-                ? std::max(0.0, 1 - std::accumulate(scores.begin(), scores.end(), 0.0)) / others
-                : *std::min_element(scores.begin(), scores.end()) - 1;
+            may_be_shares(scores) ? std::clamp(left / others, 0.0, least) : least - 1;
         at::Tensor result = torch::full({classes}, rest, at::kFloat);
         for (size_t i = 0; i + 1 < row.size(); i += 2)
             result[static_cast<int64_t>(row[i])] = row[i + 1];

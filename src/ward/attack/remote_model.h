@@ -7,7 +7,8 @@
 //
 // Answers: scores {n, classes} (floating point), labels {n} or {n, 1} (integers), or the k largest
 // as "score:class[:name]" strings {n, k}, the classification extension of Triton; what these leave
-// of 1 is spread evenly. Rounded ones may sum to more than 1, and leave nothing.
+// of 1 is spread evenly, none of it above the least told. Rounded ones may sum to more than 1, and
+// leave nothing.
 //
 // The service is paid by the query. With a ledger (query_ledger.h) an answer that is there is never
 // asked for again. What it says is not trusted: lengths, shapes and values are checked. Refusals
