@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cmath>
 
 #include "ward/core/testing/errors.h"
@@ -405,6 +406,11 @@ TEST(Clipping, NoiseOfConvolutionsHasTheDeviationOfThePlan) {
             variance += decode(value) * decode(value) / static_cast<double>(w.size());
         }
         EXPECT_NEAR(variance / expected, 1, 7 * std::sqrt(2.0 / static_cast<double>(w.size())));
+        // The sums, four times too large, have noise in their two lowest bits too.
+        const RingMatrix sums = open(party, network.state().at(4));
+        std::array<size_t, 4> counts{};
+        for (Ring value : sums.values) ++counts[value % 4];
+        for (size_t count : counts) EXPECT_GT(count, sums.size() / 5);
     });
 }
 

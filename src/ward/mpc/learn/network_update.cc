@@ -1,6 +1,7 @@
 // Steps of the optimizers: from what the way back gives to new weights.
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <string>
 
 #include "ward/core/error.h"
@@ -241,13 +242,21 @@ auto BasicNetwork<World>::private_sums(std::vector<Matrix> inputs, std::vector<M
     cut_row(multiply(context_, in_one_row(errors), in_one_row(repeated)), errors);
     std::vector<Matrix> sums = gradient_sums(inputs, errors, kClippedBits, momentum);
     if (options_.noise_multiplier == 0) return sums;
-    const Matrix noise =
-        discrete_gaussian_noise(context_, 1, weight_count_, noise_deviation_units());
-    // Sums are 2^box_bits too large, and so is their noise.
-    std::vector<Matrix> parts = sums;
-    cut_row(noise, parts);
-    for (size_t i = 0; i < sums.size(); ++i) {
-        sums[i] = add(sums[i], scale(parts[i], Ring{1} << box_bits_[i % box_bits_.size()]));
+    // Sums of a layer are 2^box_bits too large, and so is their noise: drawn with that deviation,
+    // since multiples of noise would leave the lowest bits of the sums as they are.
+    for (const int bits : std::set<int>(box_bits_.begin(), box_bits_.end())) {
+        std::vector<size_t> places;
+        std::vector<Matrix> parts;
+        for (size_t i = 0; i < sums.size(); ++i) {
+            if (box_bits_[i % box_bits_.size()] != bits) continue;
+            places.push_back(i);
+            parts.push_back(sums[i]);
+        }
+        const Matrix row = in_one_row(parts);
+        const Matrix noise = discrete_gaussian_noise(context_, 1, row.cols,
+                                                     std::ldexp(noise_deviation_units(), bits));
+        cut_row(add(row, noise), parts);
+        for (size_t k = 0; k < places.size(); ++k) sums[places[k]] = std::move(parts[k]);
     }
     return sums;
 }
