@@ -12,7 +12,7 @@ done
 echo 'data: breast-cancer' >>"$work/party0.yaml"
 
 # To the end, and what it printed.
-cancer_job 4 "security: semi-honest" >"$work/job.yaml"
+cancer_job 20 "security: semi-honest" >"$work/job.yaml"
 start_all "$work/job.yaml"
 wait_all || fail "a party has failed: $(cat "$work"/err?)"
 python3 - "$work/out0" <<'PY' || fail "output: $(cat "$work/out0")"
